@@ -1,0 +1,1 @@
+"""What operators set: variables (`settings`), policies (`policies/*.yaml`) and texts (`messages/*.yaml`)."""

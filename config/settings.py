@@ -1,0 +1,92 @@
+"""Every variable that the programs read, with its default; the prefix is `ESS_`.
+
+Without `ESS_DATABASE_URL` and `ESS_BROKER_URL` the embedded PostgreSQL and Redis are used, and secrets
+are made once in the data folder: that is for trying and for tests.  With them it is production, and a
+missing secret is an error at start that names its variable.
+"""
+
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+HERE = Path(__file__).parent
+
+
+class Settings(BaseSettings):
+    """The environment, read once by each program at its start."""
+
+    model_config = SettingsConfigDict(env_prefix="ESS_", env_ignore_empty=True, frozen=True)
+
+    #: `postgresql+psycopg://…`; unset = embedded PostgreSQL.
+    database_url: str | None = None
+    #: `redis://…` or `rediss://…`; unset = embedded Redis.
+    broker_url: str | None = None
+    #: Where the embedded services keep their data and the processes their logs.
+    data_dir: Path = Path(".ess")
+
+    #: How the outside reaches the web edge; Twilio signs this URL.  Unset = http://host:port.
+    public_url: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    flower_port: int = 5555
+    #: Where `ess up` and `ess demo` run the doubles of LINE and Twilio.
+    simulator_port: int = 8010
+    #: `name:password` for Flower; unset = Flower listens on loopback only.
+    flower_auth: SecretStr | None = None
+
+    line_api_base: str = "https://api.line.me"
+    line_channel_access_token: SecretStr | None = None
+    line_channel_secret: SecretStr | None = None
+
+    twilio_api_base: str = "https://api.twilio.com"
+    twilio_account_sid: str | None = None
+    twilio_auth_token: SecretStr | None = None
+    #: A second token that is accepted on webhooks while the first is being changed.
+    twilio_auth_token_next: SecretStr | None = None
+    #: The sender: a number in E.164 or a registered alphanumeric name.
+    twilio_from: str | None = None
+
+    policy_dir: Path = HERE / "policies"
+    message_dir: Path = HERE / "messages"
+    #: The language of messages: Thai first, English beside it.
+    language: Literal["th", "en"] = "th"
+
+    #: 32 bytes in base64 for personal data at rest; several with commas: the first encrypts, all decrypt.
+    encryption_key: SecretStr | None = None
+
+    #: A provider must answer within this; a call may hold a worker's thread no longer.
+    provider_timeout_s: float = Field(default=5.0, gt=0)
+    #: A wake-up that nobody worked on is sent again after this.
+    lease_s: float = Field(default=5.0, gt=0)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a published deadline is left to the workers before it is published again."""
+        return timedelta(seconds=self.lease_s)
+
+    @cached_property
+    def outside_url(self) -> str:
+        """The URL of the web edge as the outside knows it, without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    def missing(self, *names: str) -> list[str]:
+        """Which of these fields are unset, as the names of their variables."""
+        return [f"ESS_{name.upper()}" for name in names if getattr(self, name) is None]
+
+
+#: What the programs cannot work without.
+REQUIRED = (
+    "database_url",
+    "broker_url",
+    "encryption_key",
+    "line_channel_access_token",
+    "line_channel_secret",
+    "twilio_account_sid",
+    "twilio_auth_token",
+    "twilio_from",
+)

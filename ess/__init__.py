@@ -1,0 +1,14 @@
+"""ESS Dispatch: a report becomes an incident, and the right people are alerted until one answers for it.
+
+Start with `ess.domain.incident`: it tells the whole life of an incident, and decides it.  Then follow a
+report through the shell:
+
+    web, conversation, workers   a report comes in (HTTP, LINE, Celery)
+    dispatch                     one function for each thing that a person or the clock can do
+    geo                          pin or address → province and district
+    store                        the rows, which are the truth; `wake` tells the workers after commit
+    channels                     LINE and Twilio, through their SDKs
+    cli, embedded, simulator     the `ess` command, and all that makes it run on one machine
+
+Beside it: `workers` (Celery tasks), `schedules` (the clock), `config` (settings, policies, texts).
+"""

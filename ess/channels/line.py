@@ -1,0 +1,143 @@
+"""LINE Messaging API: push with a retry key, reply while the token lives.
+
+A 200 from LINE is not delivery: it comes even where the person has blocked the account.  So nothing is
+concluded from it but that LINE took the message.
+https://developers.line.biz/en/docs/messaging-api/retrying-api-request/
+"""
+
+import json
+
+import urllib3
+from linebot.v3.messaging import (
+    ApiClient,
+    ApiException,
+    ButtonsTemplate,
+    Configuration,
+    LocationAction,
+    MessagingApi,
+    PostbackAction,
+    PushMessageRequest,
+    QuickReply,
+    QuickReplyItem,
+    ReplyMessageRequest,
+    TemplateMessage,
+    TextMessage,
+    URIAction,
+)
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from config.settings import Settings
+from ess.channels.envelope import Button, Envelope, Message, Press
+from ess.domain.errors import ChannelDown, Misconfigured, PermanentFailure, TransientFailure
+
+#: The 429 that means the month's messages are used up; any other 429 is the rate.
+_QUOTA_SPENT = "You have reached your monthly limit."
+_CONFLICT = 409
+
+
+class LineChannel:
+    """Push and reply for one LINE channel, over one pool of connections."""
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.line_channel_access_token is None:
+            raise Misconfigured("set ESS_LINE_CHANNEL_ACCESS_TOKEN to send over LINE")
+        configuration = Configuration(
+            host=settings.line_api_base.rstrip("/"),
+            access_token=settings.line_channel_access_token.get_secret_value(),
+        )
+        # The SDK has no timeout and urllib3 retries by itself: both are decided here.
+        configuration.retries = urllib3.Retry(0)
+        configuration.connection_pool_maxsize = 16
+        self._timeout_s = settings.provider_timeout_s
+        self._api = MessagingApi(ApiClient(configuration))
+
+    def send(self, envelope: Envelope) -> str:
+        """Reply where the token still lives, else push; tried twice, which the retry key makes safe."""
+        if envelope.reply_token:
+            reference = self._reply(envelope)
+            if reference is not None:
+                return reference
+        for attempt in Retrying(
+            stop=stop_after_attempt(2),
+            wait=wait_fixed(0.2),
+            retry=retry_if_exception_type(TransientFailure),
+            reraise=True,
+        ):
+            with attempt:
+                return self._push(envelope)
+        raise AssertionError("unreachable: the last attempt raises")
+
+    def _reply(self, envelope: Envelope) -> str | None:
+        """None where the token has lapsed or the outcome is unknown: a push follows."""
+        request = ReplyMessageRequest(reply_token=envelope.reply_token, messages=_messages(envelope))
+        try:
+            answer = self._api.reply_message_with_http_info(request, _request_timeout=self._timeout_s)
+        except (ApiException, urllib3.exceptions.HTTPError):
+            return None
+        return _request_id(answer.headers)
+
+    def _push(self, envelope: Envelope) -> str:
+        request = PushMessageRequest(to=envelope.to, messages=_messages(envelope))
+        try:
+            answer = self._api.push_message_with_http_info(
+                request, x_line_retry_key=str(envelope.id), _request_timeout=self._timeout_s
+            )
+        except ApiException as error:
+            if error.status == _CONFLICT:  # this key was accepted before: it is sent
+                return str((error.headers or {}).get("x-line-accepted-request-id", ""))
+            raise _translated(error) from None
+        except urllib3.exceptions.HTTPError as error:
+            raise TransientFailure(f"LINE: {type(error).__name__}", unknown=True) from None
+        return _request_id(answer.headers)
+
+
+def _request_id(headers: object) -> str:
+    return str(dict(headers or {}).get("x-line-request-id", ""))  # type: ignore[call-overload]
+
+
+def _translated(error: ApiException) -> Exception:
+    """LINE's answer as what the caller must do; its text may hold personal data and is not kept."""
+    try:
+        text = json.loads(error.body or "{}").get("message", "")
+    except ValueError:
+        text = ""
+    match error.status:
+        case 429 if text == _QUOTA_SPENT:
+            return ChannelDown("LINE: the month's messages are used up", code="quota")
+        case 429:
+            return TransientFailure("LINE: too many requests")
+        case status if status is not None and status >= 500:
+            return TransientFailure(f"LINE answered {status}", unknown=True)
+        case 401 | 403:
+            return ChannelDown(
+                f"LINE answered {error.status}: check ESS_LINE_CHANNEL_ACCESS_TOKEN", code=str(error.status)
+            )
+        case _:
+            return PermanentFailure(f"LINE answered {error.status}", code=str(error.status))
+
+
+def _messages(envelope: Envelope) -> list[TextMessage | TemplateMessage]:
+    out: list[TextMessage | TemplateMessage] = []
+    for message in envelope.messages:
+        if message.prompt is None:
+            out.append(TextMessage(text=message.text, quick_reply=_quick_reply(message)))
+        else:
+            out.append(TextMessage(text=message.text))
+            template = ButtonsTemplate(text=message.prompt, actions=[_action(button) for button in message.buttons])
+            out.append(TemplateMessage(alt_text=message.prompt, template=template))
+    return out
+
+
+def _quick_reply(message: Message) -> QuickReply | None:
+    items = [QuickReplyItem(action=_action(button)) for button in message.buttons]
+    return QuickReply(items=items) if items else None
+
+
+def _action(button: Button) -> PostbackAction | LocationAction | URIAction:
+    match button.press:
+        case Press.POSTBACK:
+            return PostbackAction(label=button.label, data=button.data, display_text=button.label)
+        case Press.SHARE_LOCATION:
+            return LocationAction(label=button.label)
+        case Press.OPEN_LINK:
+            return URIAction(label=button.label, uri=button.data)

@@ -1,0 +1,96 @@
+"""What a responder says back: the SMS grammar, the data behind a LINE button, and the two-digit codes.
+
+`12 1` or `12 รับ` accepts the alert with code 12; the verbs are in `VERBS`.  A bare verb acts where exactly
+one alert is open.  STOP, END, CANCEL and their like are never our words: Twilio keeps them.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+from urllib.parse import parse_qs, urlencode
+from uuid import UUID
+
+
+class Verb(StrEnum):
+    """What a responder can do with an alert; also the last part of its URL in the API."""
+
+    ACCEPT = "accept"
+    DECLINE = "decline"
+    DEPART = "depart"
+    ARRIVE = "arrive"
+    RESOLVE = "resolve"
+
+
+VERBS: dict[str, Verb] = {
+    **dict.fromkeys(("1", "รับ", "รับทราบ", "ok", "โอเค", "accept", "yes"), Verb.ACCEPT),
+    **dict.fromkeys(("2", "ไม่รับ", "ไปไม่ได้", "decline", "no"), Verb.DECLINE),
+    **dict.fromkeys(("3", "ไป", "ออกเดินทาง", "depart", "going"), Verb.DEPART),
+    **dict.fromkeys(("4", "ถึง", "ถึงแล้ว", "arrive", "arrived"), Verb.ARRIVE),
+    **dict.fromkeys(("9", "ปิด", "ระงับเหตุแล้ว", "resolve", "done"), Verb.RESOLVE),
+}
+
+_POLITE = re.compile(r"(นะ)?(ครับผม|ครับ|คับ|ค่ะ|คะ|จ้า)$")
+_CODED = re.compile(r"^(\d{2})[\s.,:#-]*(.*)$")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A code and a verb as far as they could be read; neither is an error, it is a note."""
+
+    code: str | None
+    verb: Verb | None
+
+
+def read_sms(text: str) -> Answer:
+    """Read an SMS reply: Thai digits, full-width forms, spaces, case and polite endings do not matter."""
+    plain = unicodedata.normalize("NFKC", text).strip().casefold()
+    digits = "".join(str(unicodedata.digit(char)) if char.isdecimal() else char for char in plain)
+    words = " ".join(digits.split())
+    bare = _POLITE.sub("", words).strip()
+    coded = _CODED.match(bare)
+    if coded and coded.group(2):
+        verb = VERBS.get(coded.group(2).strip())
+        return Answer(coded.group(1), verb)
+    if coded:
+        return Answer(coded.group(1), None)
+    return Answer(None, VERBS.get(bare))
+
+
+def next_code(used: Collection[str]) -> str | None:
+    """The lowest free code from 10 to 99; None where the phone has had ninety alerts in a day."""
+    return next((str(code) for code in range(10, 100) if str(code) not in used), None)
+
+
+@dataclass(frozen=True)
+class Pressed:
+    """What a LINE button carries: what to do, and to which alert or follow-up."""
+
+    do: str
+    alert_id: UUID | None = None
+    follow_up_id: UUID | None = None
+
+
+def button_data(do: str, *, alert_id: UUID | None = None, follow_up_id: UUID | None = None) -> str:
+    """The data of a postback, far below LINE's 300 characters."""
+    about: dict[str, str] = {"do": do}
+    if alert_id:
+        about["alert"] = str(alert_id)
+    if follow_up_id:
+        about["follow_up"] = str(follow_up_id)
+    return urlencode(about)
+
+
+def read_button(data: str) -> Pressed | None:
+    """What was pressed; None for data that is not ours."""
+    fields = {name: values[-1] for name, values in parse_qs(data).items()}
+    try:
+        return Pressed(fields.get("do", ""), _uuid(fields, "alert"), _uuid(fields, "follow_up"))
+    except ValueError:
+        return None
+
+
+def _uuid(fields: dict[str, str], name: Literal["alert", "follow_up"]) -> UUID | None:
+    return UUID(fields[name]) if name in fields else None

@@ -1,0 +1,123 @@
+"""What each person hears about an incident, composed for the channel that carries it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from ess.channels.envelope import Button, Message, Press
+from ess.conversation.answer import Verb, button_data
+from ess.conversation.citizen import START
+from ess.conversation.texts import Texts
+from ess.domain.duty import Channel
+from ess.domain.follow_up import Outcome
+from ess.domain.incident import Alert, AlertState, Incident
+from ess.domain.place import distance_km
+from ess.domain.report import Contact, IncidentType
+
+#: What a responder can do next, by what they have done.
+NEXT_VERBS: dict[AlertState, tuple[Verb, ...]] = {
+    AlertState.OPEN: (Verb.ACCEPT, Verb.DECLINE),
+    AlertState.ACCEPTED: (Verb.DEPART, Verb.ARRIVE, Verb.RESOLVE, Verb.DECLINE),
+    AlertState.DEPARTED: (Verb.ARRIVE, Verb.RESOLVE, Verb.DECLINE),
+    AlertState.ARRIVED: (Verb.RESOLVE,),
+    AlertState.DECLINED: (Verb.ACCEPT,),
+}
+
+
+@dataclass(frozen=True)
+class About:
+    """What letters say of an incident beyond the incident itself."""
+
+    incident: Incident
+    received_at: datetime
+    #: Latitude and longitude of the pin.
+    pin: tuple[float, float] | None = None
+    minor: bool = False
+    contact: Contact = Contact.NONE
+
+
+def alert_letter(
+    texts: Texts, about: About, alert: Alert, channel: Channel, code: str | None, base: tuple[float, float] | None
+) -> Message:
+    """The alert itself: on LINE with everything that is needed to go, on SMS with a code and the district."""
+    incident = about.incident
+    km = distance_km(*about.pin, *base) if about.pin and base else None
+    buttons = list(verb_buttons(texts, alert))
+    map_link = ""
+    if about.pin:
+        latitude, longitude = about.pin
+        map_link = f"https://www.google.com/maps/search/?api=1&query={latitude:.6f},{longitude:.6f}"
+        buttons.append(Button(texts.word("buttons", "map"), map_link, Press.OPEN_LINK))
+    return texts.say(
+        "alert",
+        channel,
+        buttons,
+        code=incident.code,
+        type=texts.word("types", incident.type),
+        place=texts.place(incident.place),
+        reported=texts.time(about.received_at),
+        distance=texts.phrase("distance", km=f"{km:.1f}") if km is not None else "",
+        minor=texts.phrase("minor") if about.minor else "",
+        map=map_link,
+        n=code or "",
+    )
+
+
+def verb_buttons(texts: Texts, alert: Alert) -> Iterable[Button]:
+    """Buttons for what can be done next with this alert."""
+    for verb in NEXT_VERBS.get(alert.state, ()):
+        yield Button(texts.word("buttons", verb), button_data(verb, alert_id=alert.id))
+
+
+def progress_letter(
+    texts: Texts, key: str, incident: Incident, alert: Alert, channel: Channel, code: str | None
+) -> Message:
+    """Recorded, and what can be done next; or the question whether they have arrived."""
+    buttons = list(verb_buttons(texts, alert))
+    message = texts.say(key, channel, buttons, code=incident.code, n=code or "")
+    return message if buttons else Message(message.text)
+
+
+def follow_up_letter(
+    texts: Texts, key: str, about: About, follow_up_id: UUID, due_at: datetime, channel: Channel
+) -> Message:
+    """The call to make, with the victim's wish before anything else; or that it is overdue."""
+    buttons = [
+        Button(texts.word("buttons", outcome), button_data(outcome, follow_up_id=follow_up_id)) for outcome in Outcome
+    ]
+    return texts.say(
+        key,
+        channel,
+        buttons,
+        code=about.incident.code,
+        place=texts.place(about.incident.place),
+        due=texts.moment(due_at),
+        contact=texts.word("contact", about.contact),
+    )
+
+
+def citizen_reply(texts: Texts, key: str) -> Message:
+    """The next of the three steps, with its quick replies."""
+    match key:
+        case "welcome":
+            buttons = [Button(texts.word("buttons", "report"), START)]
+        case "choose_type":
+            buttons = [Button(texts.word("type_labels", kind), f"type={kind}") for kind in IncidentType]
+        case "share_pin" | "where":
+            buttons = [Button(texts.word("buttons", "share_pin"), press=Press.SHARE_LOCATION)]
+        case _:
+            buttons = []
+    return texts.say(key, Channel.LINE, buttons)
+
+
+def reporter_letter(
+    texts: Texts, key: str, incident: Incident, channel: Channel, who: str, arrival_at: datetime | None
+) -> tuple[Message, ...]:
+    """The public promises: received, and acknowledged with the time of arrival."""
+    pin = [Button(texts.word("buttons", "share_pin"), press=Press.SHARE_LOCATION)] if key == "where" else []
+    arrival = texts.time(arrival_at) if arrival_at else ""
+    first = texts.say(key, channel, pin, code=incident.code, who=who, arrival=arrival)
+    if key == "received" and channel is Channel.LINE:
+        return first, citizen_reply(texts, "ask_phone")
+    return (first,)

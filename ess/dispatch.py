@@ -1,0 +1,402 @@
+"""The shell: one function for each thing that a person or the clock can do.
+
+Each loads under a lock, lets the pure core decide, saves, and commits once; what it promises is rows.  In
+the order of an incident's life: accept, locate, select, fire, answer, follow up; then what operators do.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import text
+from sqlmodel import col, func, select
+
+from ess import geo, outbox
+from ess.conversation.answer import Verb
+from ess.domain import incident as life
+from ess.domain.duty import Role
+from ess.domain.errors import AlreadyRecorded, Conflict, NotFound, Refused
+from ess.domain.follow_up import FollowUpState, Outcome
+from ess.domain.incident import Decision, Incident, State, decide, receive
+from ess.domain.place import Place
+from ess.domain.policy import FollowUpPlan, Target, Within
+from ess.domain.report import Location, Report
+from ess.domain.selection import Candidate, choose
+from ess.engine import Engine
+from ess.store import Transaction, incidents, responders, tables
+
+log = structlog.get_logger()
+
+#: No vowels and nothing that is read as something else, so a code is never a word and survives a phone call.
+_CODE_LETTERS = "23456789BCDFGHJKMNPQRTVWXZ"
+_CODE_LENGTH = 6
+#: Candidates that were passed over and are kept with their reasons, per step.
+_KEPT_REASONS = 20
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What an intake gets back: the same for the same report."""
+
+    report_id: UUID
+    incident_id: UUID
+    code: str
+
+
+# --- report → incident -----------------------------------------------------------------------------------
+def accept_report(
+    engine: Engine, report: Report, *, owner: str, idempotency_key: str, reply_token: str | None = None
+) -> Accepted:
+    """Keep the report and begin its incident; the same key and report again changes nothing.
+
+    Conflict where `owner` used the key for another report.
+    """
+    with engine.store.transaction() as tx:
+        return accept_report_in(
+            engine, tx, report, owner=owner, idempotency_key=idempotency_key, reply_token=reply_token
+        )
+
+
+def accept_report_in(
+    engine: Engine,
+    tx: Transaction,
+    report: Report,
+    *,
+    owner: str,
+    idempotency_key: str,
+    reply_token: str | None = None,
+) -> Accepted:
+    """`accept_report` as part of a transaction that does more."""
+    fingerprint = _fingerprint(report)
+    key = f"{owner}\n{idempotency_key}"
+    # Two of the same at the same instant: the second waits here and then finds the first.
+    tx.session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 1))"), {"key": key})
+    before = tx.session.exec(
+        select(tables.Report, tables.Incident.code)
+        .join(tables.Incident, col(tables.Incident.id) == col(tables.Report.incident_id))
+        .where(tables.Report.owner == owner, tables.Report.idempotency_key == idempotency_key)
+    ).first()
+    if before is not None:
+        earlier, code = before
+        if earlier.fingerprint != fingerprint:
+            raise Conflict("this Idempotency-Key came with another report: use a new key for a new report")
+        return Accepted(earlier.id, earlier.incident_id, code)
+    location = report.location
+    pin = _pin(location)
+    decision = receive(
+        uuid4(),
+        _new_code(tx),
+        report.type,
+        engine.policies[report.type],
+        has_place=not location.is_empty,
+        now=tx.now,
+    )
+    incidents.create(tx, decision, pin)
+    row = _report_row(tx, report, decision.incident.id, owner, idempotency_key, fingerprint)
+    tx.session.add(row)
+    tx.session.flush()
+    _finish(engine, tx, decision, reply_token=reply_token)
+    return Accepted(row.id, decision.incident.id, decision.incident.code)
+
+
+def _fingerprint(report: Report) -> str:
+    return hashlib.sha256(json.dumps(asdict(report), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _new_code(tx: Transaction) -> str:
+    while True:
+        code = "".join(secrets.choice(_CODE_LETTERS) for _ in range(_CODE_LENGTH))
+        if tx.session.exec(select(tables.Incident.id).where(tables.Incident.code == code)).first() is None:
+            return code
+
+
+def _pin(location: Location) -> tuple[float, float] | None:
+    if location.latitude is None or location.longitude is None:
+        return None
+    return location.latitude, location.longitude
+
+
+def _report_row(
+    tx: Transaction, report: Report, incident_id: UUID, owner: str, idempotency_key: str, fingerprint: str
+) -> tables.Report:
+    reporter = report.reporter
+    return tables.Report(
+        id=uuid4(),
+        incident_id=incident_id,
+        source=report.source,
+        owner=owner,
+        idempotency_key=idempotency_key,
+        fingerprint=fingerprint,
+        type=report.type,
+        contact=reporter.contact,
+        victim_is_minor=report.victim_is_minor,
+        external_id=report.external_id,
+        details={
+            "location": asdict(report.location),
+            "description": report.description,
+            "phone": reporter.phone,
+            "name": reporter.name,
+            "line_user_id": reporter.line_user_id,
+        },
+        phone_index=tx.vault.index(reporter.phone) if reporter.phone else None,
+        reported_at=report.reported_at,
+        received_at=tx.now,
+    )
+
+
+def _finish(engine: Engine, tx: Transaction, decision: Decision, *, reply_token: str | None = None) -> None:
+    incidents.save(tx, decision)
+    outbox.carry_out(engine, tx, decision, reply_token=reply_token)
+
+
+# --- incident → place → alerts ---------------------------------------------------------------------------
+def locate_incident(engine: Engine, deadline_id: int) -> None:
+    """Name the place of a new incident; where nobody can, the national desk is alerted."""
+
+    def command(tx: Transaction, incident: Incident, _: tables.Deadline) -> life.Command:
+        return life.Locate(_place(tx, incident.id))
+
+    _keep(engine, deadline_id, command)
+
+
+def _place(tx: Transaction, incident_id: UUID) -> Place | None:
+    """From the pin, else from the words of the address."""
+    for report in tx.session.exec(select(tables.Report).where(tables.Report.incident_id == incident_id)):
+        location = Location(**report.details["location"])
+        pin = _pin(location)
+        place = geo.locate(*pin) if pin else None
+        if place is None and location.address:
+            place = geo.find(location.address)
+        if place is not None:
+            return place
+    return None
+
+
+def select_responders(engine: Engine, deadline_id: int) -> None:
+    """Choose and alert the responders of a track's present step."""
+
+    def command(tx: Transaction, incident: Incident, deadline: tables.Deadline) -> life.Command:
+        return _choice(tx, incident, incident.track(deadline.subject))
+
+    _keep(engine, deadline_id, command)
+
+
+def _choice(tx: Transaction, incident: Incident, track: life.Track) -> life.AlertResponders:
+    targets = incident.policy.targets(track.name, track.step)
+    row = tx.session.get_one(tables.Incident, incident.id)
+    last_resort = track.state is life.TrackState.UNANSWERED
+    considered = choose(
+        targets,
+        responders.candidates(tx, targets, incident.place),
+        incident.place,
+        (row.pin[0], row.pin[1]) if row.pin else None,
+        frozenset() if last_resort else incident.asked(track.name),
+        tx.now,
+    )
+    chosen = tuple(
+        life.Chosen(uuid4(), candidate.responder.id, candidate.responder.role, candidate.reason)
+        for candidate in considered
+        if candidate.chosen
+    )
+    passed_over = [_passed_over(candidate) for candidate in considered if not candidate.chosen]
+    return life.AlertResponders(track.name, track.step, chosen, tuple(passed_over[:_KEPT_REASONS]))
+
+
+def _passed_over(candidate: Candidate) -> dict[str, Any]:
+    return {"responder_id": candidate.responder.id, "reason": candidate.reason}
+
+
+def fire_deadline(engine: Engine, deadline_id: int) -> None:
+    """A deadline has come that needs no look-up: nobody acknowledged, arrived or called."""
+
+    def command(_tx: Transaction, _incident: Incident, deadline: tables.Deadline) -> life.Command:
+        return life.PassDeadline(life.Deadline(deadline.due_at, life.DeadlineKind(deadline.kind), deadline.subject))
+
+    _keep(engine, deadline_id, command)
+
+
+def _keep(
+    engine: Engine, deadline_id: int, command: Callable[[Transaction, Incident, tables.Deadline], life.Command]
+) -> None:
+    """Do what a deadline promised, once: whoever finds the row gone, or moved, comes too late and does nothing."""
+    with engine.store.transaction() as tx:
+        incident_id = tx.session.exec(
+            select(tables.Deadline.incident_id).where(tables.Deadline.id == deadline_id)
+        ).one_or_none()
+        if incident_id is None:
+            return
+        incident = incidents.lock(tx, incident_id)
+        deadline = tx.session.get(tables.Deadline, deadline_id)
+        if deadline is None or deadline.due_at > tx.now:
+            return
+        try:
+            decision = decide(incident, command(tx, incident, deadline), tx.now)
+        except AlreadyRecorded as late:
+            log.info("deadline_decides_nothing", incident=incident.code, kind=deadline.kind, why=str(late))
+            tx.session.delete(deadline)
+            return
+        _finish(engine, tx, decision)
+
+
+# --- alert → acknowledgement -----------------------------------------------------------------------------
+_COMMANDS: dict[Verb, type[life.Decline | life.Depart | life.Arrive | life.Resolve]] = {
+    Verb.DECLINE: life.Decline,
+    Verb.DEPART: life.Depart,
+    Verb.ARRIVE: life.Arrive,
+    Verb.RESOLVE: life.Resolve,
+}
+
+
+def answer_alert(
+    engine: Engine,
+    alert_id: UUID,
+    verb: Verb,
+    *,
+    via: str,
+    eta: timedelta | None = None,
+    then: Callable[[Transaction, Incident], None] | None = None,
+) -> Incident:
+    """A responder answers an alert: LINE tap, SMS, and API all end here.
+
+    `then` adds to the same transaction, such as the words that the responder hears back.  Refused,
+    AlreadyRecorded or AlreadyTaken where nothing changed.
+    """
+    with engine.store.transaction() as tx:
+        incident = incidents.lock(tx, _incident_of(tx, tables.Alert, alert_id))
+        command = life.Accept(alert_id, eta, via) if verb is Verb.ACCEPT else _COMMANDS[verb](alert_id, via)
+        decision = decide(incident, command, tx.now)
+        _finish(engine, tx, decision)
+        if then:
+            then(tx, decision.incident)
+        return decision.incident
+
+
+def _incident_of(tx: Transaction, table: type[tables.Alert | tables.FollowUp], row_id: UUID) -> UUID:
+    row = tx.session.get(table, row_id)
+    if row is None:
+        raise NotFound(f"there is no {table.__tablename__} {row_id}")
+    incident_id = row.incident_id
+    tx.session.expunge(row)  # read again under the incident's lock
+    return incident_id
+
+
+# --- resolution → follow-up ------------------------------------------------------------------------------
+def open_follow_ups(engine: Engine, deadline_id: int) -> None:
+    """Promise the calls of the protocol, each to the social worker of the province with the fewest open ones."""
+
+    def command(tx: Transaction, incident: Incident, _: tables.Deadline) -> life.Command:
+        calls = [(uuid4(), plan, _caller(tx, incident, plan)) for plan in incident.policy.follow_ups]
+        return life.OpenFollowUps(tuple(calls))
+
+    _keep(engine, deadline_id, command)
+
+
+def _caller(tx: Transaction, incident: Incident, plan: FollowUpPlan) -> UUID | None:
+    target = Target(plan.by, Within.PROVINCE, count=1)
+    pool = responders.candidates(tx, [target], incident.place)
+    fits = choose([Target(plan.by, Within.PROVINCE, len(pool) or 1)], pool, incident.place, None, frozenset(), tx.now)
+    able = [candidate.responder.id for candidate in fits if candidate.chosen]
+    if not able:
+        return None
+    busy: Sequence[Any] = tx.session.exec(
+        select(tables.FollowUp.responder_id, func.count())
+        .where(col(tables.FollowUp.responder_id).in_(able), tables.FollowUp.state != FollowUpState.DONE)
+        .group_by(col(tables.FollowUp.responder_id))
+    ).all()
+    load: dict[UUID, int] = dict(busy)
+    return min(able, key=lambda responder_id: (load.get(responder_id, 0), able.index(responder_id)))
+
+
+def report_follow_up(
+    engine: Engine,
+    follow_up_id: UUID,
+    outcome: Outcome,
+    *,
+    via: str,
+    then: Callable[[Transaction, Incident], None] | None = None,
+) -> Incident:
+    """A social worker says how the call went."""
+    with engine.store.transaction() as tx:
+        incident = incidents.lock(tx, _incident_of(tx, tables.FollowUp, follow_up_id))
+        decision = decide(incident, life.ReportFollowUp(follow_up_id, outcome, via), tx.now)
+        _finish(engine, tx, decision)
+        if then:
+            then(tx, decision.incident)
+        return decision.incident
+
+
+# --- what reporters and operators add --------------------------------------------------------------------
+def supply_location(engine: Engine, tx: Transaction, incident_id: UUID, location: Location) -> bool:
+    """A pin or an address came after the report; true where the incident had no place and is located now."""
+    incident = incidents.lock(tx, incident_id)
+    if incident.place is not None or incident.state not in {State.RECEIVED, State.UNANSWERED}:
+        return False
+    pin = _pin(location)
+    place = geo.locate(*pin) if pin else None
+    if place is None and location.address:
+        place = geo.find(location.address)
+    if place is None:
+        return False
+    if pin:
+        tx.session.get_one(tables.Incident, incident_id).pin = list(pin)
+    _finish(engine, tx, decide(incident, life.Locate(place), tx.now))
+    return True
+
+
+def cancel_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str) -> Incident:
+    """Nobody is needed: everybody is stood down."""
+    return _operate(engine, incident_id, lambda _: life.Cancel(by, reason))
+
+
+def close_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str) -> Incident:
+    """The record is complete, whatever is still open."""
+    return _operate(engine, incident_id, lambda _: life.Close(by, reason))
+
+
+def escalate_incident(engine: Engine, incident_id: UUID, *, by: str, track: str | None) -> Incident:
+    """Begin the next step of a track (of the lead track by default) without waiting for its deadline."""
+    return _operate(engine, incident_id, lambda _: life.Escalate(by, track))
+
+
+def assign_incident(engine: Engine, incident_id: UUID, ref: str, *, by: str) -> Incident:
+    """Alert one responder by their number in the roster."""
+
+    def command(tx: Transaction) -> life.Command:
+        row = tx.session.exec(select(tables.Responder).where(tables.Responder.ref == ref)).one_or_none()
+        if row is None or not row.active:
+            raise NotFound(f"no active responder has the number {ref}: look it up in the roster")
+        return life.Assign(by, life.Chosen(uuid4(), row.id, Role(row.role), f"asked by name, by {by}"))
+
+    return _operate(engine, incident_id, command)
+
+
+def merge_incident(engine: Engine, incident_id: UUID, into_id: UUID, *, by: str) -> Incident:
+    """Let another incident go on for both; the reports and their reporters go with it."""
+
+    def command(tx: Transaction) -> life.Command:
+        into = tx.session.get(tables.Incident, into_id)
+        if into is None:
+            raise NotFound(f"there is no incident {into_id}")
+        if into.state in life.ENDED:
+            raise Refused(f"incident {into.code} is {into.state}: merge into one that is open")
+        for report in tx.session.exec(select(tables.Report).where(tables.Report.incident_id == incident_id)):
+            report.incident_id = into_id
+        tx.session.get_one(tables.Incident, incident_id).merged_into = into_id
+        incidents.note(tx, into_id, life.Fact("absorbed", {"incident_id": incident_id, "by": by}))
+        return life.Merge(by, into_id, into.code)
+
+    return _operate(engine, incident_id, command)
+
+
+def _operate(engine: Engine, incident_id: UUID, command: Callable[[Transaction], life.Command]) -> Incident:
+    with engine.store.transaction() as tx:
+        incident = incidents.lock(tx, incident_id)
+        decision = decide(incident, command(tx), tx.now)
+        _finish(engine, tx, decision)
+        return decision.incident

@@ -1,0 +1,956 @@
+"""From report to closed: everything that decides about an incident is in this file.
+
+A report comes in and an incident begins, `received`.  It is `located`: the pin or the address becomes a
+province and a district.  Then each *track* of its policy asks people, one *step* after another: a step
+alerts its responders and waits; when nobody has acknowledged by the deadline, the next step begins.  The
+first alert makes the incident `alerting`.
+
+A responder *accepts*: that acknowledges their track, stands the others of that track down, and leaves
+the other tracks alone.  The *lead* track (police response) is the one that the reporter was promised:
+its acknowledgement makes the incident `acknowledged` and tells the reporter who comes and when.  Then
+they arrive (`on_scene`), the danger ends (`resolved`), the promised follow-up calls are made, and the
+record is complete (`closed`).
+
+Nobody answers?  A track that has run out of steps is `unanswered`: the last resort, the national desk
+and the supervisors, is alerted again and again until a person takes it.  Who does so *owns* the
+incident; a police acknowledgement is still welcome after that.  A place that nobody can name goes the
+same way at once, because no responder can be picked without one.
+
+Beside the road: `cancelled` (a person says that nobody is needed) and `merged` (another incident tells
+the same story).  Every state can reach `closed`.
+
+`decide(incident, command, now)` is pure: it returns the new incident, the facts for its timeline and the
+effects that the shell must carry out.  What is promised for later stands in `incident.deadlines`; the
+shell stores each as a row, and the clock makes it happen.  Ids and the roster's choice come in with the
+command, because chance and look-ups have no place here.
+
+The invariant: **an open incident has a deadline or a named person** (`is_in_hand`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from ess.domain.duty import NATIONAL_ROLES, Role
+from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
+from ess.domain.follow_up import FollowUp, FollowUpState, Outcome, missed, opened, reported
+from ess.domain.place import Place
+from ess.domain.policy import FollowUpPlan, Policy
+from ess.domain.report import IncidentType
+
+
+# --- what there is ---------------------------------------------------------------------------------------
+class State(StrEnum):
+    """Where an incident stands."""
+
+    RECEIVED = "received"
+    LOCATED = "located"
+    ALERTING = "alerting"
+    ACKNOWLEDGED = "acknowledged"
+    ON_SCENE = "on_scene"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    UNANSWERED = "unanswered"
+    CANCELLED = "cancelled"
+    MERGED = "merged"
+
+
+#: Nothing more is owed to anybody.
+ENDED = frozenset({State.CLOSED, State.CANCELLED, State.MERGED})
+
+
+class TrackState(StrEnum):
+    """Where one line of escalation stands."""
+
+    #: Not begun: the place is unknown.
+    PENDING = "pending"
+    #: A step is being chosen or waits for its acknowledgement.
+    ALERTING = "alerting"
+    ACKNOWLEDGED = "acknowledged"
+    #: Ran out of steps; the last resort is asked again and again, or holds it.
+    UNANSWERED = "unanswered"
+    #: The incident is over.
+    ENDED = "ended"
+
+
+class AlertState(StrEnum):
+    """What one responder has said to one incident."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    DEPARTED = "departed"
+    ARRIVED = "arrived"
+    DECLINED = "declined"
+    #: No channel reaches them.
+    UNREACHABLE = "unreachable"
+    #: Somebody else has it, or it is over.
+    STOOD_DOWN = "stood_down"
+
+
+#: The responder has taken it on.
+TAKEN = frozenset({AlertState.ACCEPTED, AlertState.DEPARTED, AlertState.ARRIVED})
+
+
+class DeadlineKind(StrEnum):
+    """What must happen at a deadline."""
+
+    #: Find the place; without one the national desk is alerted.
+    LOCATE = "locate"
+    #: Choose and alert the responders of a track's present step.
+    SELECT = "select"
+    #: The step's wait is over: nobody acknowledged.
+    ACKNOWLEDGE = "acknowledge"
+    #: The holder of a track should be there by now.
+    ARRIVE = "arrive"
+    #: Assign the promised calls.
+    OPEN_FOLLOW_UPS = "open_follow_ups"
+    #: A promised call should have been reported.
+    FOLLOW_UP = "follow_up"
+
+
+@dataclass(frozen=True, order=True)
+class Deadline:
+    """An instant (UTC) at which something must happen to `subject`: a track's name or a follow-up's id."""
+
+    due_at: datetime
+    kind: DeadlineKind
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One responder asked to act on one incident."""
+
+    id: UUID
+    responder_id: UUID
+    role: Role
+    track: str
+    #: From 1; one past the last step is the last resort.
+    step: int
+    state: AlertState = AlertState.OPEN
+    #: When the responder says they will be there (UTC).
+    eta_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Track:
+    """One line of escalation of one incident."""
+
+    name: str
+    state: TrackState = TrackState.PENDING
+    #: The step that is being asked, from 1; 0 before the first.
+    step: int = 0
+    #: The alert whose responder has taken it.
+    holder: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Incident:
+    """What happened, and needs people."""
+
+    id: UUID
+    code: str
+    type: IncidentType
+    policy: Policy
+    state: State = State.RECEIVED
+    place: Place | None = None
+    tracks: tuple[Track, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    follow_ups: tuple[FollowUp, ...] = ()
+    deadlines: frozenset[Deadline] = frozenset()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody is still owed something."""
+        return self.state not in ENDED
+
+    @property
+    def lead(self) -> Track:
+        """The track that the reporter was promised."""
+        return self.track(self.policy.lead.name)
+
+    def track(self, name: str) -> Track:
+        """The track of that name; NotFound names those that there are."""
+        for track in self.tracks:
+            if track.name == name:
+                return track
+        known = ", ".join(track.name for track in self.tracks)
+        raise NotFound(f"incident {self.code} has no track {name!r}; it has {known}")
+
+    def alert(self, alert_id: UUID) -> Alert:
+        """The alert of that id."""
+        for alert in self.alerts:
+            if alert.id == alert_id:
+                return alert
+        raise NotFound(f"incident {self.code} has no alert {alert_id}")
+
+    def asked(self, track: str) -> frozenset[UUID]:
+        """The responders that any step of the track has alerted."""
+        return frozenset(alert.responder_id for alert in self.alerts if alert.track == track)
+
+
+def is_in_hand(incident: Incident) -> bool:
+    """Whether the incident has a deadline or a named person: the invariant for every open incident.
+
+    Whoever held it before is not the named person once it is resolved: then the calls are owed.
+    """
+    held = incident.state is not State.RESOLVED and any(track.holder for track in incident.tracks)
+    return bool(incident.deadlines) or held
+
+
+# --- what can be asked of it -----------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Chosen:
+    """A responder picked for a step, with the id that a new alert will have."""
+
+    alert_id: UUID
+    responder_id: UUID
+    role: Role
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Locate:
+    """The place is known, or known to be unknown."""
+
+    place: Place | None
+
+
+@dataclass(frozen=True)
+class AlertResponders:
+    """The choice for the track's present step; an empty one goes on to the next step at once."""
+
+    track: str
+    step: int
+    chosen: tuple[Chosen, ...]
+    #: For the timeline: candidates that were passed over, each with the reason.
+    passed_over: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class PassDeadline:
+    """A stored deadline has come."""
+
+    deadline: Deadline
+
+
+@dataclass(frozen=True)
+class Accept:
+    """A responder says: mine."""
+
+    alert_id: UUID
+    #: Until arrival, where they said so.
+    eta: timedelta | None = None
+    via: str = ""
+
+
+@dataclass(frozen=True)
+class Decline:
+    """A responder cannot go, or gives back what they had accepted."""
+
+    alert_id: UUID
+    via: str = ""
+
+
+@dataclass(frozen=True)
+class LoseContact:
+    """Every channel of a responder has failed for good."""
+
+    alert_id: UUID
+
+
+@dataclass(frozen=True)
+class Depart:
+    """The responder is on the way."""
+
+    alert_id: UUID
+    via: str = ""
+
+
+@dataclass(frozen=True)
+class Arrive:
+    """The responder is there."""
+
+    alert_id: UUID
+    via: str = ""
+
+
+@dataclass(frozen=True)
+class Resolve:
+    """The responder who holds the lead track says that the danger is over."""
+
+    alert_id: UUID
+    via: str = ""
+
+
+@dataclass(frozen=True)
+class OpenFollowUps:
+    """The calls of the protocol, each with the person who will make it, if there is one."""
+
+    calls: tuple[tuple[UUID, FollowUpPlan, UUID | None], ...]
+
+
+@dataclass(frozen=True)
+class ReportFollowUp:
+    """A social worker says how the call went."""
+
+    follow_up_id: UUID
+    outcome: Outcome
+    via: str = ""
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """An operator says that nobody is needed."""
+
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Escalate:
+    """An operator does not want to wait for the deadline of a track's step."""
+
+    by: str
+    #: None: the lead track.
+    track: str | None = None
+
+
+@dataclass(frozen=True)
+class Assign:
+    """An operator asks one responder by name, in the lead track."""
+
+    by: str
+    chosen: Chosen
+
+
+@dataclass(frozen=True)
+class Close:
+    """An operator says that the record is complete."""
+
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Merge:
+    """An operator says that another incident tells the same story."""
+
+    by: str
+    into_id: UUID
+    into_code: str
+
+
+Command = (
+    Locate
+    | AlertResponders
+    | PassDeadline
+    | Accept
+    | Decline
+    | LoseContact
+    | Depart
+    | Arrive
+    | Resolve
+    | OpenFollowUps
+    | ReportFollowUp
+    | Cancel
+    | Escalate
+    | Assign
+    | Close
+    | Merge
+)
+
+
+# --- what comes of it ------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Fact:
+    """What happened, in the past tense, for the timeline; no personal data."""
+
+    name: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AskResponder:
+    """Send the alert over the responder's first channel; `again` where they were asked before."""
+
+    alert_id: UUID
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class TellResponder:
+    """Send the responder of an alert one message of `config/messages`."""
+
+    alert_id: UUID
+    message: str
+    #: The alert whose responder has it now.
+    holder: UUID | None = None
+
+
+@dataclass(frozen=True)
+class TellReporter:
+    """Keep a public promise to the reporter, as far as their contact preference allows."""
+
+    message: str
+    arrival_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class TellSupervisors:
+    """Tell whoever supervises that something needs a person."""
+
+    message: str
+    follow_up_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class AskFollowUp:
+    """Send the social worker the call to make; `reminder` where they were asked before."""
+
+    follow_up_id: UUID
+    reminder: bool = False
+
+
+Effect = AskResponder | TellResponder | TellReporter | TellSupervisors | AskFollowUp
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The new incident, what to write in its timeline, and what to do about it."""
+
+    incident: Incident
+    facts: tuple[Fact, ...] = ()
+    effects: tuple[Effect, ...] = ()
+
+
+# --- the table -------------------------------------------------------------------------------------------
+_RESPONDING = (State.ALERTING, State.UNANSWERED, State.ACKNOWLEDGED, State.ON_SCENE)
+
+#: What may be asked in which state, and where it may lead.  Anything else is refused.
+TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
+    (State.RECEIVED, Locate): frozenset({State.LOCATED, State.UNANSWERED}),
+    (State.UNANSWERED, Locate): frozenset({State.LOCATED}),
+    (State.LOCATED, AlertResponders): frozenset({State.LOCATED, State.ALERTING, State.UNANSWERED}),
+    (State.ALERTING, AlertResponders): frozenset({State.ALERTING, State.UNANSWERED}),
+    (State.UNANSWERED, AlertResponders): frozenset({State.UNANSWERED}),
+    (State.ACKNOWLEDGED, AlertResponders): frozenset({State.ACKNOWLEDGED}),
+    (State.ON_SCENE, AlertResponders): frozenset({State.ON_SCENE}),
+    (State.ALERTING, PassDeadline): frozenset({State.ALERTING, State.UNANSWERED}),
+    (State.UNANSWERED, PassDeadline): frozenset({State.UNANSWERED}),
+    (State.ACKNOWLEDGED, PassDeadline): frozenset({State.ACKNOWLEDGED}),
+    (State.ON_SCENE, PassDeadline): frozenset({State.ON_SCENE}),
+    (State.RESOLVED, PassDeadline): frozenset({State.RESOLVED}),
+    (State.ALERTING, Accept): frozenset({State.ALERTING, State.ACKNOWLEDGED}),
+    (State.UNANSWERED, Accept): frozenset({State.UNANSWERED, State.ACKNOWLEDGED}),
+    (State.ACKNOWLEDGED, Accept): frozenset({State.ACKNOWLEDGED}),
+    (State.ON_SCENE, Accept): frozenset({State.ON_SCENE}),
+    (State.ALERTING, Decline): frozenset({State.ALERTING, State.UNANSWERED}),
+    (State.UNANSWERED, Decline): frozenset({State.UNANSWERED}),
+    (State.ACKNOWLEDGED, Decline): frozenset({State.ACKNOWLEDGED, State.ALERTING, State.UNANSWERED}),
+    (State.ON_SCENE, Decline): frozenset({State.ON_SCENE, State.ALERTING, State.UNANSWERED}),
+    (State.ALERTING, LoseContact): frozenset({State.ALERTING, State.UNANSWERED}),
+    (State.UNANSWERED, LoseContact): frozenset({State.UNANSWERED}),
+    (State.ACKNOWLEDGED, LoseContact): frozenset({State.ACKNOWLEDGED}),
+    (State.ON_SCENE, LoseContact): frozenset({State.ON_SCENE}),
+    **{(state, Depart): frozenset({state}) for state in _RESPONDING},
+    (State.ALERTING, Arrive): frozenset({State.ALERTING}),
+    (State.UNANSWERED, Arrive): frozenset({State.UNANSWERED}),
+    (State.ACKNOWLEDGED, Arrive): frozenset({State.ACKNOWLEDGED, State.ON_SCENE}),
+    (State.ON_SCENE, Arrive): frozenset({State.ON_SCENE}),
+    (State.UNANSWERED, Resolve): frozenset({State.RESOLVED}),
+    (State.ACKNOWLEDGED, Resolve): frozenset({State.RESOLVED}),
+    (State.ON_SCENE, Resolve): frozenset({State.RESOLVED}),
+    (State.RESOLVED, OpenFollowUps): frozenset({State.RESOLVED, State.CLOSED}),
+    (State.RESOLVED, ReportFollowUp): frozenset({State.RESOLVED, State.CLOSED}),
+    (State.LOCATED, Escalate): frozenset({State.LOCATED, State.UNANSWERED}),
+    (State.ALERTING, Escalate): frozenset({State.ALERTING, State.UNANSWERED}),
+    (State.ACKNOWLEDGED, Escalate): frozenset({State.ACKNOWLEDGED}),
+    (State.ON_SCENE, Escalate): frozenset({State.ON_SCENE}),
+    (State.ALERTING, Assign): frozenset({State.ALERTING}),
+    (State.UNANSWERED, Assign): frozenset({State.UNANSWERED}),
+    **{(state, Cancel): frozenset({State.CANCELLED}) for state in (State.RECEIVED, State.LOCATED, *_RESPONDING)},
+    **{(state, Merge): frozenset({State.MERGED}) for state in (State.RECEIVED, State.LOCATED, *_RESPONDING)},
+    **{(state, Close): frozenset({State.CLOSED}) for state in State if state is not State.CLOSED},
+}
+
+
+# --- the decisions ---------------------------------------------------------------------------------------
+def receive(
+    incident_id: UUID, code: str, incident_type: IncidentType, policy: Policy, *, has_place: bool, now: datetime
+) -> Decision:
+    """A new incident; without any word on its place the reporter is asked, and the wait is limited."""
+    turn = _Turn(
+        Incident(
+            incident_id,
+            code,
+            incident_type,
+            policy,
+            tracks=tuple(Track(track.name) for track in policy.tracks),
+        ),
+        now,
+    )
+    turn.note("received")
+    turn.promise(DeadlineKind.LOCATE, now if has_place else now + policy.place_wait)
+    turn.do(TellReporter("received" if has_place else "where"))
+    return turn.decision()
+
+
+def decide(incident: Incident, command: Command, now: datetime) -> Decision:
+    """What `command` does to `incident` at `now` (UTC).
+
+    Refused where the table has no such row, AlreadyRecorded where the same was said before, AlreadyTaken
+    where somebody else has it, NotFound for an alert, track or follow-up that is not there.
+    """
+    allowed = TRANSITIONS.get((incident.state, type(command)))
+    if allowed is None:
+        _refuse_repeated(incident, command)
+        action = type(command).__name__.lower()
+        raise Refused(f"incident {incident.code} is {incident.state}: {action} does not apply any more or yet")
+    turn = _Turn(incident, now)
+    _DECISIONS[type(command)](turn, command)
+    decision = turn.decision()
+    if decision.incident.state not in allowed:  # a bug, never a user's mistake
+        raise AssertionError(f"{incident.state} + {command} led to {decision.incident.state}")
+    return decision
+
+
+class _Turn:
+    """One decision in the making: the incident as it changes, the facts and the effects so far."""
+
+    def __init__(self, incident: Incident, now: datetime) -> None:
+        self.incident = incident
+        self.now = now
+        self._facts: list[Fact] = []
+        self._effects: list[Effect] = []
+
+    def decision(self) -> Decision:
+        return Decision(self.incident, tuple(self._facts), tuple(self._effects))
+
+    def become(self, state: State) -> None:
+        self.incident = replace(self.incident, state=state)
+
+    def note(self, name: str, **data: Any) -> None:
+        self._facts.append(Fact(name, data))
+
+    def do(self, effect: Effect) -> None:
+        self._effects.append(effect)
+
+    def promise(self, kind: DeadlineKind, due_at: datetime, subject: str = "") -> None:
+        """One deadline of a kind for a subject: a new one takes the place of the old."""
+        self.forget(subject, kind)
+        deadlines = self.incident.deadlines | {Deadline(due_at, kind, subject)}
+        self.incident = replace(self.incident, deadlines=deadlines)
+
+    def forget(self, subject: str, *kinds: DeadlineKind) -> None:
+        """Drop the subject's deadlines of these kinds, or all of them."""
+        kept = frozenset(
+            deadline
+            for deadline in self.incident.deadlines
+            if deadline.subject != subject or (kinds and deadline.kind not in kinds)
+        )
+        self.incident = replace(self.incident, deadlines=kept)
+
+    def put(self, item: Track | Alert | FollowUp) -> None:
+        """Add it, or let it take the place of the one with the same name or id."""
+        match item:
+            case Track():
+                tracks = tuple(item if track.name == item.name else track for track in self.incident.tracks)
+                self.incident = replace(self.incident, tracks=tracks)
+            case Alert():
+                self.incident = replace(self.incident, alerts=_with(self.incident.alerts, item))
+            case FollowUp():
+                self.incident = replace(self.incident, follow_ups=_with(self.incident.follow_ups, item))
+
+    def ask_step(self, track: Track, step: int) -> None:
+        """Begin a step of a track: its responders are to be chosen now.
+
+        One past the last step is the last resort, and the track is unanswered from then on.
+        """
+        n_steps = len(self.incident.policy.track(track.name).steps)
+        self.forget(track.name)
+        if step > n_steps:
+            step = n_steps + 1
+            self.put(replace(track, state=TrackState.UNANSWERED, step=step, holder=None))
+            self.note("unanswered", track=track.name)
+            if track.name == self.incident.policy.lead.name:
+                self.become(State.UNANSWERED)
+        else:
+            self.put(replace(track, state=TrackState.ALERTING, step=step, holder=None))
+        self.promise(DeadlineKind.SELECT, self.now, track.name)
+
+    def stand_down(self, alerts: Iterable[Alert], message: str, holder: UUID | None = None) -> None:
+        """Tell these that nothing more is needed from them, and who has it where somebody does."""
+        for alert in alerts:
+            self.put(replace(alert, state=AlertState.STOOD_DOWN))
+            self.do(TellResponder(alert.id, message, holder))
+            self.note("stood_down", alert_id=alert.id, responder_id=alert.responder_id)
+
+    def end(self, state: State, *, by: UUID | None = None) -> None:
+        """The incident is over for the responders: nobody is asked any more, nothing is due."""
+        busy = {AlertState.OPEN, *TAKEN}
+        others = [alert for alert in self.incident.alerts if alert.state in busy and alert.id != by]
+        self.stand_down(others, "over")
+        for track in self.incident.tracks:
+            self.put(replace(track, state=TrackState.ENDED))
+        self.incident = replace(self.incident, deadlines=frozenset())
+        self.become(state)
+
+
+def _with(items: tuple[Any, ...], item: Any) -> tuple[Any, ...]:
+    if any(other.id == item.id for other in items):
+        return tuple(item if other.id == item.id else other for other in items)
+    return (*items, item)
+
+
+def _locate(turn: _Turn, command: Locate) -> None:
+    incident = turn.incident
+    if command.place is None:
+        turn.forget("")
+        turn.note("place_unknown")
+        lead = incident.lead
+        turn.ask_step(lead, len(incident.policy.lead.steps) + 1)
+        return
+    if incident.place is not None:
+        raise AlreadyRecorded(f"incident {incident.code} has a place already")
+    turn.incident = replace(incident, place=command.place)
+    turn.forget("")
+    place = command.place
+    turn.note(
+        "located",
+        province=place.province.code,
+        district=place.district.code if place.district else None,
+        confidence=place.confidence,
+        source=place.source,
+    )
+    turn.become(State.LOCATED)
+    for track in incident.tracks:
+        turn.ask_step(track, 1)
+
+
+def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
+    incident = turn.incident
+    track = incident.track(command.track)
+    if track.step != command.step or track.holder or track.state not in {TrackState.ALERTING, TrackState.UNANSWERED}:
+        raise AlreadyRecorded(f"step {command.step} of {command.track} is over")
+    turn.forget(track.name, DeadlineKind.SELECT)
+    turn.note(
+        "responders_selected",
+        track=track.name,
+        step=track.step,
+        chosen=[{"responder_id": chosen.responder_id, "reason": chosen.reason} for chosen in command.chosen],
+        passed_over=[dict(candidate) for candidate in command.passed_over],
+    )
+    last_resort = track.state is TrackState.UNANSWERED
+    for chosen in command.chosen:
+        _ask(turn, track, chosen)
+    if last_resort:
+        turn.promise(DeadlineKind.SELECT, turn.now + incident.policy.last_resort.repeat, track.name)
+    elif command.chosen:
+        wait = incident.policy.track(track.name).steps[track.step - 1].wait
+        turn.promise(DeadlineKind.ACKNOWLEDGE, turn.now + wait, track.name)
+    else:
+        turn.ask_step(track, track.step + 1)
+    if command.chosen and turn.incident.state is State.LOCATED:
+        turn.become(State.ALERTING)
+
+
+def _ask(turn: _Turn, track: Track, chosen: Chosen) -> None:
+    """Alert one responder; the last resort is asked again with the alert that they already have."""
+    for alert in turn.incident.alerts:
+        if alert.track == track.name and alert.responder_id == chosen.responder_id:
+            if track.state is TrackState.UNANSWERED and alert.step == track.step:
+                turn.put(replace(alert, state=AlertState.OPEN))
+                turn.do(AskResponder(alert.id, again=True))
+                turn.note("alerted_again", alert_id=alert.id, responder_id=alert.responder_id)
+            return
+    alert = Alert(chosen.alert_id, chosen.responder_id, chosen.role, track.name, track.step)
+    turn.put(alert)
+    turn.do(AskResponder(alert.id))
+    turn.note("alerted", alert_id=alert.id, responder_id=alert.responder_id, track=alert.track, step=alert.step)
+
+
+def _pass_deadline(turn: _Turn, command: PassDeadline) -> None:
+    deadline = command.deadline
+    if deadline not in turn.incident.deadlines:
+        raise AlreadyRecorded("that deadline was met or moved before it came")
+    turn.forget(deadline.subject, deadline.kind)
+    match deadline.kind:
+        case DeadlineKind.ACKNOWLEDGE:
+            track = turn.incident.track(deadline.subject)
+            turn.note("step_expired", track=track.name, step=track.step, due_at=deadline.due_at)
+            turn.ask_step(track, track.step + 1)
+        case DeadlineKind.ARRIVE:
+            track = turn.incident.track(deadline.subject)
+            turn.note("arrival_overdue", track=track.name, alert_id=track.holder)
+            if track.holder:
+                turn.do(TellResponder(track.holder, "arrived_yet"))
+            turn.do(TellSupervisors("arrival_overdue"))
+        case DeadlineKind.FOLLOW_UP:
+            _miss_follow_up(turn, UUID(deadline.subject))
+        case _:  # LOCATE, SELECT and OPEN_FOLLOW_UPS need a look-up first: their own commands bring it
+            raise AssertionError(f"{deadline.kind} is not passed, it is worked on")
+
+
+def _responding(turn: _Turn, command: Accept | Decline | Depart | Arrive | Resolve) -> tuple[Alert, Track]:
+    alert = turn.incident.alert(command.alert_id)
+    return alert, turn.incident.track(alert.track)
+
+
+def _track_alerts(incident: Incident, track: str, state: AlertState) -> list[Alert]:
+    return [alert for alert in incident.alerts if alert.track == track and alert.state is state]
+
+
+def _accept(turn: _Turn, command: Accept) -> None:
+    incident = turn.incident
+    alert, track = _responding(turn, command)
+    if alert.state in TAKEN:
+        raise AlreadyRecorded("you have accepted already")
+    counts = alert.role in incident.policy.track(track.name).acknowledged_by
+    owns = track.state is TrackState.UNANSWERED and alert.role in NATIONAL_ROLES
+    holder = next((other for other in incident.alerts if other.id == track.holder), None)
+    if holder and (owns or holder.role not in NATIONAL_ROLES):
+        raise AlreadyTaken("somebody else has accepted", str(holder.responder_id))
+    if alert.state is AlertState.STOOD_DOWN:
+        raise Refused("you were stood down: nothing more is needed")
+    eta_at = turn.now + command.eta if command.eta is not None else None
+    turn.put(replace(alert, state=AlertState.ACCEPTED, eta_at=eta_at))
+    turn.note(
+        "accepted", alert_id=alert.id, responder_id=alert.responder_id, track=track.name, via=command.via, eta_at=eta_at
+    )
+    if owns:
+        turn.put(replace(track, holder=alert.id))
+        turn.forget(track.name, DeadlineKind.SELECT)
+        turn.note("owned", responder_id=alert.responder_id)
+        others = _track_alerts(turn.incident, track.name, AlertState.OPEN)
+        turn.stand_down([other for other in others if other.role in NATIONAL_ROLES], "stood_down", alert.id)
+    elif counts:
+        turn.forget(track.name)
+        turn.put(replace(track, state=TrackState.ACKNOWLEDGED, holder=alert.id))
+        waiting = _track_alerts(turn.incident, track.name, AlertState.OPEN)
+        owners = [holder] if holder else []
+        turn.stand_down([*waiting, *owners], "stood_down", alert.id)
+        if track.name == incident.policy.lead.name:
+            arrival_at = eta_at or turn.now + incident.policy.arrival_target
+            turn.promise(DeadlineKind.ARRIVE, arrival_at, track.name)
+            turn.become(State.ACKNOWLEDGED)
+            turn.note("acknowledged", responder_id=alert.responder_id, arrival_at=arrival_at)
+            turn.do(TellReporter("acknowledged", arrival_at))
+
+
+def _decline(turn: _Turn, command: Decline) -> None:
+    alert, track = _responding(turn, command)
+    if alert.state is AlertState.DECLINED:
+        raise AlreadyRecorded("you have declined already")
+    if alert.state is AlertState.STOOD_DOWN:
+        raise Refused("you were stood down: nothing more is needed")
+    turn.put(replace(alert, state=AlertState.DECLINED))
+    turn.note("declined", alert_id=alert.id, responder_id=alert.responder_id, track=track.name, via=command.via)
+    if track.holder == alert.id:
+        # Given back: everybody else was stood down, so the track goes on with whoever comes next.
+        turn.note("given_back", track=track.name, responder_id=alert.responder_id)
+        if track.name == turn.incident.policy.lead.name and track.state is TrackState.ACKNOWLEDGED:
+            turn.become(State.ALERTING)
+        turn.ask_step(track, track.step + 1)
+    else:
+        _go_on_if_nobody_waits(turn, track)
+
+
+def _lose_contact(turn: _Turn, command: LoseContact) -> None:
+    alert = turn.incident.alert(command.alert_id)
+    if alert.state is not AlertState.OPEN:
+        raise AlreadyRecorded("this responder has answered already")
+    turn.put(replace(alert, state=AlertState.UNREACHABLE))
+    turn.note("unreachable", alert_id=alert.id, responder_id=alert.responder_id, track=alert.track)
+    _go_on_if_nobody_waits(turn, turn.incident.track(alert.track))
+
+
+def _go_on_if_nobody_waits(turn: _Turn, track: Track) -> None:
+    """A step whose every responder has said no needs no deadline: the next one begins at once."""
+    open_alerts = _track_alerts(turn.incident, track.name, AlertState.OPEN)
+    waiting = any(alert.step == track.step for alert in open_alerts)
+    choosing = any(
+        deadline.kind is DeadlineKind.SELECT and deadline.subject == track.name for deadline in turn.incident.deadlines
+    )
+    if track.state is TrackState.ALERTING and not waiting and not choosing:
+        turn.ask_step(track, track.step + 1)
+
+
+def _taken(alert: Alert) -> None:
+    if alert.state not in TAKEN:
+        raise Refused("accept first" if alert.state is AlertState.OPEN else "you do not have this incident")
+
+
+def _depart(turn: _Turn, command: Depart) -> None:
+    alert, _ = _responding(turn, command)
+    _taken(alert)
+    if alert.state is not AlertState.ACCEPTED:
+        raise AlreadyRecorded("you are on the way or there already")
+    turn.put(replace(alert, state=AlertState.DEPARTED))
+    turn.note("departed", alert_id=alert.id, responder_id=alert.responder_id, via=command.via)
+
+
+def _arrive(turn: _Turn, command: Arrive) -> None:
+    alert, track = _responding(turn, command)
+    _taken(alert)
+    if alert.state is AlertState.ARRIVED:
+        raise AlreadyRecorded("your arrival is recorded already")
+    turn.put(replace(alert, state=AlertState.ARRIVED))
+    turn.note("arrived", alert_id=alert.id, responder_id=alert.responder_id, via=command.via)
+    if track.holder == alert.id:
+        turn.forget(track.name, DeadlineKind.ARRIVE)
+        if track.name == turn.incident.policy.lead.name and turn.incident.state is State.ACKNOWLEDGED:
+            turn.become(State.ON_SCENE)
+
+
+def _resolve(turn: _Turn, command: Resolve) -> None:
+    alert, track = _responding(turn, command)
+    _taken(alert)
+    if track.name != turn.incident.policy.lead.name or track.holder != alert.id:
+        raise Refused("only whoever answers for the incident can say that the danger is over")
+    turn.note("resolved", alert_id=alert.id, responder_id=alert.responder_id, via=command.via)
+    turn.end(State.RESOLVED, by=alert.id)
+    turn.promise(DeadlineKind.OPEN_FOLLOW_UPS, turn.now)
+
+
+def _open_follow_ups(turn: _Turn, command: OpenFollowUps) -> None:
+    if turn.incident.follow_ups:
+        raise AlreadyRecorded("the follow-ups are open already")
+    turn.forget("", DeadlineKind.OPEN_FOLLOW_UPS)
+    for follow_up_id, plan, responder_id in command.calls:
+        call = opened(follow_up_id, plan, responder_id, turn.now)
+        turn.put(call)
+        turn.note(
+            "follow_up_opened",
+            follow_up_id=call.id,
+            plan=plan.name,
+            responder_id=responder_id,
+            due_at=call.due_at,
+        )
+        turn.promise(DeadlineKind.FOLLOW_UP, call.due_at, str(call.id))
+        if responder_id is None:
+            turn.do(TellSupervisors("follow_up_overdue", call.id))
+        else:
+            turn.do(AskFollowUp(call.id))
+    _close_when_complete(turn)
+
+
+def _follow_up(incident: Incident, follow_up_id: UUID) -> FollowUp:
+    for follow_up in incident.follow_ups:
+        if follow_up.id == follow_up_id:
+            return follow_up
+    raise NotFound(f"incident {incident.code} has no follow-up {follow_up_id}")
+
+
+def _report_follow_up(turn: _Turn, command: ReportFollowUp) -> None:
+    before = _follow_up(turn.incident, command.follow_up_id)
+    if before.is_done:
+        raise AlreadyRecorded("this call is done already")
+    after = reported(before, command.outcome, turn.now)
+    turn.put(after)
+    turn.note(f"follow_up_{command.outcome}", follow_up_id=after.id, plan=after.plan.name, via=command.via)
+    turn.forget(str(after.id))
+    if after.is_done:
+        _close_when_complete(turn)
+        return
+    turn.promise(DeadlineKind.FOLLOW_UP, after.due_at, str(after.id))
+    if after.state is FollowUpState.OVERDUE:
+        turn.note("follow_up_overdue", follow_up_id=after.id, plan=after.plan.name)
+        turn.do(TellSupervisors("follow_up_overdue", after.id))
+
+
+def _miss_follow_up(turn: _Turn, follow_up_id: UUID) -> None:
+    after = missed(_follow_up(turn.incident, follow_up_id), turn.now)
+    turn.put(after)
+    turn.promise(DeadlineKind.FOLLOW_UP, after.due_at, str(after.id))
+    if after.responder_id is not None:
+        turn.note("follow_up_reminded", follow_up_id=after.id, plan=after.plan.name)
+        turn.do(AskFollowUp(after.id, reminder=True))
+    if after.state is FollowUpState.OVERDUE:
+        turn.note("follow_up_overdue", follow_up_id=after.id, plan=after.plan.name)
+        turn.do(TellSupervisors("follow_up_overdue", after.id))
+
+
+def _close_when_complete(turn: _Turn) -> None:
+    if all(follow_up.is_done for follow_up in turn.incident.follow_ups):
+        turn.incident = replace(turn.incident, deadlines=frozenset())
+        turn.become(State.CLOSED)
+        turn.note("closed", by="protocol")
+
+
+def _escalate(turn: _Turn, command: Escalate) -> None:
+    incident = turn.incident
+    track = incident.track(command.track or incident.policy.lead.name)
+    if track.state is not TrackState.ALERTING:
+        raise Refused(f"track {track.name} is {track.state}: there is no step to pass over")
+    turn.note("escalated", track=track.name, step=track.step, by=command.by)
+    turn.ask_step(track, track.step + 1)
+
+
+def _assign(turn: _Turn, command: Assign) -> None:
+    lead = turn.incident.lead
+    for alert in turn.incident.alerts:
+        if alert.track == lead.name and alert.responder_id == command.chosen.responder_id:
+            if alert.state is AlertState.OPEN:
+                raise AlreadyRecorded("that responder has been alerted already")
+            if alert.state in TAKEN:
+                raise AlreadyRecorded("that responder has accepted already")
+            turn.put(replace(alert, state=AlertState.OPEN))
+            turn.do(AskResponder(alert.id, again=True))
+            turn.note("assigned", alert_id=alert.id, responder_id=alert.responder_id, by=command.by)
+            return
+    turn.note("assigned", alert_id=command.chosen.alert_id, responder_id=command.chosen.responder_id, by=command.by)
+    _ask(turn, lead, command.chosen)
+
+
+def _cancel(turn: _Turn, command: Cancel) -> None:
+    turn.note("cancelled", by=command.by, reason=command.reason)
+    turn.end(State.CANCELLED)
+
+
+def _close(turn: _Turn, command: Close) -> None:
+    turn.end(State.CLOSED)
+    turn.note("closed", by=command.by, reason=command.reason)
+
+
+def _merge(turn: _Turn, command: Merge) -> None:
+    if command.into_id == turn.incident.id:
+        raise Refused("an incident cannot be merged into itself")
+    turn.note("merged", by=command.by, into_id=command.into_id, into_code=command.into_code)
+    turn.end(State.MERGED)
+
+
+def _refuse_repeated(incident: Incident, command: Command) -> None:
+    """A command that comes again after the incident moved on is told so, not that it is wrong."""
+    match command:
+        case Locate():
+            raise AlreadyRecorded(f"incident {incident.code} has a place already")
+        case Resolve() if any(alert.id == command.alert_id and alert.state in TAKEN for alert in incident.alerts):
+            raise AlreadyRecorded("this incident is resolved already")
+        case AlertResponders() | PassDeadline() | OpenFollowUps():
+            raise AlreadyRecorded(f"incident {incident.code} is {incident.state}: that deadline decides nothing")
+        case _:
+            return
+
+
+_DECISIONS: Mapping[type, Callable[[_Turn, Any], None]] = {
+    Locate: _locate,
+    AlertResponders: _alert_responders,
+    PassDeadline: _pass_deadline,
+    Accept: _accept,
+    Decline: _decline,
+    LoseContact: _lose_contact,
+    Depart: _depart,
+    Arrive: _arrive,
+    Resolve: _resolve,
+    OpenFollowUps: _open_follow_ups,
+    ReportFollowUp: _report_follow_up,
+    Cancel: _cancel,
+    Escalate: _escalate,
+    Assign: _assign,
+    Close: _close,
+    Merge: _merge,
+}

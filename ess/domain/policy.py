@@ -1,0 +1,175 @@
+"""Who is asked, in what order, and how long we wait: one policy for each type of incident.
+
+A policy is data that operators edit (`config/policies/*.yaml`).  An incident keeps the policy that it
+began with, so an edit never changes a running escalation.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from ess.domain.duty import NATIONAL_ROLES, Role
+from ess.domain.report import IncidentType
+
+
+class Within(StrEnum):
+    """How far from the incident a responder's jurisdiction may lie."""
+
+    DISTRICT = "district"
+    PROVINCE = "province"
+    NATION = "nation"
+
+
+_STRICT: dict[str, Any] = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """`count` responders of one role, the nearest first."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    role: Role
+    within: Within
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Step:
+    """Everybody alerted at once, and how long we wait for one of them to acknowledge."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    alert: tuple[Target, ...]
+    wait: timedelta
+
+
+@dataclass(frozen=True)
+class TrackPolicy:
+    """One line of escalation; tracks run side by side and each wants its own acknowledgement."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    name: str
+    #: Only these roles stop the track; anybody else who accepts is welcome, and the track goes on.
+    acknowledged_by: tuple[Role, ...]
+    steps: tuple[Step, ...]
+    #: The lead track's acknowledgement is the one that the reporter is promised.
+    lead: bool = False
+
+
+@dataclass(frozen=True)
+class LastResort:
+    """Who is alerted when a track has run out, and how often again until a person takes it."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    alert: tuple[Target, ...]
+    repeat: timedelta
+
+
+@dataclass(frozen=True)
+class FollowUpPlan:
+    """A call that is promised to the victim after resolution."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    name: str
+    by: Role
+    #: After resolution.
+    due: timedelta
+    #: A call that was not reported when due is reminded this often …
+    remind_every: timedelta
+    #: … so many times, then the supervisors are told as well.
+    reminders: int
+    #: Calls to make before a supervisor decides, counting the first.
+    tries: int
+    #: From a call without answer to the next.
+    retry_after: timedelta
+
+
+@dataclass(frozen=True)
+class Policy:
+    """All that the engine does by itself for one type of incident."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    type: IncidentType
+    #: From acknowledgement to arrival, told to the reporter where the responder gives no time.
+    arrival_target: timedelta
+    #: How long a report without a place waits for one before the national desk is alerted.
+    place_wait: timedelta
+    #: A message older than this is worse than none.
+    fresh_for: timedelta
+    tracks: tuple[TrackPolicy, ...]
+    last_resort: LastResort
+    follow_ups: tuple[FollowUpPlan, ...] = ()
+
+    @property
+    def lead(self) -> TrackPolicy:
+        """The track whose acknowledgement the reporter is promised."""
+        return next(track for track in self.tracks if track.lead)
+
+    def track(self, name: str) -> TrackPolicy:
+        """The track of that name."""
+        return next(track for track in self.tracks if track.name == name)
+
+    def targets(self, track: str, step: int) -> tuple[Target, ...]:
+        """Whom to alert at a step (from 1); one past the last step is the last resort."""
+        steps = self.track(track).steps
+        return steps[step - 1].alert if step <= len(steps) else self.last_resort.alert
+
+
+Path = tuple[str | int, ...]
+
+
+def problems(policy: Policy) -> Iterator[tuple[Path, str]]:
+    """What is wrong with a well-formed policy, each with the path of the value to change."""
+    leads = [i for i, track in enumerate(policy.tracks) if track.lead]
+    if len(leads) != 1:
+        yield ("tracks",), f"exactly one track must say `lead: true`, {len(leads)} do"
+    names = [track.name for track in policy.tracks]
+    for i, track in enumerate(policy.tracks):
+        where: Path = ("tracks", i)
+        if names.index(track.name) != i:
+            yield (*where, "name"), f"two tracks are called {track.name!r}: give each its own name"
+        if not track.acknowledged_by:
+            yield (*where, "acknowledged_by"), "name at least one role whose acknowledgement stops the track"
+        if not track.steps:
+            yield (*where, "steps"), "a track needs at least one step"
+        for j, step in enumerate(track.steps):
+            yield from _target_problems((*where, "steps", j, "alert"), step.alert)
+            yield from _positive((*where, "steps", j, "wait"), step.wait)
+    yield from _target_problems(("last_resort", "alert"), policy.last_resort.alert)
+    for j, target in enumerate(policy.last_resort.alert):
+        if target.role not in NATIONAL_ROLES:
+            roles = " or ".join(sorted(NATIONAL_ROLES))
+            yield ("last_resort", "alert", j, "role"), f"the last resort must be there always: use {roles}"
+    yield from _positive(("last_resort", "repeat"), policy.last_resort.repeat)
+    for name in ("arrival_target", "place_wait", "fresh_for"):
+        yield from _positive((name,), getattr(policy, name))
+    plans = [plan.name for plan in policy.follow_ups]
+    for i, plan in enumerate(policy.follow_ups):
+        if plans.index(plan.name) != i:
+            yield ("follow_ups", i, "name"), f"two follow-ups are called {plan.name!r}"
+        for name in ("due", "remind_every", "retry_after"):
+            yield from _positive(("follow_ups", i, name), getattr(plan, name))
+        if plan.tries < 1 or plan.reminders < 0:
+            yield ("follow_ups", i), "tries must be 1 or more and reminders 0 or more"
+
+
+def _positive(path: Path, value: timedelta) -> Iterator[tuple[Path, str]]:
+    if value <= timedelta():
+        yield path, "must be longer than nothing, such as `60 s`"
+
+
+def _target_problems(path: Path, targets: tuple[Target, ...]) -> Iterator[tuple[Path, str]]:
+    if not targets:
+        yield path, "alert somebody: a step without a target can never be acknowledged"
+    for i, target in enumerate(targets):
+        if target.count < 1:
+            yield (*path, i, "count"), "must be 1 or more"
+        if target.role in NATIONAL_ROLES and target.within is not Within.NATION:
+            yield (*path, i, "within"), f"{target.role} works for the whole country: write `within: nation`"

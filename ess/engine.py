@@ -1,0 +1,35 @@
+"""What every program of the engine holds open: the rows, the policies, the texts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from config.settings import REQUIRED, Settings
+from ess.conversation.texts import Texts
+from ess.domain.errors import Misconfigured
+from ess.domain.policy import Policy
+from ess.domain.report import IncidentType
+from ess.policies import load_policies
+from ess.store import Store, Vault
+from ess.store.store import Publish
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One process's hold on the world, given to each function of `dispatch`, `inbox` and `outbox`."""
+
+    store: Store
+    policies: Mapping[IncidentType, Policy]
+    texts: Texts
+
+
+def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> Engine:
+    """Everything that was checked and opened; Misconfigured names what is missing or wrong."""
+    missing = settings.missing(*REQUIRED)
+    if missing or settings.database_url is None or settings.encryption_key is None:
+        raise Misconfigured(f"set {', '.join(missing)}, or run `ess up` for a machine that has nothing yet")
+    vault = Vault(settings.encryption_key.get_secret_value())
+    return Engine(
+        store=Store(settings.database_url, vault, publish, lease=settings.lease, pool_size=pool_size),
+        policies=load_policies(settings.policy_dir),
+        texts=Texts(settings.message_dir, settings.language),
+    )

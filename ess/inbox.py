@@ -1,0 +1,370 @@
+"""What LINE and Twilio send us: kept verbatim first, understood afterwards by a worker.
+
+A webhook writes one row for each event and answers at once; the event's own id makes a repetition the same
+row.  `handle_inbound` then reads it: a citizen's step, a responder's tap or SMS, or a receipt.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+
+from ess import dispatch, outbox
+from ess.channels import Message
+from ess.conversation import citizen
+from ess.conversation.answer import Pressed, Verb, read_button, read_sms
+from ess.conversation.letters import citizen_reply, progress_letter
+from ess.domain.duty import Channel
+from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
+from ess.domain.follow_up import Outcome
+from ess.domain.incident import ENDED, AlertState, Fact, Incident
+from ess.domain.report import Report, Reporter, Source
+from ess.engine import Engine
+from ess.store import Transaction, incidents, responders, tables
+from ess.wake import HANDLE
+
+log = structlog.get_logger()
+
+LINE, SMS, RECEIPT, UNREADABLE = "line", "sms", "receipt", "unreadable"
+
+#: A reply in a chat is worth nothing later than this.
+_REPLY_LIVES = timedelta(minutes=10)
+#: A receipt may overtake the commit of its own message; it is looked for again for so long.
+_RECEIPT_WAITS = timedelta(minutes=10)
+
+#: Alerts that a bare verb cannot mean.
+_OVER = frozenset({AlertState.STOOD_DOWN, AlertState.DECLINED, AlertState.UNREACHABLE})
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that a provider sent, with the provider's own id for it."""
+
+    id: str
+    kind: str
+    body: Mapping[str, Any]
+
+
+def keep(engine: Engine, events: Iterable[Event]) -> int:
+    """Store events that are new and promise to handle them; how many were new."""
+    n_new = 0
+    with engine.store.transaction() as tx:
+        for event in events:
+            row = {"id": event.id, "kind": event.kind, "body": dict(event.body), "received_at": tx.now}
+            added = tx.session.execute(
+                insert(tables.Inbound).values(row).on_conflict_do_nothing().returning(tables.Inbound.id)
+            ).first()
+            if added:
+                tx.promise(HANDLE, tx.now, subject=event.id)
+                n_new += 1
+    return n_new
+
+
+def keep_unreadable(engine: Engine, report: Mapping[str, Any], problems: list[str]) -> str:
+    """Keep a report that came by task and is not one, for a person to read; the id of its row."""
+    row_id = f"unreadable:{uuid4()}"
+    with engine.store.transaction() as tx:
+        body = {"report": json.loads(json.dumps(report, default=str)), "problems": problems}
+        tx.session.add(tables.Inbound(id=row_id, kind=UNREADABLE, body=body, received_at=tx.now))
+    return row_id
+
+
+def handle_inbound(engine: Engine, deadline_id: int) -> None:
+    """Understand one event and do what it asks; done and the event's own row are one commit."""
+    with engine.store.transaction() as tx:
+        deadline = tx.session.get(tables.Deadline, deadline_id, with_for_update={"skip_locked": True})
+        if deadline is None or deadline.due_at > tx.now:
+            return
+        row = tx.session.get_one(tables.Inbound, deadline.subject)
+        kind, body = row.kind, row.body
+        if kind == RECEIPT and not _receipt(engine, tx, body) and tx.now - row.received_at < _RECEIPT_WAITS:
+            deadline.due_at = deadline.wake_at = tx.now + timedelta(seconds=2)
+            return
+        if kind == LINE and not _is_responders(body):
+            _citizen(engine, tx, row.id, body)
+        if kind == RECEIPT or (kind == LINE and not _is_responders(body)):
+            row.handled_at = tx.now
+            tx.session.delete(deadline)
+            return
+    # A responder's answer locks the incident first, as everything that decides about one does; the event
+    # is marked as handled in the same transaction as the answer, by `then`.
+    if kind == LINE:
+        _responder_tap(engine, deadline_id, body)
+    else:
+        _responder_sms(engine, deadline_id, body)
+
+
+def _done(tx: Transaction, deadline_id: int) -> bool:
+    """Mark the event as handled; false where another worker has done so."""
+    deadline = tx.session.get(tables.Deadline, deadline_id, with_for_update=True)
+    if deadline is None:
+        return False
+    tx.session.get_one(tables.Inbound, deadline.subject).handled_at = tx.now
+    tx.session.delete(deadline)
+    return True
+
+
+# --- the citizen, in LINE --------------------------------------------------------------------------------
+def _is_responders(body: Mapping[str, Any]) -> bool:
+    pressed = read_button(body.get("postback", {}).get("data", ""))
+    return bool(pressed and (pressed.alert_id or pressed.follow_up_id))
+
+
+def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, Any]) -> None:
+    user_id = body.get("source", {}).get("userId")
+    if not user_id or body.get("type") not in {"message", "postback", "follow"}:
+        return
+    index = tx.vault.index(user_id)
+    tx.session.execute(
+        insert(tables.Chat)
+        .values(id=index, draft=citizen.Draft().to_json(), updated_at=tx.now)
+        .on_conflict_do_nothing()
+    )
+    chat = tx.session.get_one(tables.Chat, index, with_for_update=True)
+    draft = citizen.Draft.from_json(chat.draft)
+    heard = _hear(draft, body)
+    chat.draft = heard.draft.to_json()
+    chat.updated_at = tx.now
+    token = body.get("replyToken")
+    if heard.file:
+        kind, location = heard.file
+        reporter = Reporter(line_user_id=user_id)
+        report = Report(kind, Source.LINE, location, reporter)
+        accepted = dispatch.accept_report_in(
+            engine, tx, report, owner="line", idempotency_key=event_id, reply_token=token
+        )
+        chat.incident_id = accepted.incident_id
+        return
+    reply = heard.reply
+    if chat.incident_id and heard.draft.filed:
+        reply = _add_to_incident(engine, tx, chat.incident_id, user_id, heard)
+    if reply:
+        outbox.queue(
+            tx,
+            Channel.LINE,
+            user_id,
+            (citizen_reply(engine.texts, reply),),
+            reply,
+            tx.now + _REPLY_LIVES,
+            reply_token=token,
+        )
+
+
+def _hear(draft: citizen.Draft, body: Mapping[str, Any]) -> citizen.Heard:
+    message = body.get("message", {})
+    match body["type"], message.get("type"):
+        case "postback", _:
+            return citizen.hear_button(draft, str(body.get("postback", {}).get("data", "")))
+        case "message", "text":
+            return citizen.hear_text(draft, str(message.get("text", "")))
+        case "message", "location":
+            address = message.get("address")
+            return citizen.hear_pin(draft, float(message["latitude"]), float(message["longitude"]), address)
+        case _:
+            return citizen.Heard(draft, reply=None if draft.filed else "welcome")
+
+
+def _add_to_incident(
+    engine: Engine, tx: Transaction, incident_id: UUID, user_id: str, heard: citizen.Heard
+) -> str | None:
+    """What the citizen said after the report began belongs to it; the key of the answer."""
+    located = bool(heard.located) and dispatch.supply_location(engine, tx, incident_id, heard.located)  # type: ignore[arg-type]
+    if heard.phone:
+        query = select(tables.Report).where(tables.Report.incident_id == incident_id)
+        for report in tx.session.exec(query):
+            if report.details.get("line_user_id") == user_id:
+                report.details = {**report.details, "phone": heard.phone}
+                report.phone_index = tx.vault.index(heard.phone)
+        incidents.note(tx, incident_id, Fact("phone_given"))
+        return heard.reply
+    words = heard.note
+    if words is None and heard.located and heard.located.has_pin and not located:
+        words = f"{heard.located.latitude}, {heard.located.longitude} {heard.located.address or ''}".strip()
+    if words:
+        tx.session.add(tables.Note(incident_id=incident_id, text=words, at=tx.now))
+        incidents.note(tx, incident_id, Fact("reporter_wrote"))
+    return "noted" if located or not heard.reply else heard.reply
+
+
+# --- a responder, in LINE and by SMS ---------------------------------------------------------------------
+def _responder_tap(engine: Engine, deadline_id: int, body: Mapping[str, Any]) -> None:
+    pressed = read_button(body["postback"]["data"])
+    user_id = body.get("source", {}).get("userId", "")
+    with engine.store.transaction() as tx:
+        row = responders.by_line_user(tx, user_id)
+        mine = row is not None and pressed is not None and _may_press(tx, row, pressed)
+        if not mine or row is None or pressed is None:
+            log.warning("button_of_somebody_else")  # a card that was forwarded: the owner alone may press it
+            _done(tx, deadline_id)
+            return
+    _answer(engine, deadline_id, Channel.LINE, user_id, row, pressed, body.get("replyToken"))
+
+
+def _may_press(tx: Transaction, row: tables.Responder, pressed: Pressed) -> bool:
+    """An alert may be answered by whom it was sent to; a call by whoever was asked to make it."""
+    if pressed.alert_id:
+        alert = tx.session.get(tables.Alert, pressed.alert_id)
+        return alert is not None and alert.responder_id == row.id
+    asked = select(tables.Delivery.id).where(
+        tables.Delivery.follow_up_id == pressed.follow_up_id, tables.Delivery.responder_id == row.id
+    )
+    return tx.session.exec(asked).first() is not None
+
+
+def _responder_sms(engine: Engine, deadline_id: int, body: Mapping[str, Any]) -> None:
+    phone, words = str(body.get("From", "")), str(body.get("Body", ""))
+    with engine.store.transaction() as tx:
+        people = responders.by_phone(tx, phone)
+        if not people:
+            _reporter_sms(engine, tx, phone, words)
+            _done(tx, deadline_id)
+            return
+        answer = read_sms(words)
+        alerts = _answerable(tx, tx.vault.index(phone))
+        matching = [alert for alert in alerts if answer.code in {None, alert.reply_code}]
+        # With a code the newest one is meant; without, only one that is still theirs to answer.
+        matching = matching[:1] if answer.code else [alert for alert in matching if alert.state not in _OVER]
+        if answer.verb is None or len(matching) != 1:
+            _unclear(engine, tx, phone, people, words, alerts, wrote_note=answer.verb is None and answer.code is None)
+            _done(tx, deadline_id)
+            return
+        alert = matching[0]
+        row = next(person for person in people if person.id == alert.responder_id)
+    pressed = Pressed(answer.verb, alert_id=alert.id)
+    _answer(engine, deadline_id, Channel.SMS, phone, row, pressed, None)
+
+
+def _answerable(tx: Transaction, phone_index: bytes) -> list[tables.Alert]:
+    """The phone's alerts of open incidents, the newest first."""
+    query = (
+        select(tables.Alert)
+        .join(tables.Incident, col(tables.Incident.id) == col(tables.Alert.incident_id))
+        .where(tables.Alert.phone_index == phone_index, col(tables.Incident.state).not_in(ENDED))
+        .order_by(col(tables.Alert.created_at).desc())
+    )
+    return list(tx.session.exec(query))
+
+
+def _unclear(
+    engine: Engine,
+    tx: Transaction,
+    phone: str,
+    people: list[tables.Responder],
+    words: str,
+    alerts: list[tables.Alert],
+    *,
+    wrote_note: bool,
+) -> None:
+    """Nothing changes: other words become a note, an ambiguous verb gets the list of codes."""
+    waiting = [alert for alert in alerts if alert.state not in _OVER]
+    if wrote_note and waiting:
+        newest = waiting[0]
+        tx.session.add(
+            tables.Note(incident_id=newest.incident_id, responder_id=newest.responder_id, text=words, at=tx.now)
+        )
+        incidents.note(tx, newest.incident_id, Fact("responder_wrote", {"responder_id": newest.responder_id}))
+        letter = engine.texts.say("responder_noted", Channel.SMS)
+    elif waiting:
+        codes = [alert.reply_code or "" for alert in waiting]
+        example = f"{codes[0]} 1"
+        letter = engine.texts.say("which_code", Channel.SMS, codes=" ".join(codes), example=example)
+    else:
+        letter = engine.texts.say("no_open_alert", Channel.SMS)
+    outbox.queue(tx, Channel.SMS, phone, (letter,), "reply", tx.now + _REPLY_LIVES, row=people[0])
+
+
+def _reporter_sms(engine: Engine, tx: Transaction, phone: str, words: str) -> None:
+    """A reporter who was asked for the place answers with it; any other unknown phone gets no answer."""
+    query = (
+        select(tables.Report.incident_id)
+        .join(tables.Incident, col(tables.Incident.id) == col(tables.Report.incident_id))
+        .where(
+            tables.Report.phone_index == tx.vault.index(phone),
+            col(tables.Incident.state).not_in(ENDED),
+        )
+        .order_by(col(tables.Report.received_at).desc())
+    )
+    incident_id = tx.session.exec(query).first()
+    if incident_id is None:
+        log.info("sms_from_unknown_phone")
+        return
+    tx.session.add(tables.Note(incident_id=incident_id, text=words, at=tx.now))
+    incidents.note(tx, incident_id, Fact("reporter_wrote"))
+    dispatch.supply_location(engine, tx, incident_id, dispatch.Location(address=words))
+
+
+def _answer(
+    engine: Engine,
+    deadline_id: int,
+    channel: Channel,
+    to: str,
+    row: tables.Responder,
+    pressed: Pressed,
+    reply_token: str | None,
+) -> None:
+    """Do what was pressed and say so, or say what holds instead; either way the event is handled once."""
+
+    def reply(tx: Transaction, incident: Incident, message: Message) -> None:
+        if _done(tx, deadline_id):
+            until = tx.now + _REPLY_LIVES
+            outbox.queue(
+                tx, channel, to, (message,), "reply", until, incident=incident, row=row, reply_token=reply_token
+            )
+
+    def confirm(tx: Transaction, incident: Incident) -> None:
+        reply(tx, incident, _confirmation(engine, tx, incident, pressed, channel))
+
+    try:
+        if pressed.alert_id:
+            dispatch.answer_alert(engine, pressed.alert_id, Verb(pressed.do), via=channel, then=confirm)
+        elif pressed.follow_up_id:
+            dispatch.report_follow_up(engine, pressed.follow_up_id, Outcome(pressed.do), via=channel, then=confirm)
+    except NotFound:
+        raise
+    except Refused as refused:
+        with engine.store.transaction() as tx:
+            incident = _incident(tx, pressed)
+            reply(tx, incident, _refusal(engine, tx, incident, channel, refused))
+
+
+def _incident(tx: Transaction, pressed: Pressed) -> Incident:
+    row: tables.Alert | tables.FollowUp
+    if pressed.alert_id:
+        row = tx.session.get_one(tables.Alert, pressed.alert_id)
+    else:
+        row = tx.session.get_one(tables.FollowUp, pressed.follow_up_id)
+    return incidents.read(tx, row.incident_id)
+
+
+def _confirmation(engine: Engine, tx: Transaction, incident: Incident, pressed: Pressed, channel: Channel) -> Message:
+    if pressed.alert_id is None:
+        return engine.texts.say("follow_up_noted", channel, code=incident.code)
+    if pressed.do == Verb.DECLINE:
+        return engine.texts.say("declined", channel, code=incident.code)
+    alert = incident.alert(pressed.alert_id)
+    code = tx.session.get_one(tables.Alert, alert.id).reply_code
+    if pressed.do == Verb.RESOLVE:
+        return engine.texts.say("over", channel, code=incident.code)
+    return progress_letter(engine.texts, "next", incident, alert, channel, code)
+
+
+def _refusal(engine: Engine, tx: Transaction, incident: Incident, channel: Channel, refused: Refused) -> Message:
+    match refused:
+        case AlreadyTaken(holder=holder):
+            who = tx.session.get_one(tables.Responder, UUID(holder)).name_th
+            return engine.texts.say("already_taken", channel, code=incident.code, who=who)
+        case AlreadyRecorded():
+            return engine.texts.say("already_recorded", channel, code=incident.code)
+        case _:
+            return engine.texts.say("refused", channel, code=incident.code, state=incident.state)
+
+
+def _receipt(engine: Engine, tx: Transaction, body: Mapping[str, Any]) -> bool:
+    status = str(body.get("MessageStatus") or body.get("SmsStatus") or "")
+    return outbox.record_receipt(engine, tx, str(body.get("MessageSid", "")), status, body.get("ErrorCode"))

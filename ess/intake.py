@@ -1,0 +1,84 @@
+"""A report as other programs send it: the body of `POST /v1/reports` and of the task `ess.accept_report`."""
+
+from datetime import UTC
+from typing import Annotated
+
+import phonenumbers
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from ess.domain.report import Contact, IncidentType, Location, Report, Reporter, Source
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000)]
+_Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class LocationBody(_Body):
+    """A pin in WGS 84 degrees, or an address in words, or both."""
+
+    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
+    accuracy_m: Annotated[float, Field(ge=0)] | None = None
+    address: _Text | None = None
+
+    @model_validator(mode="after")
+    def _whole_pin(self) -> "LocationBody":
+        if (self.latitude is None) != (self.longitude is None):
+            raise ValueError("a pin needs both latitude and longitude")
+        return self
+
+
+class ReporterBody(_Body):
+    """Who reports; `contact` is silence unless they say otherwise."""
+
+    phone: _Short | None = None
+    name: _Short | None = None
+    contact: Contact = Contact.NONE
+
+    @field_validator("phone")
+    @classmethod
+    def _e164(cls, phone: str | None) -> str | None:
+        if not phone:
+            return None
+        try:
+            number = phonenumbers.parse(phone, "TH")
+        except phonenumbers.NumberParseException as error:
+            raise ValueError("is not a phone number: write it such as 081 234 5678 or +66812345678") from error
+        if not phonenumbers.is_possible_number(number):
+            raise ValueError("has too few or too many digits for a phone number")
+        return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+class ReportBody(_Body):
+    """One report about something that happens to somebody."""
+
+    type: IncidentType
+    location: LocationBody | None = None
+    description: _Text | None = None
+    reporter: ReporterBody | None = None
+    victim_is_minor: bool | None = None
+    reported_at: AwareDatetime | None = None
+    external_id: _Short | None = None
+
+    def report(self, source: Source) -> Report:
+        """As the domain knows it."""
+        location, reporter = self.location or LocationBody(), self.reporter or ReporterBody()
+        return Report(
+            type=self.type,
+            source=source,
+            location=Location(location.latitude, location.longitude, location.accuracy_m, location.address or None),
+            reporter=Reporter(reporter.phone, reporter.name, reporter.contact),
+            description=self.description,
+            victim_is_minor=self.victim_is_minor,
+            reported_at=self.reported_at.astimezone(UTC) if self.reported_at else None,
+            external_id=self.external_id,
+        )
+
+
+class ReportTask(ReportBody):
+    """The kwarg `report` of `ess.accept_report`: the body and its key."""
+
+    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=200)]

@@ -1,0 +1,82 @@
+"""The roster: who could be asked, who somebody is, and their addresses."""
+
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+from sqlalchemy import or_
+from sqlmodel import col, select
+
+from ess.domain.duty import NATIONAL_ROLES, Channel, Responder, Role
+from ess.domain.place import Place
+from ess.domain.policy import Target, Within
+from ess.store import tables
+from ess.store.store import Transaction
+
+
+def candidates(tx: Transaction, targets: Iterable[Target], place: Place | None) -> list[Responder]:
+    """Active responders whose role is wanted and whose jurisdiction may hold the place."""
+    targets = list(targets)
+    provinces = [area.code for area in place.candidates] if place else []
+    anywhere = [target.role for target in targets if target.within is Within.NATION]
+    query = select(tables.Responder).where(
+        col(tables.Responder.active),
+        col(tables.Responder.role).in_({target.role for target in targets}),
+        or_(col(tables.Responder.role).in_(anywhere), col(tables.Responder.province_code).in_(provinces)),
+    )
+    return [_domain(row) for row in tx.session.exec(query)]
+
+
+def supervisors(tx: Transaction) -> list[tables.Responder]:
+    """Whoever supervises, for the whole country."""
+    query = select(tables.Responder).where(col(tables.Responder.active), col(tables.Responder.role).in_(NATIONAL_ROLES))
+    return list(tx.session.exec(query))
+
+
+def by_ids(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, tables.Responder]:
+    """These responders, by id, in one query."""
+    if not ids:
+        return {}
+    rows = tx.session.exec(select(tables.Responder).where(col(tables.Responder.id).in_(ids)))
+    return {row.id: row for row in rows}
+
+
+def by_line_user(tx: Transaction, line_user_id: str) -> tables.Responder | None:
+    """The responder who owns this LINE account."""
+    index = tx.vault.index(line_user_id)
+    return tx.session.exec(select(tables.Responder).where(tables.Responder.line_index == index)).first()
+
+
+def by_phone(tx: Transaction, phone: str) -> list[tables.Responder]:
+    """The responders who can be reached at this number; several may share a phone."""
+    index = tx.vault.index(phone)
+    return list(tx.session.exec(select(tables.Responder).where(tables.Responder.phone_index == index)))
+
+
+def address(row: tables.Responder, channel: Channel) -> str | None:
+    """Where this channel reaches the responder."""
+    match channel:
+        case Channel.LINE:
+            return row.line_user_id
+        case Channel.SMS:
+            return row.phone
+
+
+def channels(row: tables.Responder) -> list[Channel]:
+    """In order of preference, only those with an address."""
+    return [channel for channel in map(Channel, row.channels) if address(row, channel)]
+
+
+def _domain(row: tables.Responder) -> Responder:
+    return Responder(
+        id=row.id,
+        ref=row.ref,
+        name=row.name_th,
+        role=Role(row.role),
+        province_code=row.province_code,
+        district_code=row.district_code,
+        latitude=row.latitude,
+        longitude=row.longitude,
+        channels=tuple(channels(row)),
+        active=row.active,
+        leave_until=row.leave_until,
+    )

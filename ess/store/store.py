@@ -1,0 +1,85 @@
+"""The door to the rows: one engine, one transaction for each thing that is done.
+
+What a transaction promises for now is published when it has committed, never before, and never at all
+where it failed.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import cached_property
+from uuid import UUID
+
+from sqlalchemy import Engine, create_engine, func, select
+from sqlmodel import Session
+
+from ess.store.crypto import EncryptedJson, Vault
+from ess.store.tables import Deadline
+from ess.wake import WakeUp
+
+Publish = Callable[[Iterable[WakeUp]], list[WakeUp]]
+
+
+class Transaction:
+    """One unit of work: a session, the database's clock, and the deadlines that it made due."""
+
+    def __init__(self, session: Session, vault: Vault, lease: timedelta) -> None:
+        self.session = session
+        self.vault = vault
+        self.lease = lease
+        self.due: list[Deadline] = []
+
+    @cached_property
+    def now(self) -> datetime:
+        """The database's clock (UTC) when first asked for: ask after taking locks."""
+        return self.session.scalars(select(func.clock_timestamp())).one()
+
+    def promise(self, kind: str, due_at: datetime, *, incident_id: UUID | None = None, subject: str = "") -> Deadline:
+        """A new deadline; one that is due is published after the commit, and again after the lease."""
+        due = due_at <= self.now
+        wake_at = self.now + self.lease if due else due_at
+        row = Deadline(kind=kind, incident_id=incident_id, subject=subject, due_at=due_at, wake_at=wake_at)
+        self.session.add(row)
+        if due:
+            self.due.append(row)
+        return row
+
+
+class Store:
+    """An open database.  Make it after a fork, never before: connections do not survive one."""
+
+    def __init__(
+        self, database_url: str, vault: Vault, publish: Publish, *, lease: timedelta, pool_size: int = 5
+    ) -> None:
+        EncryptedJson.vault = vault
+        self.vault = vault
+        self.lease = lease
+        self._publish = publish
+        self.engine: Engine = create_engine(
+            database_url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=5,
+            # A connection that died with its server is replaced instead of failing a report.
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": 5,
+                "options": "-c timezone=UTC -c lock_timeout=5s -c statement_timeout=15s"
+                " -c idle_in_transaction_session_timeout=30s",
+            },
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Commit on the way out, roll back on an error; then publish what is due."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            tx = Transaction(session, self.vault, self.lease)
+            yield tx
+            session.commit()
+            wake_ups = [WakeUp(row.id, row.kind) for row in tx.due if row.id is not None]
+        if wake_ups:
+            self._publish(wake_ups)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()

@@ -1,0 +1,299 @@
+"""The rows.  Mapping to the domain is in `incidents`; nothing here decides.
+
+Every instant is `timestamptz` in UTC.  Columns that hold personal data are `EncryptedJson`; what must be
+looked up beside them has a keyed hash (`*_index`).
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import BigInteger, DateTime, Identity, Index, LargeBinary, String, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import Field, SQLModel
+
+from ess.store.crypto import EncryptedJson
+
+_INSTANT: Any = DateTime(timezone=True)
+_JSON: Any = JSONB
+_SECRET: Any = EncryptedJson
+_INDEX: Any = LargeBinary
+
+
+class Policy(SQLModel, table=True):
+    """A policy as some incident began with it; the id is the hash of its text."""
+
+    __tablename__ = "policy"
+
+    id: str = Field(primary_key=True)
+    type: str
+    body: dict[str, Any] = Field(sa_type=_JSON)
+
+
+class Incident(SQLModel, table=True):
+    """What happened, and needs people."""
+
+    __tablename__ = "incident"
+    __table_args__ = (
+        Index("incident_open", "received_at", postgresql_where=text("state NOT IN ('closed','cancelled','merged')")),
+        Index("incident_listing", "received_at", "id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    code: str = Field(unique=True)
+    type: str
+    state: str
+    policy_id: str = Field(foreign_key="policy.id")
+    place: dict[str, Any] | None = Field(default=None, sa_type=_JSON)
+    province_code: str | None = Field(default=None, index=True)
+    #: `[latitude, longitude]`.
+    pin: list[float] | None = Field(default=None, sa_type=_SECRET)
+    tracks: list[dict[str, Any]] = Field(sa_type=_JSON)
+    merged_into: UUID | None = Field(default=None, foreign_key="incident.id")
+    received_at: datetime = Field(sa_type=_INSTANT)
+    updated_at: datetime = Field(sa_type=_INSTANT)
+
+
+class Report(SQLModel, table=True):
+    """What came in; several may tell of one incident."""
+
+    __tablename__ = "report"
+    __table_args__ = (
+        Index("report_idempotency", "owner", "idempotency_key", unique=True),
+        Index("report_phone", "phone_index"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    incident_id: UUID = Field(foreign_key="incident.id", index=True)
+    source: str
+    #: Whose idempotency keys these are: the API key's name, `line` or `task`.
+    owner: str
+    idempotency_key: str
+    #: SHA-256 of the report as it came, to tell a repetition from another report under the same key.
+    fingerprint: str
+    type: str
+    contact: str
+    victim_is_minor: bool | None = None
+    external_id: str | None = None
+    #: Location, description, phone, name, LINE user id.
+    details: dict[str, Any] = Field(sa_type=_SECRET)
+    phone_index: bytes | None = Field(default=None, sa_type=_INDEX)
+    reported_at: datetime | None = Field(default=None, sa_type=_INSTANT)
+    received_at: datetime = Field(sa_type=_INSTANT)
+
+
+class Responder(SQLModel, table=True):
+    """A person or unit that can be alerted."""
+
+    __tablename__ = "responder"
+    __table_args__ = (Index("responder_choice", "role", "province_code", postgresql_where=text("active")),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    #: The number that the agency gave it; the import matches rows by it.
+    ref: str = Field(unique=True)
+    name_th: str
+    name_en: str
+    agency: str
+    role: str
+    province_code: str | None = None
+    district_code: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    phone: str | None = Field(default=None, sa_type=_SECRET)
+    phone_index: bytes | None = Field(default=None, sa_type=_INDEX, index=True)
+    line_user_id: str | None = Field(default=None, sa_type=_SECRET)
+    line_index: bytes | None = Field(default=None, sa_type=_INDEX, index=True)
+    #: In order of preference.
+    channels: list[str] = Field(sa_type=ARRAY(String))  # type: ignore[call-overload]
+    active: bool = True
+    leave_until: datetime | None = Field(default=None, sa_type=_INSTANT)
+
+
+class Alert(SQLModel, table=True):
+    """One responder asked to act on one incident."""
+
+    __tablename__ = "alert"
+    __table_args__ = (
+        Index("alert_once_per_step", "incident_id", "track", "responder_id", "step", unique=True),
+        Index("alert_reply_code", "phone_index", "created_at"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    incident_id: UUID = Field(foreign_key="incident.id", index=True)
+    responder_id: UUID = Field(foreign_key="responder.id")
+    role: str
+    track: str
+    step: int
+    state: str
+    reason: str
+    eta_at: datetime | None = Field(default=None, sa_type=_INSTANT)
+    #: Two digits, unique among the phone's open alerts and not used again within a day.
+    reply_code: str | None = None
+    phone_index: bytes | None = Field(default=None, sa_type=_INDEX)
+    created_at: datetime = Field(sa_type=_INSTANT)
+    answered_at: datetime | None = Field(default=None, sa_type=_INSTANT)
+
+
+class FollowUp(SQLModel, table=True):
+    """A promised call by a social worker."""
+
+    __tablename__ = "follow_up"
+
+    id: UUID = Field(primary_key=True)
+    incident_id: UUID = Field(foreign_key="incident.id", index=True)
+    plan: dict[str, Any] = Field(sa_type=_JSON)
+    responder_id: UUID | None = Field(default=None, foreign_key="responder.id", index=True)
+    due_at: datetime = Field(sa_type=_INSTANT)
+    state: str
+    tries: int
+    reminders: int
+    outcome: str | None = None
+
+
+class DeliveryState(StrEnum):
+    """Where one attempt to say something to somebody stands; the last four never change again."""
+
+    QUEUED = "queued"
+    #: Committed before the provider is called.
+    SENDING = "sending"
+    #: The call ended without a word: it may have been sent.
+    UNKNOWN = "unknown"
+    #: The provider took it.
+    SENT = "sent"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    #: Older than its message is good for.
+    EXPIRED = "expired"
+
+
+class Delivery(SQLModel, table=True):
+    """One message to one address over one channel; the id is LINE's retry key."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        Index("delivery_provider_ref", "provider_ref", postgresql_where=text("provider_ref IS NOT NULL")),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    incident_id: UUID | None = Field(default=None, foreign_key="incident.id", index=True)
+    alert_id: UUID | None = Field(default=None, foreign_key="alert.id")
+    follow_up_id: UUID | None = Field(default=None, foreign_key="follow_up.id")
+    #: None where the reporter is told.
+    responder_id: UUID | None = Field(default=None, foreign_key="responder.id")
+    channel: str
+    #: Which text of `config/messages`.
+    message: str
+    #: The address and the composed message, as sent; a repetition sends the very same.
+    envelope: dict[str, Any] = Field(sa_type=_SECRET)
+    state: str = DeliveryState.QUEUED
+    #: From 1; the fence of the claim.
+    attempt: int = 0
+    #: While it is `sending`: when its worker must have come back, or is taken for dead.
+    claimed_until: datetime | None = Field(default=None, sa_type=_INSTANT)
+    #: Twilio's message sid or LINE's request id.
+    provider_ref: str | None = None
+    #: Why it failed, in the provider's code and words; never an address.
+    error: str | None = None
+    #: A LINE reply token, good once and for a minute; a push follows where it has lapsed.
+    reply_token: str | None = Field(default=None, sa_type=_SECRET)
+    expires_at: datetime = Field(sa_type=_INSTANT)
+    created_at: datetime = Field(sa_type=_INSTANT)
+    sent_at: datetime | None = Field(default=None, sa_type=_INSTANT)
+
+
+class Deadline(SQLModel, table=True):
+    """A promise: something must happen at `due_at`.  Kept, the row is gone."""
+
+    __tablename__ = "deadline"
+    __table_args__ = (
+        Index("deadline_wake", "wake_at"),
+        Index("deadline_subject", "incident_id", "kind", "subject", unique=True),
+    )
+
+    id: int | None = Field(default=None, sa_type=BigInteger, sa_column_args=(Identity(),), primary_key=True)
+    kind: str
+    #: None for what came in and has not been understood yet.
+    incident_id: UUID | None = Field(default=None, foreign_key="incident.id")
+    #: A track's name, or the id of a follow-up, a delivery or an inbound message.
+    subject: str = ""
+    due_at: datetime = Field(sa_type=_INSTANT)
+    #: When the clock publishes it next: `due_at`, and after a wake-up that nobody worked on, the lease's end.
+    wake_at: datetime = Field(sa_type=_INSTANT)
+    #: Wake-ups that ended in an error; the pause grows with it.
+    failures: int = 0
+
+
+class Fact(SQLModel, table=True):
+    """One line of an incident's timeline; no personal data."""
+
+    __tablename__ = "fact"
+
+    id: int | None = Field(default=None, sa_type=BigInteger, sa_column_args=(Identity(),), primary_key=True)
+    incident_id: UUID = Field(foreign_key="incident.id", index=True)
+    at: datetime = Field(sa_type=_INSTANT)
+    fact: str
+    data: dict[str, Any] = Field(sa_type=_JSON)
+
+
+class Note(SQLModel, table=True):
+    """What somebody wrote about an incident, kept for the people who work on it."""
+
+    __tablename__ = "note"
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    incident_id: UUID = Field(foreign_key="incident.id", index=True)
+    #: None where the reporter wrote it.
+    responder_id: UUID | None = Field(default=None, foreign_key="responder.id")
+    text: str = Field(sa_type=_SECRET)
+    at: datetime = Field(sa_type=_INSTANT)
+
+
+class Inbound(SQLModel, table=True):
+    """What a provider sent, verbatim, before anybody has understood it."""
+
+    __tablename__ = "inbound"
+
+    #: The provider's own event id, so a repeated webhook is one row.
+    id: str = Field(primary_key=True)
+    #: `line`, `sms`, `receipt`, or `unreadable` where no person could be told.
+    kind: str
+    body: dict[str, Any] = Field(sa_type=_SECRET)
+    received_at: datetime = Field(sa_type=_INSTANT)
+    handled_at: datetime | None = Field(default=None, sa_type=_INSTANT)
+
+
+class Chat(SQLModel, table=True):
+    """A citizen's LINE conversation: what they have chosen so far."""
+
+    __tablename__ = "chat"
+
+    #: Keyed hash of the LINE user id.
+    id: bytes = Field(primary_key=True, sa_type=_INDEX)
+    #: The steps so far: type, pin, address.
+    draft: dict[str, Any] = Field(sa_type=_SECRET)
+    #: The incident that this chat is about, once there is one.
+    incident_id: UUID | None = Field(default=None, foreign_key="incident.id")
+    updated_at: datetime = Field(sa_type=_INSTANT)
+
+
+class ApiKey(SQLModel, table=True):
+    """A program or person that may call the API; only the key's hash is kept."""
+
+    __tablename__ = "api_key"
+
+    name: str = Field(primary_key=True)
+    role: str
+    key_hash: str = Field(unique=True)
+    created_at: datetime = Field(sa_type=_INSTANT)
+
+
+class Heartbeat(SQLModel, table=True):
+    """When a program was last seen working, for `/readyz`."""
+
+    __tablename__ = "heartbeat"
+
+    #: `clock`, or a worker's queue.
+    name: str = Field(primary_key=True)
+    seen_at: datetime = Field(sa_type=_INSTANT)
+    detail: dict[str, Any] = Field(sa_type=_JSON)

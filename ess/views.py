@@ -1,0 +1,186 @@
+"""An incident as people and programs read it: plain values, names instead of ids, no personal data of victims."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col, select, tuple_
+
+from ess.domain.errors import NotFound
+from ess.store import Transaction, responders, tables
+
+
+def find(tx: Transaction, id_or_code: str) -> tables.Incident:
+    """The incident of that id or code."""
+    try:
+        row = tx.session.get(tables.Incident, UUID(id_or_code))
+    except ValueError:
+        query = select(tables.Incident).where(tables.Incident.code == id_or_code.upper())
+        row = tx.session.exec(query).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no incident {id_or_code}")
+    return row
+
+
+def listing(
+    tx: Transaction,
+    *,
+    state: str | None = None,
+    province: str | None = None,
+    incident_type: str | None = None,
+    since: datetime | None = None,
+    before: tuple[datetime, UUID] | None = None,
+    limit: int = 50,
+) -> Sequence[tables.Incident]:
+    """Incidents, the newest first; `before` is the last one of the page before."""
+    order = (col(tables.Incident.received_at), col(tables.Incident.id))
+    query = select(tables.Incident).order_by(order[0].desc(), order[1].desc()).limit(limit)
+    if state:
+        query = query.where(tables.Incident.state == state)
+    if province:
+        query = query.where(tables.Incident.province_code == province)
+    if incident_type:
+        query = query.where(tables.Incident.type == incident_type)
+    if since:
+        query = query.where(tables.Incident.received_at >= since)
+    if before:
+        query = query.where(tuple_(*order) < before)
+    return tx.session.exec(query).all()
+
+
+def summary(row: tables.Incident) -> dict[str, Any]:
+    """One line of a list."""
+    return {
+        "incident_id": str(row.id),
+        "code": row.code,
+        "type": row.type,
+        "state": row.state,
+        "place": _place(row.place),
+        "received_at": row.received_at.isoformat(),
+        "updated_at": row.updated_at.isoformat(),
+    }
+
+
+def _place(place: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if place is None:
+        return None
+    districts = place["districts"]
+    return {
+        "province": place["province"],
+        "district": districts[0] if districts else None,
+        "confidence": place["confidence"],
+        "source": place["source"],
+    }
+
+
+def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
+    """State, place, tracks, alerts with their deliveries and reasons, follow-ups, and what is due."""
+    session = tx.session
+    alerts = session.exec(
+        select(tables.Alert).where(tables.Alert.incident_id == row.id).order_by(col(tables.Alert.created_at))
+    ).all()
+    follow_ups = session.exec(select(tables.FollowUp).where(tables.FollowUp.incident_id == row.id)).all()
+    deliveries = session.exec(
+        select(tables.Delivery).where(tables.Delivery.incident_id == row.id).order_by(col(tables.Delivery.created_at))
+    ).all()
+    due = session.exec(
+        select(tables.Deadline).where(tables.Deadline.incident_id == row.id).order_by(col(tables.Deadline.due_at))
+    ).all()
+    people = responders.by_ids(
+        tx, {alert.responder_id for alert in alerts} | {call.responder_id for call in follow_ups if call.responder_id}
+    )
+    reasons = _reasons(tx, row.id)
+    holders = {str(alert.id): alert.responder_id for alert in alerts}
+    return {
+        **summary(row),
+        "merged_into": str(row.merged_into) if row.merged_into else None,
+        "tracks": [
+            {**track, "holder": _person(people.get(holders.get(track["holder"] or "") or row.id))}
+            for track in row.tracks
+        ],
+        "alerts": [
+            {
+                "alert_id": str(alert.id),
+                "responder": _person(people[alert.responder_id]),
+                "track": alert.track,
+                "step": alert.step,
+                "state": alert.state,
+                "eta_at": alert.eta_at.isoformat() if alert.eta_at else None,
+                "alerted_at": alert.created_at.isoformat(),
+                "answered_at": alert.answered_at.isoformat() if alert.answered_at else None,
+                "reason": reasons.get(str(alert.responder_id), ""),
+                "deliveries": [_delivery(delivery) for delivery in deliveries if delivery.alert_id == alert.id],
+            }
+            for alert in alerts
+        ],
+        "follow_ups": [
+            {
+                "follow_up_id": str(call.id),
+                "plan": call.plan["name"],
+                "responder": _person(people.get(call.responder_id)) if call.responder_id else None,
+                "state": call.state,
+                "due_at": call.due_at.isoformat(),
+                "tries": call.tries,
+                "outcome": call.outcome,
+            }
+            for call in follow_ups
+        ],
+        "due": [
+            {"kind": deadline.kind, "subject": deadline.subject, "due_at": deadline.due_at.isoformat()}
+            for deadline in due
+            if deadline.kind != "send"
+        ],
+    }
+
+
+def _person(row: tables.Responder | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {"ref": row.ref, "name_th": row.name_th, "name_en": row.name_en, "role": row.role}
+
+
+def _delivery(row: tables.Delivery) -> dict[str, Any]:
+    return {
+        "channel": row.channel,
+        "message": row.message,
+        "state": row.state,
+        "attempt": row.attempt,
+        "error": row.error,
+        "created_at": row.created_at.isoformat(),
+        "sent_at": row.sent_at.isoformat() if row.sent_at else None,
+    }
+
+
+def _reasons(tx: Transaction, incident_id: UUID) -> dict[str, str]:
+    """Why each responder was chosen, from the timeline."""
+    query = select(tables.Fact.data).where(
+        tables.Fact.incident_id == incident_id, tables.Fact.fact == "responders_selected"
+    )
+    return {chosen["responder_id"]: chosen["reason"] for data in tx.session.exec(query) for chosen in data["chosen"]}
+
+
+def timeline(tx: Transaction, row: tables.Incident) -> list[dict[str, Any]]:
+    """Everything that happened, in order; every responder id also with its name."""
+    facts = tx.session.exec(
+        select(tables.Fact).where(tables.Fact.incident_id == row.id).order_by(col(tables.Fact.at), col(tables.Fact.id))
+    ).all()
+    people = responders.by_ids(tx, {UUID(value) for fact in facts for value in _mentioned(fact.data)})
+    return [{"at": fact.at.isoformat(), "fact": fact.fact, **_named(fact.data, people)} for fact in facts]
+
+
+def _mentioned(data: Mapping[str, Any]) -> list[str]:
+    found = [data["responder_id"]] if data.get("responder_id") else []
+    for key in ("chosen", "passed_over"):
+        found += [item["responder_id"] for item in data.get(key, [])]
+    return found
+
+
+def _named(data: Mapping[str, Any], people: Mapping[UUID, tables.Responder]) -> dict[str, Any]:
+    out = dict(data)
+    if out.get("responder_id"):
+        out["responder"] = _person(people.get(UUID(out["responder_id"])))
+    for key in ("chosen", "passed_over"):
+        if key in out:
+            out[key] = [{**item, "responder": _person(people.get(UUID(item["responder_id"])))} for item in out[key]]
+    return out

@@ -1,0 +1,95 @@
+"""Telling the workers that something is due.  The row is the promise; this is only the tap on the shoulder.
+
+A wake-up carries the id of a `deadline` row and nothing else.  It is sent once, after the commit, with one
+quick try: where the broker is down, or a message is lost, or a worker dies, the row is still there and the
+clock sends it again.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import structlog
+from celery import Celery
+from kombu import Exchange, Queue
+from kombu.exceptions import OperationalError
+
+from ess.domain.incident import DeadlineKind
+
+log = structlog.get_logger()
+
+INTAKE, DISPATCH, NOTIFY, FOLLOWUP = QUEUES = ("intake", "dispatch", "notify", "followup")
+
+#: Each with an exchange of its own: queues that share one would each get every message.
+CELERY_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
+
+#: Deadlines of the shell's own, beside those of an incident's life.
+SEND, HANDLE = "send", "handle"
+
+#: What a due deadline wakes: the task's fixed name and its queue.
+TASKS: dict[str, tuple[str, str]] = {
+    HANDLE: ("ess.handle_inbound", INTAKE),
+    DeadlineKind.LOCATE: ("ess.locate_incident", DISPATCH),
+    DeadlineKind.SELECT: ("ess.select_responders", DISPATCH),
+    DeadlineKind.ACKNOWLEDGE: ("ess.fire_deadline", DISPATCH),
+    DeadlineKind.ARRIVE: ("ess.fire_deadline", DISPATCH),
+    SEND: ("ess.send_delivery", NOTIFY),
+    DeadlineKind.OPEN_FOLLOW_UPS: ("ess.open_follow_ups", FOLLOWUP),
+    DeadlineKind.FOLLOW_UP: ("ess.fire_deadline", FOLLOWUP),
+}
+
+
+@dataclass(frozen=True)
+class WakeUp:
+    """One due deadline: its row's id and what it is."""
+
+    deadline_id: int
+    kind: str
+
+
+#: A broker that does not answer must not hold the one who publishes.
+BROKER_TRANSPORT_OPTIONS = {
+    # A half-open connection is found within seconds; without these a worker never consumes again.
+    "socket_timeout": 3,
+    "socket_connect_timeout": 3,
+    "health_check_interval": 3,
+    # Tasks take less than a second each, so an unacknowledged one is lost, not slow: give it back soon.
+    # The clock would send it again anyway; this is for `ess.accept_report`, which has no row yet.
+    "visibility_timeout": 30,
+    "unacked_restore_interval": 5,
+}
+
+
+def producer(broker_url: str) -> Celery:
+    """A Celery app that only publishes, for the web edge and the clock."""
+    app = Celery("ess", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        task_queues=CELERY_QUEUES,
+        broker_transport_options=BROKER_TRANSPORT_OPTIONS,
+        task_ignore_result=True,
+        task_publish_retry=False,
+        broker_connection_retry=False,
+    )
+    return app
+
+
+class Waker:
+    """Publishes wake-ups over one Celery app."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def publish(self, wake_ups: Iterable[WakeUp]) -> list[WakeUp]:
+        """Send each once; the ones that could not be sent come back, and their rows wait for the clock."""
+        pending = list(wake_ups)
+        try:
+            # One pooled connection for all; a publish that fails may have arrived, which is harmless.
+            with self._app.producer_or_acquire() as sender:
+                while pending:
+                    task, queue = TASKS[pending[0].kind]
+                    self._app.send_task(
+                        task, kwargs={"deadline_id": pending[0].deadline_id}, queue=queue, producer=sender, retry=False
+                    )
+                    pending.pop(0)
+        except (OperationalError, OSError) as error:
+            log.warning("broker_unreachable", waiting=len(pending), error=type(error).__name__)
+        return pending

@@ -1,0 +1,42 @@
+"""The web edge, put together: `uvicorn --factory ess.web.app:create_app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from config.settings import HERE, Settings
+from ess.engine import open_engine
+from ess.logs import configure
+from ess.wake import Waker, producer
+from ess.web import board, health, incidents, problems, reports, webhooks
+
+
+def create_app() -> FastAPI:
+    """The app with its engine open; Misconfigured at start where something is missing."""
+    settings = Settings()
+    configure(settings.log_level)
+    engine = open_engine(settings, Waker(producer(str(settings.broker_url))).publish, pool_size=20)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        engine.store.close()
+
+    app = FastAPI(
+        title="ESS Dispatch",
+        description="A report becomes an incident, and the right people are alerted until one answers for it.",
+        version="0.1.0",
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    app.state.engine = engine
+    app.state.broker = health.broker(settings)
+    app.add_middleware(problems.BodyLimit)
+    problems.install(app)
+    for router in (reports.router, incidents.router, webhooks.router, board.router, health.router):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=HERE.parent / "ess" / "web" / "static"), name="static")
+    return app

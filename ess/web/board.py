@@ -1,0 +1,103 @@
+"""`/board`: the open incidents at a glance, and the whole story of each; a page that renews itself."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from fastapi.templating import Jinja2Templates
+from sqlmodel import col, func, select
+
+from ess import views
+from ess.conversation.texts import BANGKOK
+from ess.domain.incident import ENDED
+from ess.engine import Engine
+from ess.store import health, tables
+from ess.web.auth import Caller, engine_of, reader
+
+router = APIRouter(tags=["board"], include_in_schema=False)
+_pages = Jinja2Templates(Path(__file__).parent / "templates")
+
+#: What a supervisor must look at first.
+_URGENCY = ("unanswered", "received", "located", "alerting", "acknowledged", "on_scene", "resolved")
+_MOST = 200
+
+
+def _clock(value: str | datetime) -> str:
+    at = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return at.astimezone(BANGKOK).strftime("%H:%M:%S")
+
+
+def _plain(fact: dict[str, Any]) -> str:
+    """What else a fact says, in a line."""
+    hidden = {
+        "at",
+        "fact",
+        "responder",
+        "responder_id",
+        "alert_id",
+        "delivery_id",
+        "follow_up_id",
+        "chosen",
+        "passed_over",
+    }
+    return " · ".join(f"{key} {value}" for key, value in fact.items() if key not in hidden and value not in {None, ""})
+
+
+_pages.env.filters |= {"clock": _clock, "plain": _plain}
+
+
+@router.get("/board")
+def board(
+    request: Request, engine: Annotated[Engine, Depends(engine_of)], caller: Annotated[Caller, Depends(reader)]
+) -> Response:
+    """Every open incident, the most urgent first."""
+    with engine.store.transaction() as tx:
+        query = (
+            select(tables.Incident)
+            .where(col(tables.Incident.state).not_in(ENDED))
+            .order_by(col(tables.Incident.received_at).desc())
+            .limit(_MOST)
+        )
+        rows = sorted(tx.session.exec(query), key=lambda row: _URGENCY.index(row.state))
+        due: Any = tx.session.exec(
+            select(tables.Deadline.incident_id, func.min(tables.Deadline.due_at))
+            .where(col(tables.Deadline.incident_id).in_([row.id for row in rows]), tables.Deadline.kind != "send")
+            .group_by(col(tables.Deadline.incident_id))
+        ).all()
+        counts: Any = tx.session.exec(select(tables.Incident.state, func.count()).group_by(tables.Incident.state)).all()
+        absent = health.missing(tx, (health.CLOCK,))
+        lost = health.out_of_hand(tx)
+        now = tx.now
+    context = {
+        "rows": rows,
+        "due": dict(due),
+        "counts": dict(counts),
+        "states": _URGENCY,
+        "warnings": [
+            *(f"{name} was not seen lately" for name in absent),
+            *(f"{code} is in nobody's hand" for code in lost),
+        ],
+        "texts": engine.texts,
+        "now": now,
+        "caller": caller,
+        "views": views,
+    }
+    return _pages.TemplateResponse(request, "board.html", context)
+
+
+@router.get("/board/{code}")
+def incident(
+    request: Request, code: str, engine: Annotated[Engine, Depends(engine_of)], _: Annotated[Caller, Depends(reader)]
+) -> Response:
+    """One incident: its tracks, its alerts with the reasons, its timeline."""
+    with engine.store.transaction() as tx:
+        row = views.find(tx, code)
+        context = {
+            "incident": views.detail(tx, row),
+            "timeline": views.timeline(tx, row),
+            "texts": engine.texts,
+            "now": tx.now,
+        }
+    return _pages.TemplateResponse(request, "incident.html", context)

@@ -1,0 +1,140 @@
+"""What operators see and do: incidents, their timelines, alerts answered on behalf of a responder."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, HTTPException, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from ess import dispatch, views
+from ess.conversation.answer import Verb
+from ess.domain.incident import Incident, State
+from ess.domain.report import IncidentType
+from ess.engine import Engine
+from ess.store import tables
+from ess.store.keys import KeyRole
+from ess.web.auth import Caller, caller_with, engine_of
+
+router = APIRouter(prefix="/v1", tags=["incidents"])
+
+EngineOf = Annotated[Engine, Depends(engine_of)]
+Operator = Annotated[Caller, Depends(caller_with(KeyRole.OPERATOR))]
+Supervisor = Annotated[Caller, Depends(caller_with(KeyRole.SUPERVISOR))]
+_PAGE = 50
+
+
+@router.get("/incidents")
+def list_incidents(
+    engine: EngineOf,
+    _: Operator,
+    state: State | None = None,
+    province: Annotated[str | None, Query(pattern=r"^\d{2}$")] = None,
+    type: IncidentType | None = None,  # noqa: A002  # the contract's name
+    since: AwareDatetime | None = None,
+    cursor: str | None = None,
+) -> dict[str, Any]:
+    """Incidents, the newest first, fifty at a time; `next_cursor` goes on."""
+    with engine.store.transaction() as tx:
+        rows = views.listing(
+            tx,
+            state=state,
+            province=province,
+            incident_type=type,
+            since=since,
+            before=_position(cursor) if cursor else None,
+            limit=_PAGE + 1,
+        )
+    page = rows[:_PAGE]
+    return {
+        "incidents": [views.summary(row) for row in page],
+        "next_cursor": _cursor(page[-1]) if len(rows) > _PAGE else None,
+    }
+
+
+def _cursor(row: tables.Incident) -> str:
+    return urlsafe_b64encode(f"{row.received_at.isoformat()} {row.id}".encode()).decode()
+
+
+def _position(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        received_at, incident_id = urlsafe_b64decode(cursor).decode().split(" ")
+        return datetime.fromisoformat(received_at), UUID(incident_id)
+    except ValueError as error:
+        raise HTTPException(400, "this cursor is not one of ours: take next_cursor from the page before") from error
+
+
+@router.get("/incidents/{incident}")
+def get_incident(engine: EngineOf, _: Operator, incident: str) -> dict[str, Any]:
+    """One incident by id or code: state, place, tracks, alerts with deliveries and reasons, follow-ups."""
+    with engine.store.transaction() as tx:
+        return views.detail(tx, views.find(tx, incident))
+
+
+@router.get("/incidents/{incident}/timeline")
+def get_timeline(engine: EngineOf, _: Operator, incident: str) -> list[dict[str, Any]]:
+    """Everything that happened to it, in order."""
+    with engine.store.transaction() as tx:
+        return views.timeline(tx, views.find(tx, incident))
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class AnswerBody(_Body):
+    """More about an answer; `eta_min` belongs to `accept`."""
+
+    eta_min: Annotated[int, Field(ge=0, le=1440)] | None = None
+
+
+@router.post("/alerts/{alert_id}/{verb}")
+def answer_alert(
+    engine: EngineOf, caller: Operator, alert_id: UUID, verb: Verb, body: AnswerBody | None = None
+) -> dict[str, Any]:
+    """Answer an alert for its responder: the same as their tap in LINE."""
+    eta = timedelta(minutes=body.eta_min) if body and body.eta_min is not None else None
+    return _state(dispatch.answer_alert(engine, alert_id, verb, via=f"api:{caller.name}", eta=eta))
+
+
+class OperationBody(_Body):
+    """What the operation needs: `reason` for cancel and close, `responder` (its number in the roster) for
+    assign, `into` (an incident's id) for merge, `track` for escalate."""
+
+    reason: Annotated[str, Field(max_length=500)] = ""
+    responder: str | None = None
+    into: UUID | None = None
+    track: str | None = None
+
+
+@router.post("/incidents/{incident_id}/{operation}")
+def operate(
+    engine: EngineOf,
+    caller: Supervisor,
+    incident_id: UUID,
+    operation: Literal["cancel", "escalate", "assign", "close", "merge"],
+    body: OperationBody | None = None,
+) -> dict[str, Any]:
+    """Do what only a supervisor may."""
+    wish = body or OperationBody()
+    by = caller.name
+    match operation:
+        case "cancel":
+            return _state(dispatch.cancel_incident(engine, incident_id, by=by, reason=wish.reason))
+        case "close":
+            return _state(dispatch.close_incident(engine, incident_id, by=by, reason=wish.reason))
+        case "escalate":
+            return _state(dispatch.escalate_incident(engine, incident_id, by=by, track=wish.track))
+        case "assign":
+            if not wish.responder:
+                raise HTTPException(422, "say whom: `responder` is a number of the roster, such as PS-6501")
+            return _state(dispatch.assign_incident(engine, incident_id, wish.responder, by=by))
+        case "merge":
+            if not wish.into:
+                raise HTTPException(422, "say which incident goes on: `into` is its id")
+            return _state(dispatch.merge_incident(engine, incident_id, wish.into, by=by))
+
+
+def _state(incident: Incident) -> dict[str, Any]:
+    return {"incident_id": str(incident.id), "code": incident.code, "state": incident.state}

@@ -1,0 +1,112 @@
+"""Errors as `application/problem+json` (RFC 9457); what was sent is never repeated, it may be personal."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ess.domain.errors import AlreadyTaken, Conflict, NotFound, Refused
+
+log = structlog.get_logger()
+
+#: Far above any report with 5,000 characters and any webhook that LINE sends.
+MAX_BODY_BYTES = 256 * 1024
+
+
+def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:
+    """One problem; `detail` says what to do next."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
+    return JSONResponse(body, status, headers=dict(headers or {}), media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Let the app answer every error this way."""
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> Response:
+        problems = [
+            {"field": ".".join(map(str, found["loc"][1:])), "problem": found["msg"]} for found in error.errors()
+        ]
+        if any(found["type"] == "json_invalid" for found in error.errors()):
+            return problem(400, "the body is not valid JSON: check quotes, commas and the encoding (UTF-8)")
+        if any(found["loc"] == ("header", "idempotency-key") for found in error.errors()):
+            return problem(400, "send an Idempotency-Key header, a new one for each report, up to 200 characters")
+        return problem(422, "some fields are missing or wrong: see errors", errors=problems)
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> Response:
+        return problem(error.status_code, str(error.detail), headers=error.headers)
+
+    @app.exception_handler(Refused)
+    async def _refused(_: Request, error: Refused) -> Response:
+        match error:
+            case NotFound():
+                return problem(404, str(error))
+            case AlreadyTaken(holder=holder):
+                return problem(409, str(error), holder=holder, reason="already_taken")
+            case Conflict():
+                return problem(409, str(error), reason="conflict")
+            case _:
+                return problem(409, str(error), reason=_snake(type(error).__name__))
+
+    @app.exception_handler(SQLAlchemyError)
+    async def _database(_: Request, error: SQLAlchemyError) -> Response:
+        log.error("database_error", error=type(error).__name__)
+        return problem(503, "the database cannot be reached: send it again", headers={"Retry-After": "1"})
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
+
+
+class BodyLimit:
+    """Refuses a body that is too large before anybody parses it, also one sent in chunks."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI wants it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+            await self._refuse(scope, receive, send)
+            return
+        chunks, n_bytes, more = [], 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            chunks.append(message.get("body", b""))
+            n_bytes += len(chunks[-1])
+            more = message.get("more_body", False)
+            if n_bytes > MAX_BODY_BYTES:
+                await self._refuse(scope, receive, send)
+                return
+        await self._app(scope, _replay(b"".join(chunks), receive), send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = problem(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB: send less text")
+        await answer(scope, receive, send)
+
+
+def _replay(body: bytes, receive: Receive) -> Callable[[], Awaitable[Message]]:
+    sent = False
+
+    async def replay() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

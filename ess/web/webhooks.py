@@ -1,0 +1,98 @@
+"""What LINE and Twilio call: the signature first, then one row for each event, then 200.
+
+Nothing is understood here: that is a worker's job, and a webhook that answers late is sent again.
+https://developers.line.biz/en/docs/messaging-api/receiving-messages/
+https://www.twilio.com/docs/usage/webhooks/webhooks-security
+"""
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from linebot.v3.webhook import SignatureValidator
+from twilio.request_validator import RequestValidator
+
+from config.settings import Settings
+from ess import inbox
+from ess.web.auth import engine_of
+
+router = APIRouter(prefix="/webhooks", tags=["webhooks"])
+
+
+@router.post("/line")
+async def line(request: Request) -> dict[str, Any]:
+    """LINE's events, of several users at once, again or out of order as LINE likes."""
+    settings: Settings = request.app.state.settings
+    signature = request.headers.get("x-line-signature")
+    if not signature:
+        raise HTTPException(401, "the header x-line-signature is missing")
+    body = await request.body()
+    secret = settings.line_channel_secret
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise HTTPException(400, "the body is not UTF-8") from None
+    if secret is None or not SignatureValidator(secret.get_secret_value()).validate(text, signature):
+        raise HTTPException(403, "the signature does not fit the body and ESS_LINE_CHANNEL_SECRET")
+    try:
+        found = json.loads(text)["events"]
+        events = [inbox.Event(f"line:{event['webhookEventId']}", inbox.LINE, event) for event in found]
+    except (ValueError, KeyError, TypeError):
+        raise HTTPException(400, "the body is not a LINE webhook: `events` with a `webhookEventId` each") from None
+    new = await run_in_threadpool(inbox.keep, engine_of(request), events) if events else 0
+    return {"new": new}
+
+
+@router.post("/twilio/sms")
+async def twilio_sms(request: Request) -> Response:
+    """An SMS came in."""
+    form = await _twilio_form(request, "MessageSid")
+    event = inbox.Event(f"sms:{form['MessageSid']}", inbox.SMS, form)
+    await run_in_threadpool(inbox.keep, engine_of(request), [event])
+    return _twiml("<Response/>")
+
+
+@router.post("/twilio/status")
+async def twilio_status(request: Request) -> Response:
+    """What became of a message; receipts come in any order."""
+    form = await _twilio_form(request, "MessageSid")
+    status = form.get("MessageStatus") or form.get("SmsStatus") or ""
+    # Steps on the way tell nothing that anybody waits for.
+    if status not in {"queued", "accepted", "scheduled", "sending", "sent"}:
+        event = inbox.Event(f"receipt:{form['MessageSid']}:{status}", inbox.RECEIPT, form)
+        await run_in_threadpool(inbox.keep, engine_of(request), [event])
+    return Response(status_code=204)
+
+
+@router.post("/twilio/voice")
+async def twilio_voice(request: Request) -> Response:
+    """Somebody calls the sender's number: nobody listens there, so it is not picked up."""
+    await _twilio_form(request, "CallSid")
+    return _twiml("<Response><Reject/></Response>")
+
+
+def _twiml(xml: str) -> Response:
+    return Response(f'<?xml version="1.0" encoding="UTF-8"?>{xml}', media_type="text/xml")
+
+
+async def _twilio_form(request: Request, wanted: str) -> dict[str, str]:
+    settings: Settings = request.app.state.settings
+    signature = request.headers.get("x-twilio-signature")
+    if not signature:
+        raise HTTPException(401, "the header X-Twilio-Signature is missing")
+    form = {name: str(value) for name, value in (await request.form()).items()}
+    query = f"?{request.url.query}" if request.url.query else ""
+    # The URL as Twilio knows it, not as a proxy passed it on.
+    url = f"{settings.outside_url}{request.url.path}{query}"
+    tokens = (settings.twilio_auth_token, settings.twilio_auth_token_next)
+    valid = any(
+        RequestValidator(token.get_secret_value()).validate(url, form, signature)
+        for token in tokens
+        if token is not None
+    )
+    if not valid:
+        raise HTTPException(403, "the signature does not fit the form, ESS_PUBLIC_URL and ESS_TWILIO_AUTH_TOKEN")
+    if wanted not in form:
+        raise HTTPException(400, f"the form has no {wanted}")
+    return form

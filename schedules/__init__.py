@@ -1,0 +1,1 @@
+"""The clock: it wakes whatever is due and not done, and audits that nothing is forgotten."""

@@ -1,0 +1,137 @@
+"""The Celery app as a worker runs it: `celery -A workers.app worker -Q intake,dispatch,notify,followup`.
+
+Every setting here is there because of something that was measured: Celery on Redis loses and doubles
+messages when processes die, so nothing rests on it but speed (docs/adr/0001).
+"""
+
+import os
+import threading
+from typing import Any
+
+import structlog
+from celery import Celery, bootsteps
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
+from sqlalchemy.exc import SQLAlchemyError
+
+from config.settings import Settings
+from ess.channels import Sender, senders
+from ess.domain.duty import Channel
+from ess.engine import Engine, open_engine
+from ess.logs import configure
+from ess.store import health
+from ess.wake import BROKER_TRANSPORT_OPTIONS, CELERY_QUEUES, DISPATCH, TASKS, Waker
+
+log = structlog.get_logger()
+
+settings = Settings()
+
+app = Celery("ess", broker=settings.broker_url, include=["workers.tasks"])
+app.conf.update(
+    task_queues=CELERY_QUEUES,
+    task_default_queue=DISPATCH,
+    task_routes={task: {"queue": queue} for task, queue in TASKS.values()},
+    # A task is given back when its worker dies, instead of being taken for done when it began …
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    # … and no worker hoards tasks that another could begin now.
+    worker_prefetch_multiplier=1,
+    broker_transport_options=BROKER_TRANSPORT_OPTIONS,
+    # A broker that is down is waited for, for ever: a worker that gives up helps nobody.
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    # Results would double the cost of a task, and the rows hold them already.
+    task_ignore_result=True,
+    result_backend=None,
+    # Publishing tries once: the row waits for the clock anyway.
+    task_publish_retry=False,
+    # Flower lives on these.
+    worker_send_task_events=True,
+    task_send_sent_event=False,
+    worker_hijack_root_logger=False,
+    # Arguments are ids; nothing else is ever shown.
+    worker_redirect_stdouts=False,
+    enable_utc=True,
+    timezone="UTC",
+)
+
+
+class _Hold:
+    """What one worker process holds open: made after the fork, because connections do not survive one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+        self._senders: dict[Channel, Sender] | None = None
+
+    @property
+    def engine(self) -> Engine:
+        with self._lock:
+            if self._engine is None:
+                self._engine = open_engine(settings, Waker(app).publish, pool_size=10)
+            return self._engine
+
+    @property
+    def senders(self) -> dict[Channel, Sender]:
+        with self._lock:
+            if self._senders is None:
+                self._senders = senders(settings)
+            return self._senders
+
+    def close(self) -> None:
+        with self._lock:
+            if self._engine is not None:
+                self._engine.store.close()
+            self._engine = self._senders = None
+
+
+hold = _Hold()
+
+
+class Pulse(bootsteps.StartStopStep):
+    """Says every two seconds which queues this worker consumes, for `/readyz`.
+
+    In a thread of its own: a database that hangs must not hold up the consumer.
+    """
+
+    def __init__(self, worker: Any, **_: Any) -> None:
+        self._stop = threading.Event()
+        worker.pulse = self
+
+    def start(self, worker: Any) -> None:
+        """Begin with the worker."""
+        queues = tuple(worker.app.amqp.queues.consume_from)
+        threading.Thread(target=self._beat, args=(worker.hostname, queues), name="pulse", daemon=True).start()
+
+    def _beat(self, node: str, queues: tuple[str, ...]) -> None:
+        store = open_engine(settings, Waker(app).publish, pool_size=1).store
+        while not self._stop.is_set():
+            try:
+                with store.transaction() as tx:
+                    health.beat(tx, *queues, node=node)
+            except SQLAlchemyError as error:
+                log.warning("database_unreachable", error=type(error).__name__)
+            self._stop.wait(2.0)
+        store.close()
+
+    def stop(self, _worker: Any) -> None:
+        """End with the worker."""
+        self._stop.set()
+
+
+app.steps["worker"].add(Pulse)
+
+
+@setup_logging.connect
+def _logging(**_: Any) -> None:
+    configure(settings.log_level)
+
+
+@worker_process_init.connect
+def _after_fork(**_: Any) -> None:
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(pid=os.getpid())
+
+
+@worker_process_shutdown.connect
+def _before_exit(**_: Any) -> None:
+    hold.close()

@@ -1,0 +1,121 @@
+"""The tasks.  Names are fixed and arguments are ids, so that a newer and an older worker understand each other.
+
+A task that fails is not retried by Celery: its deadline is postponed and the clock wakes it again.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import structlog
+from celery import Task
+from celery.exceptions import Reject
+from celery.worker.request import Request
+from pydantic import ValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from ess import dispatch, inbox, outbox
+from ess.domain.report import Source
+from ess.engine import Engine
+from ess.intake import ReportTask
+from ess.store import deadlines
+from workers.app import app, hold
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+#: The database cannot be reached, or has no connection to spare.
+_AWAY = (OperationalError, InterfaceError, PoolTimeout)
+
+
+class _SealedRequest(Request):  # type: ignore[misc]
+    """A request whose arguments are personal data: neither logs nor Flower nor events show them."""
+
+    argsrepr = kwargsrepr = property(lambda _: "(sealed)")
+
+
+class _SealedTask(Task):  # type: ignore[misc]
+    Request = _SealedRequest
+
+
+@app.task(name="ess.accept_report", base=_SealedTask, queue="intake")
+def accept_report(report: Mapping[str, Any]) -> None:
+    """A report from an intake service with broker access: the body of `POST /v1/reports` and its key.
+
+    It has no row until this has committed, so it waits for a database that is away, and then goes back to
+    the queue.  What cannot be read as a report is kept for a person, because nobody can be told.
+    """
+    try:
+        body = ReportTask.model_validate(report)
+    except ValidationError as error:
+        # Which fields are wrong, never their values.
+        problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['type']}" for problem in error.errors()]
+        kept = _patiently(lambda: inbox.keep_unreadable(hold.engine, report, problems))
+        log.error("report_refused", kept_as=kept, problems=problems)  # noqa: TRY400
+        return
+    _patiently(
+        lambda: dispatch.accept_report(
+            hold.engine, body.report(Source.TASK), owner="task", idempotency_key=body.idempotency_key
+        )
+    )
+
+
+def _patiently(do: Callable[[], T]) -> T:
+    try:
+        for attempt in Retrying(
+            stop=stop_after_delay(15), wait=wait_fixed(0.5), retry=retry_if_exception_type(_AWAY), reraise=True
+        ):
+            with attempt:
+                return do()
+    except _AWAY as error:
+        log.warning("database_unreachable", error=type(error).__name__)
+        raise Reject(reason="the database is away", requeue=True) from error
+    raise AssertionError("unreachable: the last attempt raises")
+
+
+def _keeping(function: Callable[[Engine, int], None], deadline_id: int) -> None:
+    try:
+        function(hold.engine, deadline_id)
+    except Exception:
+        log.exception("deadline_failed", deadline_id=deadline_id)
+        with hold.engine.store.transaction() as tx:
+            deadlines.postpone(tx, deadline_id)
+        raise
+
+
+@app.task(name="ess.handle_inbound")
+def handle_inbound(deadline_id: int) -> None:
+    """Understand what LINE or Twilio sent."""
+    _keeping(inbox.handle_inbound, deadline_id)
+
+
+@app.task(name="ess.locate_incident")
+def locate_incident(deadline_id: int) -> None:
+    """Pin or address → province and district."""
+    _keeping(dispatch.locate_incident, deadline_id)
+
+
+@app.task(name="ess.select_responders")
+def select_responders(deadline_id: int) -> None:
+    """Choose and alert the responders of a step."""
+    _keeping(dispatch.select_responders, deadline_id)
+
+
+@app.task(name="ess.fire_deadline")
+def fire_deadline(deadline_id: int) -> None:
+    """Nobody acknowledged, arrived or called in time: go on."""
+    _keeping(dispatch.fire_deadline, deadline_id)
+
+
+@app.task(name="ess.send_delivery")
+def send_delivery(deadline_id: int) -> None:
+    """Make one attempt over LINE or SMS."""
+    _keeping(lambda engine, due: outbox.send_delivery(engine, hold.senders, due), deadline_id)
+
+
+@app.task(name="ess.open_follow_ups")
+def open_follow_ups(deadline_id: int) -> None:
+    """Assign the promised calls."""
+    _keeping(dispatch.open_follow_ups, deadline_id)

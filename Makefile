@@ -76,7 +76,7 @@ endef
 	@touch .venv/project
 
 # An environment that was moved, or whose interpreter has gone, is made anew as well.
-ifneq ($(shell .venv/bin/python -c '' 2>/dev/null && cat .venv/lock),$(shell pwd -P))
+ifneq ($(shell { .venv/bin/python -c '' && cat .venv/lock; } 2>/dev/null),$(shell pwd -P))
 .venv/lock: FORCE
 endif
 FORCE:

@@ -277,12 +277,11 @@ def answer_alert(
         return decision.incident
 
 
-def _incident_of(tx: Transaction, table: type[tables.Alert | tables.FollowUp], row_id: UUID) -> UUID:
-    row = tx.session.get(table, row_id)
-    if row is None:
-        raise NotFound(f"there is no {table.__tablename__} {row_id}")
-    incident_id = row.incident_id
-    tx.session.expunge(row)  # read again under the incident's lock
+def _incident_of(tx: Transaction, table: type[tables.Alert] | type[tables.FollowUp], row_id: UUID) -> UUID:
+    """Whose incident the row belongs to, without keeping the row: it is read again under the incident's lock."""
+    incident_id = tx.session.exec(select(table.incident_id).where(table.id == row_id)).first()
+    if incident_id is None:
+        raise NotFound(f"there is no {table.__tablename__} {row_id}".replace("_", "-"))
     return incident_id
 
 

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
-from ess import dispatch, outbox
+from ess import deliveries, dispatch, outbox
 from ess.channels import Message
 from ess.conversation import citizen
 from ess.conversation.answer import Pressed, Verb, read_button, read_sms
@@ -24,7 +24,7 @@ from ess.domain.duty import Channel
 from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
 from ess.domain.follow_up import Outcome
 from ess.domain.incident import ENDED, AlertState, Fact, Incident
-from ess.domain.report import Report, Reporter, Source
+from ess.domain.report import Location, Report, Reporter, Source
 from ess.engine import Engine
 from ess.store import Transaction, incidents, responders, tables
 from ess.wake import HANDLE
@@ -58,7 +58,7 @@ def keep(engine: Engine, events: Iterable[Event]) -> int:
         for event in events:
             row = {"id": event.id, "kind": event.kind, "body": dict(event.body), "received_at": tx.now}
             added = tx.session.execute(
-                insert(tables.Inbound).values(row).on_conflict_do_nothing().returning(tables.Inbound.id)
+                insert(tables.Inbound).values(row).on_conflict_do_nothing().returning(col(tables.Inbound.id))
             ).first()
             if added:
                 tx.promise(HANDLE, tx.now, subject=event.id)
@@ -276,7 +276,7 @@ def _unclear(
         letter = engine.texts.say("which_code", Channel.SMS, codes=" ".join(codes), example=example)
     else:
         letter = engine.texts.say("no_open_alert", Channel.SMS)
-    outbox.queue(tx, Channel.SMS, phone, (letter,), "reply", tx.now + _REPLY_LIVES, row=people[0])
+    outbox.queue(tx, Channel.SMS, phone, (letter,), "reply", tx.now + _REPLY_LIVES, responder_id=people[0].id)
 
 
 def _reporter_sms(engine: Engine, tx: Transaction, phone: str, words: str) -> None:
@@ -296,7 +296,7 @@ def _reporter_sms(engine: Engine, tx: Transaction, phone: str, words: str) -> No
         return
     tx.session.add(tables.Note(incident_id=incident_id, text=words, at=tx.now))
     incidents.note(tx, incident_id, Fact("reporter_wrote"))
-    dispatch.supply_location(engine, tx, incident_id, dispatch.Location(address=words))
+    dispatch.supply_location(engine, tx, incident_id, Location(address=words))
 
 
 def _answer(
@@ -313,9 +313,8 @@ def _answer(
     def reply(tx: Transaction, incident: Incident, message: Message) -> None:
         if _done(tx, deadline_id):
             until = tx.now + _REPLY_LIVES
-            outbox.queue(
-                tx, channel, to, (message,), "reply", until, incident=incident, row=row, reply_token=reply_token
-            )
+            about = {"incident_id": incident.id, "responder_id": row.id}
+            outbox.queue(tx, channel, to, (message,), "reply", until, **about, reply_token=reply_token)
 
     def confirm(tx: Transaction, incident: Incident) -> None:
         reply(tx, incident, _confirmation(engine, tx, incident, pressed, channel))
@@ -367,4 +366,4 @@ def _refusal(engine: Engine, tx: Transaction, incident: Incident, channel: Chann
 
 def _receipt(engine: Engine, tx: Transaction, body: Mapping[str, Any]) -> bool:
     status = str(body.get("MessageStatus") or body.get("SmsStatus") or "")
-    return outbox.record_receipt(engine, tx, str(body.get("MessageSid", "")), status, body.get("ErrorCode"))
+    return deliveries.record_receipt(engine, tx, str(body.get("MessageSid", "")), status, body.get("ErrorCode"))

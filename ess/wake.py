@@ -5,6 +5,7 @@ quick try: where the broker is down, or a message is lost, or a worker dies, the
 clock sends it again.
 """
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import structlog
 from celery import Celery
 from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from ess.domain.incident import DeadlineKind
 
@@ -64,7 +66,8 @@ def producer(broker_url: str) -> Celery:
     app = Celery("ess", broker=broker_url, set_as_current=False)
     app.conf.update(
         task_queues=CELERY_QUEUES,
-        broker_transport_options=BROKER_TRANSPORT_OPTIONS,
+        # Whoever publishes has somebody waiting: a broker that hangs is given a second, not three.
+        broker_transport_options={**BROKER_TRANSPORT_OPTIONS, "socket_timeout": 1, "socket_connect_timeout": 1},
         task_ignore_result=True,
         task_publish_retry=False,
         broker_connection_retry=False,
@@ -75,21 +78,27 @@ def producer(broker_url: str) -> Celery:
 class Waker:
     """Publishes wake-ups over one Celery app."""
 
+    #: After a failure nobody waits for the broker for so long; the rows wait for the clock.
+    _PAUSE_S = 1.0
+
     def __init__(self, app: Celery) -> None:
         self._app = app
+        self._paused_until = float("-inf")
 
     def publish(self, wake_ups: Iterable[WakeUp]) -> list[WakeUp]:
         """Send each once; the ones that could not be sent come back, and their rows wait for the clock."""
         pending = list(wake_ups)
+        if time.monotonic() < self._paused_until:
+            return pending
         try:
             # One pooled connection for all; a publish that fails may have arrived, which is harmless.
             with self._app.producer_or_acquire() as sender:
                 while pending:
                     task, queue = TASKS[pending[0].kind]
-                    self._app.send_task(
-                        task, kwargs={"deadline_id": pending[0].deadline_id}, queue=queue, producer=sender, retry=False
-                    )
+                    kwargs = {"deadline_id": pending[0].deadline_id}
+                    self._app.send_task(task, kwargs=kwargs, queue=queue, producer=sender, retry=False)
                     pending.pop(0)
-        except (OperationalError, OSError) as error:
+        except (OperationalError, RedisError, OSError) as error:
+            self._paused_until = time.monotonic() + self._PAUSE_S
             log.warning("broker_unreachable", waiting=len(pending), error=type(error).__name__)
         return pending

@@ -15,7 +15,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from ess import dispatch, inbox, outbox
+from ess import deliveries, dispatch, inbox
 from ess.domain.report import Source
 from ess.engine import Engine
 from ess.intake import ReportTask
@@ -30,13 +30,13 @@ T = TypeVar("T")
 _AWAY = (OperationalError, InterfaceError, PoolTimeout)
 
 
-class _SealedRequest(Request):  # type: ignore[misc]
+class _SealedRequest(Request):
     """A request whose arguments are personal data: neither logs nor Flower nor events show them."""
 
     argsrepr = kwargsrepr = property(lambda _: "(sealed)")
 
 
-class _SealedTask(Task):  # type: ignore[misc]
+class _SealedTask(Task):
     Request = _SealedRequest
 
 
@@ -112,7 +112,7 @@ def fire_deadline(deadline_id: int) -> None:
 @app.task(name="ess.send_delivery")
 def send_delivery(deadline_id: int) -> None:
     """Make one attempt over LINE or SMS."""
-    _keeping(lambda engine, due: outbox.send_delivery(engine, hold.senders, due), deadline_id)
+    _keeping(lambda engine, due: deliveries.send_delivery(engine, hold.senders, due), deadline_id)
 
 
 @app.task(name="ess.open_follow_ups")

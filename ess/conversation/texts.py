@@ -61,6 +61,10 @@ class Texts:
         """The clock time in Thailand."""
         return at.astimezone(BANGKOK).strftime("%H:%M")
 
+    def clock(self, at: datetime) -> str:
+        """The clock time in Thailand with seconds."""
+        return at.astimezone(BANGKOK).strftime("%H:%M:%S")
+
     def moment(self, at: datetime) -> str:
         """Day and clock time in Thailand; in Thai with the Buddhist year."""
         local = at.astimezone(BANGKOK)

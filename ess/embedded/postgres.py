@@ -8,6 +8,7 @@ everybody.
 import hashlib
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from ess.embedded.processes import Process, StartFailed
 from ess.embedded.server import Claim, Server, claim_or_join, end_orphan
 
 SOCKET = ".s.PGSQL.5432"
+PLAIN_PATH = re.compile(r"[A-Za-z0-9_./-]+")
 MAX_SOCKET_PATH = 103  # bytes, on macOS; Linux allows four more
 
 SETTINGS = {
@@ -176,7 +178,8 @@ def _initialise(folder: Path, initdb: Path, account: str | None, *, throwaway: b
 
 
 def _socket_folder(folder: Path) -> Path:
-    if len(os.fsencode(folder / SOCKET)) <= MAX_SOCKET_PATH:
+    # A socket's address is short, and a URL with a space or a comma in it is read differently by each library.
+    if len(os.fsencode(folder / SOCKET)) <= MAX_SOCKET_PATH and PLAIN_PATH.fullmatch(str(folder)):
         return folder
     # In a folder for everybody, the name may be taken by somebody else.
     short, owner = _short_socket_folder(folder), folder.stat().st_uid

@@ -29,7 +29,7 @@ STEADY_AFTER_S = 60.0
 _WATCH = Watch()
 
 
-class StartFailed(RuntimeError):  # noqa: N818 - errors here are named by what happened
+class StartFailed(RuntimeError):
     """A process did not become ready; the message ends with the last lines of its log."""
 
 
@@ -210,11 +210,20 @@ class Supervisor:
         if not self._busy:
             raise KeyboardInterrupt
 
+    @property
+    def processes(self) -> tuple[Process, ...]:
+        """Those that it keeps running, in the order of their start."""
+        return tuple(self._processes)
+
     def start(self, process: Process) -> None:
         """The process runs, is ready, and is stopped with the others."""
+        self.spawn(process)
+        process.wait_ready()
+
+    def spawn(self, process: Process) -> None:
+        """The process runs, ready or not yet, and is stopped with the others."""
         self._spawn(process)
         self._processes.append(process)
-        process.wait_ready()
 
     def _spawn(self, process: Process) -> None:
         # An interruption between the start of a process and knowing it would leave it running.

@@ -110,7 +110,7 @@ def claim_or_join(path: Path, answers: Callable[[str], bool]) -> Claim | Server:
                 return Server(url)
         except PermissionError as error:
             raise StartFailed(
-                f"{error.filename} belongs to {path.owner()}: run as that user, remove {path.parent}, "
+                f"{path.parent} belongs to {path.parent.owner()}: run as that user, remove it, "
                 "or set ESS_DATA_DIR to a folder of your own."
             ) from error
         else:

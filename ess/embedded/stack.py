@@ -2,14 +2,19 @@
 
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from config.settings import Settings
-from ess.embedded.processes import Process
+from ess.embedded import Services, services
+from ess.embedded.processes import POLL_S, Process, StartFailed, Supervisor
+from ess.embedded.secrets import embedded_secrets
+from ess.store import schema
 from ess.wake import DISPATCH, FOLLOWUP, INTAKE, NOTIFY, QUEUES
 
 _ROOT = Path(__file__).parent.parent.parent
@@ -127,6 +132,8 @@ def make_stack(
         "ESS_PORT": str(settings.port),
         "ESS_FLOWER_PORT": str(settings.flower_port),
         "PYTHONUNBUFFERED": "1",
+        # By the environment, where no list of processes shows it.
+        **({"FLOWER_BASIC_AUTH": settings.flower_auth.get_secret_value()} if settings.flower_auth else {}),
         **(more or {}),
     }
     if simulator:
@@ -140,3 +147,69 @@ def make_stack(
         settings.flower_port,
         settings.simulator_port,
     )
+
+
+@dataclass(frozen=True)
+class Running:
+    """A whole stack that is ready to dispatch."""
+
+    stack: Stack
+    services: Services
+    supervisor: Supervisor
+
+
+@contextmanager
+def running(
+    settings: Settings,
+    *,
+    workers: int,
+    simulator: bool,
+    flower: bool,
+    say: Callable[[str], None],
+    throwaway: bool = False,
+    more: Mapping[str, str] | None = None,
+    prepare: Callable[[Services, Mapping[str, str]], None] | None = None,
+) -> Iterator[Running]:
+    """Everything runs for as long as the block lasts: services, schema, programs; ready when it begins.
+
+    `prepare` fills the database before the programs start.  Raises StartFailed, and leaves nothing behind.
+    """
+    data_dir = settings.data_dir
+    with services(
+        data_dir, database_url=settings.database_url, broker_url=settings.broker_url, throwaway=throwaway
+    ) as found:
+        schema.upgrade(found.database_url)
+        embedded = settings.database_url is None
+        secrets = embedded_secrets(data_dir) if embedded or simulator else {}
+        stack = make_stack(
+            settings,
+            database_url=found.database_url,
+            broker_url=found.broker_url,
+            secrets=secrets,
+            simulator=simulator,
+            more=more,
+        )
+        if prepare:
+            prepare(found, stack.environment)
+        with Supervisor(say) as supervisor:
+            programs = [stack.simulator()] if simulator else []
+            programs += [stack.web(), stack.clock(), *(stack.worker(i + 1, workers) for i in range(workers))]
+            programs += [stack.flower()] if flower else []
+            # All at once: what takes long is importing, and each does it alone.
+            for program in programs:
+                supervisor.spawn(program)
+            for program in programs:
+                program.wait_ready()
+            _wait_until_ready(stack, programs)
+            yield Running(stack, found, supervisor)
+
+
+def _wait_until_ready(stack: Stack, programs: list[Process], within_s: float = 60.0) -> None:
+    end = time.monotonic() + within_s
+    while not answers(f"{stack.url}/readyz"):
+        dead = [program for program in programs if not program.alive]
+        if dead:
+            raise StartFailed(f"{dead[0].name} ended while starting:\n{dead[0].last_lines()}")
+        if time.monotonic() > end:
+            raise StartFailed(f"not ready after {within_s:.0f} s; {stack.url}/readyz says why")
+        time.sleep(POLL_S)

@@ -81,9 +81,11 @@ def control_routes(world: World, line: LinePhones, sms: SmsPhones) -> APIRouter:
     routes.include_router(_sms_routes(world, sms))
 
     @routes.post("/people")
-    async def name_person(person: Person) -> dict[str, str]:
-        world.names[person.id] = person.name
-        return world.names
+    async def name_people(people: Person | list[Person]) -> dict[str, int]:
+        """Display names; how many phones have one now."""
+        for person in people if isinstance(people, list) else [people]:
+            world.names[person.id] = person.name
+        return {"named": len(world.names)}
 
     @routes.get("/faults")
     async def faults() -> list[Fault]:

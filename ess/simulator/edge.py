@@ -43,7 +43,7 @@ class Edge:
 
     def __init__(self, settings: SimulatorSettings) -> None:
         self._settings = settings
-        self._validator = RequestValidator(settings.twilio_auth_token)  # type: ignore[no-untyped-call]
+        self._validator = RequestValidator(settings.twilio_auth_token)
         # trust_env: a proxy of the surrounding machine must not see loopback traffic
         self._client = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False)
 
@@ -66,7 +66,7 @@ class Edge:
         target = public_url
         if public_url.startswith(self._settings.public_url):
             target = self._settings.ess_url + public_url.removeprefix(self._settings.public_url)
-        signature = self._validator.compute_signature(public_url, form)  # type: ignore[no-untyped-call]
+        signature = self._validator.compute_signature(public_url, form)
         headers = {"user-agent": "TwilioProxy/1.1", "x-twilio-signature": signature}
         return await self._post(target, headers, data=form)
 

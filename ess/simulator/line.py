@@ -26,7 +26,7 @@ RATE_LIMITED = "The API rate limit has been exceeded. Try again later."
 QUOTA_SPENT = "You have reached your monthly limit."
 
 
-class _Refusal(Exception):  # noqa: N818 - an answer, not a fault of the program
+class _Refusal(Exception):
     def __init__(self, status: int, message: str, details: list[dict[str, str]] | None = None) -> None:
         super().__init__(message)
         self.status = status

@@ -13,7 +13,7 @@ SECRETS = (
 )
 
 
-class SimulatorMisconfigured(RuntimeError):  # noqa: N818 - named as the state it reports
+class SimulatorMisconfigured(RuntimeError):
     """The simulator cannot start; the text names the variables to set."""
 
 

@@ -21,7 +21,7 @@ from ess.simulator.world import World
 _ROOT = f"/{API_VERSION}/Accounts/{{account_sid}}/Messages"
 
 
-class _Refusal(Exception):  # noqa: N818 - an answer, not a fault of the program
+class _Refusal(Exception):
     def __init__(self, status: int, code: int, to: str = "") -> None:
         message = ERRORS.get(code, f"Error {code}").format(to=to)
         super().__init__(message)

@@ -115,7 +115,7 @@ def freeze_policy(tx: Transaction, policy: Policy) -> str:
     policy_id = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
     if policy_id not in _policies:
         row = {"id": policy_id, "type": policy.type, "body": body}
-        tx.session.exec(insert(tables.Policy).values(row).on_conflict_do_nothing())  # type: ignore[call-overload]
+        tx.session.exec(insert(tables.Policy).values(row).on_conflict_do_nothing())
     return policy_id
 
 

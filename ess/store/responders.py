@@ -1,10 +1,11 @@
 """The roster: who could be asked, who somebody is, and their addresses."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import or_
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from ess.domain.duty import NATIONAL_ROLES, Channel, Responder, Role
 from ess.domain.place import Place
@@ -64,6 +65,47 @@ def address(row: tables.Responder, channel: Channel) -> str | None:
 def channels(row: tables.Responder) -> list[Channel]:
     """In order of preference, only those with an address."""
     return [channel for channel in map(Channel, row.channels) if address(row, channel)]
+
+
+def upsert(tx: Transaction, people: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
+    """Add the new ones and change those whose `ref` is there already; how many of each.
+
+    Whoever is not mentioned stays as they are.
+    """
+    known = {row.ref: row for row in tx.session.exec(select(tables.Responder))}
+    n_added = n_changed = 0
+    for person in people:
+        phone, line_user_id = person.get("phone"), person.get("line_user_id")
+        values = {
+            **person,
+            "phone_index": tx.vault.index(phone) if phone else None,
+            "line_index": tx.vault.index(line_user_id) if line_user_id else None,
+        }
+        row = known.get(person["ref"])
+        if row is None:
+            tx.session.add(tables.Responder(**values))
+            n_added += 1
+            continue
+        changed = {name: value for name, value in values.items() if getattr(row, name) != value}
+        for name, value in changed.items():
+            setattr(row, name, value)
+        n_changed += bool(changed)
+    return n_added, n_changed
+
+
+def names(tx: Transaction) -> dict[str, str]:
+    """Every address in the roster and whose it is."""
+    return {
+        place: row.name_th
+        for row in tx.session.exec(select(tables.Responder))
+        for place in (row.line_user_id, row.phone)
+        if place
+    }
+
+
+def count(tx: Transaction) -> int:
+    """How many responders are active."""
+    return tx.session.exec(select(func.count()).where(col(tables.Responder.active))).one()
 
 
 def _domain(row: tables.Responder) -> Responder:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 #: Any number: two programs that upgrade at once take turns.
@@ -26,3 +28,12 @@ def upgrade(database_url: str) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     engine.dispose()
+
+
+def is_current(database_url: str) -> bool:
+    """Whether no migration is missing."""
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        here = MigrationContext.configure(connection).get_current_heads()
+    engine.dispose()
+    return set(here) == set(ScriptDirectory.from_config(configuration()).get_heads())

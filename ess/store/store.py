@@ -32,7 +32,8 @@ class Transaction:
     @cached_property
     def now(self) -> datetime:
         """The database's clock (UTC) when first asked for: ask after taking locks."""
-        return self.session.scalars(select(func.clock_timestamp())).one()
+        now: datetime = self.session.scalars(select(func.clock_timestamp())).one()
+        return now
 
     def promise(self, kind: str, due_at: datetime, *, incident_id: UUID | None = None, subject: str = "") -> Deadline:
         """A new deadline; one that is due is published after the commit, and again after the lease."""
@@ -62,6 +63,8 @@ class Store:
             pool_timeout=5,
             # A connection that died with its server is replaced instead of failing a report.
             pool_pre_ping=True,
+            # An error's text must not carry what was in the row.
+            hide_parameters=True,
             connect_args={
                 "connect_timeout": 5,
                 "options": "-c timezone=UTC -c lock_timeout=5s -c statement_timeout=15s"

@@ -105,7 +105,7 @@ class Responder(SQLModel, table=True):
     line_user_id: str | None = Field(default=None, sa_type=_SECRET)
     line_index: bytes | None = Field(default=None, sa_type=_INDEX, index=True)
     #: In order of preference.
-    channels: list[str] = Field(sa_type=ARRAY(String))  # type: ignore[call-overload]
+    channels: list[str] = Field(sa_type=ARRAY(String))
     active: bool = True
     leave_until: datetime | None = Field(default=None, sa_type=_INSTANT)
 
@@ -191,6 +191,8 @@ class Delivery(SQLModel, table=True):
     attempt: int = 0
     #: While it is `sending`: when its worker must have come back, or is taken for dead.
     claimed_until: datetime | None = Field(default=None, sa_type=_INSTANT)
+    #: Since when nobody knows whether an attempt was sent after all; never forgotten, so that it is looked up.
+    doubtful_since: datetime | None = Field(default=None, sa_type=_INSTANT)
     #: Twilio's message sid or LINE's request id.
     provider_ref: str | None = None
     #: Why it failed, in the provider's code and words; never an address.

@@ -1,6 +1,6 @@
 """What machines watch: alive, ready, and numbers.  No label and no value is personal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import redis
@@ -95,13 +95,13 @@ class _Numbers:
         yield _gauge("ess_incidents_out_of_hand", "Open incidents without deadline or person", [], [((), lost)])
         yield _gauge("ess_oldest_due_seconds", "How late the most overdue promise is", [], [((), waiting_s)])
         try:
-            lengths = [((queue,), float(self._client.llen(queue))) for queue in QUEUES]  # type: ignore[arg-type]
+            lengths = [((queue,), float(self._client.llen(queue))) for queue in QUEUES]
         except redis.RedisError:
             return
         yield _gauge("ess_queue_length", "Messages waiting in a queue", ["queue"], lengths)
 
 
-def _gauge(name: str, what: str, labels: list[str], values: list[tuple[tuple[str, ...], float]]) -> Metric:
+def _gauge(name: str, what: str, labels: list[str], values: Sequence[tuple[tuple[str, ...], float]]) -> Metric:
     family = GaugeMetricFamily(name, what, labels=labels)
     for label_values, value in values:
         family.add_metric(list(label_values), value)
@@ -112,5 +112,5 @@ def _gauge(name: str, what: str, labels: list[str], values: list[tuple[tuple[str
 def metrics(request: Request) -> Response:
     """Numbers for Prometheus."""
     registry = CollectorRegistry()
-    registry.register(_Numbers(engine_of(request), request.app.state.broker))  # type: ignore[arg-type]
+    registry.register(_Numbers(engine_of(request), request.app.state.broker))
     return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")

@@ -252,6 +252,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("doubtful_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("provider_ref", sa.String(), nullable=True),
         sa.Column("error", sa.String(), nullable=True),
         sa.Column("reply_token", sa.LargeBinary(), nullable=True),

@@ -1,0 +1,125 @@
+"""An incident's story for a person at a terminal: facts in plain words, in order, with who and why."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ess.conversation.texts import Texts
+
+#: How each fact reads; what is not here is told by its name.
+_SENTENCES: dict[str, str] = {
+    "received": "report received",
+    "located": "located: province {province}, district {district} (confidence {confidence:.2f}, from the {source})",
+    "place_unknown": "the place is unknown: it goes to the national desk",
+    "responders_selected": "{track}, step {step}: chosen",
+    "alerted": "alerted: {who}",
+    "alerted_again": "alerted again: {who}",
+    "delivery_sent": "{message} sent over {channel}{to_who}",
+    "delivery_delivered": "{message} delivered over {channel}{to_who}",
+    "delivery_failed": "{message} failed over {channel}{to_who}: {error}",
+    "delivery_retried": "{message} will be tried again over {channel}{to_who}: {error}",
+    "delivery_expired": "{message} over {channel}{to_who} was too old to be sent",
+    "accepted": "accepted: {who}, over {via}",
+    "acknowledged": "ACKNOWLEDGED by {who}, expected by {arrival}",
+    "declined": "declined: {who}, over {via}",
+    "given_back": "given back by {who}",
+    "unreachable": "no channel reaches {who}",
+    "stood_down": "stood down: {who}",
+    "departed": "on the way: {who}",
+    "arrived": "ON THE SCENE: {who}",
+    "arrival_overdue": "not there by the expected time",
+    "resolved": "RESOLVED by {who}",
+    "step_expired": "{track}, step {step}: nobody acknowledged in time",
+    "unanswered": "{track}: UNANSWERED, nobody is left to ask",
+    "owned": "taken by {who}",
+    "follow_up_opened": "follow-up call {plan} promised: {who}, by {due}",
+    "follow_up_reached": "follow-up call {plan}: the victim was reached",
+    "follow_up_needs_service": "follow-up call {plan}: reached, and needs service",
+    "follow_up_no_answer": "follow-up call {plan}: no answer",
+    "follow_up_reminded": "follow-up call {plan}: overdue, reminded",
+    "follow_up_overdue": "follow-up call {plan}: overdue, supervisors told",
+    "phone_given": "the reporter gave a phone (kept encrypted)",
+    "reporter_wrote": "the reporter wrote something (kept encrypted)",
+    "responder_wrote": "{who} wrote something (kept encrypted)",
+    "closed": "CLOSED by {by}",
+    "cancelled": "cancelled by {by}: {reason}",
+    "escalated": "escalated by {by}: {track}, step {step} is over",
+    "assigned": "assigned by {by}: {who}",
+    "merged": "merged into {into_code} by {by}",
+    "absorbed": "took in another incident",
+}
+
+_STYLES = {
+    "unanswered": "bold red",
+    "step_expired": "yellow",
+    "delivery_failed": "red",
+    "unreachable": "red",
+    "acknowledged": "bold blue",
+    "arrived": "bold green",
+    "resolved": "bold green",
+    "closed": "bold green",
+}
+
+
+def sentence(texts: Texts, fact: Mapping[str, Any]) -> Text:
+    """One fact as a line of the story."""
+    who = (fact.get("responder") or {}).get("name_th", "")
+    values: dict[str, Any] = {
+        **dict.fromkeys(("district", "by", "reason", "via", "error", "into_code"), "—"),
+        **{key: value for key, value in fact.items() if value is not None},
+        "who": who or "nobody yet",
+        "to_who": f" to {who}" if who else " to the reporter",
+        "arrival": texts.time(datetime.fromisoformat(fact["arrival_at"])) if fact.get("arrival_at") else "",
+        "due": texts.moment(datetime.fromisoformat(fact["due_at"])) if fact.get("due_at") else "",
+    }
+    words = _SENTENCES.get(fact["fact"], fact["fact"].replace("_", " ")).format(**values)
+    return Text(words, style=_STYLES.get(fact["fact"], "dim" if fact["fact"].startswith("delivery_") else ""))
+
+
+def choice(fact: Mapping[str, Any], key: str, most: int) -> list[Text]:
+    """The candidates of a step with their reasons."""
+    lines = []
+    for item in fact.get(key, [])[:most]:
+        name = (item.get("responder") or {}).get("name_th", "?")
+        mark, style = ("✓", "green") if key == "chosen" else ("·", "dim")
+        lines.append(Text(f"{mark} {name} — {item['reason']}", style=style))
+    hidden = len(fact.get(key, [])) - most
+    if hidden > 0:
+        lines.append(Text(f"· and {hidden} more", style="dim"))
+    return lines
+
+
+def print_story(out: Console, texts: Texts, incident: Mapping[str, Any], timeline: Sequence[Mapping[str, Any]]) -> None:
+    """The head, the timeline with every choice and its reasons, and what is still open."""
+    place = incident["place"]
+    where = f"{(place['district'] or place['province'])['name_th']}, {place['province']['name_th']}" if place else "—"
+    out.print(
+        Text.assemble(
+            (incident["code"], "bold"),
+            f"  {texts.word('types', incident['type'])}  ·  {where}  ·  ",
+            (incident["state"].replace("_", " "), "bold"),
+        )
+    )
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column()
+    began = datetime.fromisoformat(timeline[0]["at"]) if timeline else None
+    for fact in timeline:
+        at = datetime.fromisoformat(fact["at"])
+        since = f"+{(at - began).total_seconds():.2f} s" if began else ""
+        table.add_row(texts.clock(at), since, sentence(texts, fact))
+        for line in [*choice(fact, "chosen", 10), *choice(fact, "passed_over", 3)]:
+            table.add_row("", "", Text("  ").append_text(line))
+    out.print(table)
+    for call in incident["follow_ups"]:
+        who = (call["responder"] or {}).get("name_th", "nobody yet")
+        due = texts.moment(datetime.fromisoformat(call["due_at"]))
+        out.print(f"follow-up {call['plan']}: {call['outcome'] or call['state']} — {who}, by {due}")
+    for deadline in incident["due"]:
+        at = datetime.fromisoformat(deadline["due_at"])
+        out.print(f"next: {deadline['kind']} {deadline['subject']} at {texts.moment(at)}".replace("  ", " "))

@@ -1,0 +1,164 @@
+"""What responders say, and what comes of it: yes, no, twice, together, by SMS."""
+
+from datetime import timedelta
+
+import pytest
+from story import BOTH, LINE_ONLY, NAKHON_RATCHASIMA, SMS_ONLY, UDON_THANI, Story, at, at_once
+
+from ess.domain.duty import Channel
+
+
+def test_a_station_that_declines_hands_on_at_once(story: Story) -> None:
+    station, radio = story.station(UDON_THANI), story.radio_191(UDON_THANI)
+    story.care_team(UDON_THANI)
+    citizen = story.citizen()
+    incident = citizen.reports("assault", at=UDON_THANI)
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears("เหตุด่วน")
+
+    station.taps("ไปไม่ได้")
+    station.hears("บันทึกว่าไปไม่ได้")
+    radio.hears("ESS")
+    pause = at(incident.told("alerted", responder=radio.ref)) - at(incident.told("declined"))
+    assert pause < timedelta(seconds=5), "the shipped wait of 60 s was not waited for"
+    assert not incident.facts("step_expired")
+
+
+def test_who_gives_back_what_they_accepted_hands_on_at_once(story: Story) -> None:
+    station, radio = story.station(UDON_THANI), story.radio_191(UDON_THANI)
+    story.care_team(UDON_THANI)
+    incident = story.citizen().reports_by_api("assault", at=UDON_THANI)
+    station.hears("เหตุด่วน")
+    station.taps("รับทราบ")
+    station.hears("บันทึกแล้ว")
+    incident.reaches("acknowledged")
+
+    station.taps("ไปไม่ได้")
+    station.hears("บันทึกว่าไปไม่ได้")
+    radio.hears("ESS")
+    incident.reaches("alerting")
+    assert incident.holder() is None
+
+
+def test_an_sms_answers_an_alert(story: Story) -> None:
+    station = story.station(UDON_THANI, SMS_ONLY)
+    story.care_team(UDON_THANI)
+    citizen = story.citizen()
+    incident = citizen.reports("assault", at=UDON_THANI)
+    citizen.hears("รับเรื่องแล้ว")
+    sms = station.hears("ESS")
+    assert sms["detail"]["segments"] == 1
+    assert incident.code in sms["text"]
+    assert "ทำร้าย" not in sms["text"], "whoever sees the phone must not read what happened"
+    assert "100.2" not in sms["text"]
+
+    station.texts("{n} รับครับ")
+    station.hears("บันทึกแล้ว")
+    citizen.hears("รับทราบแล้ว")
+    station.texts("{n} 1")
+    station.hears("บันทึกไว้แล้ว")
+    assert len(incident.facts("accepted")) == 1
+    assert incident.facts("accepted")[0]["via"] == "sms"
+
+    station.texts("ถึง")  # one alert alone is open, so it needs no code
+    station.hears("บันทึกแล้ว")
+    incident.reaches("on_scene")
+
+
+def test_a_bare_verb_is_asked_back_where_two_alerts_are_open(story: Story) -> None:
+    station = story.station(UDON_THANI, SMS_ONLY)
+    story.care_team(UDON_THANI)
+    citizen = story.citizen(line=False)
+    first = citizen.reports_by_api("assault", at=UDON_THANI)
+    station.hears(first.code)
+    first_code = station.code()
+    second = citizen.reports_by_api("assault", at=UDON_THANI)
+    station.hears(second.code)
+
+    station.texts("1")
+    question = station.hears("ตอบด้วยรหัสนำหน้า")
+    assert first_code in question["text"]
+    assert station.code() in question["text"]
+    assert {first.now["state"], second.now["state"]} == {"alerting"}
+
+    station.texts(f"{first_code} 1")
+    station.hears(f"{first.code} บันทึกแล้ว")
+    first.reaches("acknowledged")
+    assert second.now["state"] == "alerting"
+
+
+def test_an_sms_from_a_stranger_gets_no_answer(story: Story) -> None:
+    stranger = story.citizen(line=False)
+    stranger.texts("12 1")
+    story.deployment.settle()
+    assert story.shown() == []
+
+
+def test_a_forwarded_card_is_nobody_elses_to_press(story: Story) -> None:
+    station, thief = story.station(UDON_THANI), story.citizen()
+    story.care_team(UDON_THANI)
+    incident = story.citizen().reports_by_api("assault", at=UDON_THANI)
+    station.hears("เหตุด่วน")
+    alert_id = incident.alert_of(station)["alert_id"]
+    thief.presses(f"do=accept&alert={alert_id}")
+    story.deployment.settle()
+    assert incident.now["state"] == "alerting"
+    assert not incident.facts("accepted")
+
+
+@pytest.mark.parametrize("channels", [LINE_ONLY, SMS_ONLY], ids=["both in LINE", "one by SMS"])
+def test_two_accept_at_once_and_one_has_it(story: Story, channels: tuple[Channel, ...]) -> None:
+    station, radio = story.station(NAKHON_RATCHASIMA), story.radio_191(NAKHON_RATCHASIMA, channels)
+    story.care_team(NAKHON_RATCHASIMA)
+    for _ in range(3):
+        citizen = story.citizen(line=False)
+        incident = citizen.reports_by_api("running_amok", at=NAKHON_RATCHASIMA)
+        station.hears(incident.code)
+        radio.hears(incident.code)
+        by_line, by_sms = lambda: radio.taps("รับทราบ"), lambda: radio.texts("{n} 1")
+        at_once(lambda: station.taps("รับทราบ"), by_sms if channels == SMS_ONLY else by_line)
+        incident.reaches("acknowledged")
+
+        accepted = incident.told("accepted")
+        holder, other = (station, radio) if accepted["responder"]["ref"] == station.ref else (radio, station)
+        holder.hears(f"{incident.code} บันทึกแล้ว" if holder.line_id is None else f"บันทึกแล้ว — เหตุ {incident.code}")
+        # Told when the race was decided, and told again because they pressed.
+        if other.line_id:
+            other.hears(f"{holder.spoken_name} รับไปก่อนแล้ว")
+            other.hears(f"{holder.spoken_name} รับทราบแล้ว ท่านไม่ต้องดำเนินการ")
+        else:
+            other.hears("หน่วยอื่นรับไปก่อนแล้ว")
+            other.hears("หน่วยอื่นรับแล้ว")
+        assert len(incident.facts("accepted")) == 1
+        assert incident.holder() == holder.ref
+
+
+def test_the_others_are_stood_down_and_told_who_has_it(story: Story) -> None:
+    station, radio = story.station(NAKHON_RATCHASIMA), story.radio_191(NAKHON_RATCHASIMA, BOTH)
+    one_home = story.one_home(NAKHON_RATCHASIMA)
+    incident = story.citizen().reports_by_api("running_amok", at=NAKHON_RATCHASIMA)
+    station.hears("เหตุด่วน")
+    radio.hears("เหตุด่วน")
+    one_home.hears("เหตุด่วน")
+
+    station.taps("รับทราบ")
+    station.hears("บันทึกแล้ว")
+    radio.hears(f"{station.spoken_name} รับทราบแล้ว ท่านไม่ต้องดำเนินการ")
+    assert incident.alert_of(radio)["state"] == "stood_down"
+    assert incident.alert_of(one_home)["state"] == "open", "social care is asked on a track of its own"
+
+
+def test_who_does_not_say_that_they_arrived_is_asked_and_the_supervisors_are_told(story: Story) -> None:
+    """`gathering` gives 2 s to arrive here instead of the shipped 20 min."""
+    station, supervisor = story.station(UDON_THANI), story.supervisor()
+    story.care_team(UDON_THANI)
+    incident = story.citizen().reports_by_api("gathering", at=UDON_THANI)
+    station.hears("เหตุด่วน")
+    station.taps("รับทราบ")
+    station.hears("บันทึกแล้ว")
+
+    station.hears("ท่านถึงที่เกิดเหตุหรือยัง")
+    supervisor.hears(f"{station.spoken_name} ยังไม่แจ้งว่าถึงที่เกิดเหตุ")
+    station.taps("ถึงที่เกิดเหตุ")
+    station.hears("บันทึกแล้ว")
+    incident.reaches("on_scene")

@@ -1,0 +1,150 @@
+"""What breaks while somebody waits for help: seconds are lost, never an alert."""
+
+import time
+
+import pytest
+from story import BOTH, HAT_YAI, SMS_ONLY, SURAT_THANI, Story
+
+from ess.domain.duty import Channel
+
+#: A worker that died while it called a provider is taken for dead after 20 s.
+PATIENCE_S = 60.0
+
+
+def test_a_broker_that_is_down_at_intake_loses_no_report(story: Story) -> None:
+    story.expects_complaints = True
+    station, radio = story.station(SURAT_THANI), story.radio_191(SURAT_THANI, BOTH)
+    story.care_team(SURAT_THANI)
+    citizen = story.citizen()
+
+    story.deployment.redis.kill()
+    began = time.monotonic()
+    by_api = citizen.reports_by_api("assault", at=SURAT_THANI)
+    assert time.monotonic() - began < 2.0, "the answer does not wait for the broker"
+    citizen.presses("action=report")
+    story.deployment.redis.restart()
+
+    station.hears("เหตุด่วน", within_s=PATIENCE_S)
+    citizen.hears("เกิดเหตุอะไรขึ้น", within_s=PATIENCE_S)
+    station.taps("ไปไม่ได้")
+    station.hears("บันทึกว่าไปไม่ได้", within_s=PATIENCE_S)
+    radio.hears("เหตุด่วน", within_s=PATIENCE_S)
+    by_api.told("alerted", responder=radio.ref)
+
+
+def test_workers_that_are_killed_lose_nothing(story: Story) -> None:
+    story.expects_complaints = True
+    station, social_worker = story.station(HAT_YAI), story.social_worker(HAT_YAI)
+    story.care_team(HAT_YAI)
+    citizen = story.citizen()
+
+    def kill_and_restart_workers() -> None:
+        for worker in story.deployment.workers:
+            worker.kill()
+        for worker in story.deployment.workers:
+            worker.start()
+
+    incident = citizen.reports("assault", at=HAT_YAI)
+    kill_and_restart_workers()
+    citizen.hears("รับเรื่องแล้ว", within_s=PATIENCE_S)
+    station.hears("เหตุด่วน", within_s=PATIENCE_S)
+
+    station.taps("รับทราบ")
+    kill_and_restart_workers()
+    station.hears("บันทึกแล้ว", within_s=PATIENCE_S)
+    citizen.hears("รับทราบแล้ว", within_s=PATIENCE_S)
+
+    station.taps("ระงับเหตุแล้ว")
+    kill_and_restart_workers()
+    station.hears("ยุติแล้ว", within_s=PATIENCE_S)
+    social_worker.hears("ขอให้โทรติดตามผู้เสียหาย", within_s=PATIENCE_S)
+    social_worker.taps("ติดต่อได้แล้ว")
+    social_worker.hears("บันทึกผลการโทรติดตามแล้ว", within_s=PATIENCE_S)
+    incident.reaches("closed")
+
+
+def test_a_broker_that_forgets_everything_loses_nothing(story: Story) -> None:
+    story.expects_complaints = True
+    station, social_worker = story.station(HAT_YAI), story.social_worker(HAT_YAI)
+    story.care_team(HAT_YAI)
+    citizen = story.citizen()
+    forget_everything = story.deployment.broker.flushall
+
+    incident = citizen.reports("assault", at=HAT_YAI)
+    forget_everything()
+    citizen.hears("รับเรื่องแล้ว", within_s=PATIENCE_S)
+    station.hears("เหตุด่วน", within_s=PATIENCE_S)
+    station.taps("รับทราบ")
+    forget_everything()
+    station.hears("บันทึกแล้ว", within_s=PATIENCE_S)
+    citizen.hears("รับทราบแล้ว", within_s=PATIENCE_S)
+    station.taps("ระงับเหตุแล้ว")
+    forget_everything()
+    station.hears("ยุติแล้ว", within_s=PATIENCE_S)
+    social_worker.hears("ขอให้โทรติดตามผู้เสียหาย", within_s=PATIENCE_S)
+    social_worker.taps("ติดต่อได้แล้ว")
+    forget_everything()
+    social_worker.hears("บันทึกผลการโทรติดตามแล้ว", within_s=PATIENCE_S)
+    incident.reaches("closed")
+
+
+def test_a_clock_that_is_killed_goes_on_where_it_was(story: Story) -> None:
+    station, radio = story.station(SURAT_THANI), story.radio_191(SURAT_THANI)
+    story.care_team(SURAT_THANI)
+    incident = story.citizen().reports_by_api("confinement", at=SURAT_THANI)
+    station.hears("เหตุด่วน")
+    story.deployment.clock.kill()
+    story.deployment.clock.start()
+    radio.hears("ESS")
+    incident.told("step_expired", track="police", step=1)
+    incident.ask("cancel", reason="enough seen")
+    station.hears("ยุติแล้ว")
+    radio.hears("ยุติแล้ว")
+
+
+def test_line_that_has_used_up_its_month_fails_over_to_sms_at_once(story: Story) -> None:
+    station = story.station(SURAT_THANI, BOTH)
+    story.care_team(SURAT_THANI)
+    story.breaks("line", "429_quota", to=station.line_id, times=None)
+    incident = story.citizen().reports_by_api("assault", at=SURAT_THANI)
+    station.hears("ESS", by=Channel.SMS)
+    assert not incident.facts("step_expired")
+    assert [delivery["channel"] for delivery in incident.alert_of(station)["deliveries"]] == ["line", "sms"]
+
+    station.texts("{n} 1")
+    station.hears("บันทึกแล้ว", by=Channel.SMS)
+    incident.reaches("acknowledged")
+
+
+def test_a_line_account_that_never_was_fails_over_to_sms_at_once(story: Story) -> None:
+    station = story.station(SURAT_THANI, BOTH, mistyped_line_id=True)
+    story.care_team(SURAT_THANI)
+    incident = story.citizen().reports_by_api("assault", at=SURAT_THANI)
+    station.hears("ESS", by=Channel.SMS)
+    assert incident.told("delivery_failed")["error"] == "LINE answered 400"
+
+
+@pytest.mark.parametrize(
+    "fault", [{"kind": "error_code", "code": 21211}, {"kind": "undelivered", "code": 30005}], ids=["refused", "receipt"]
+)
+def test_a_number_that_reaches_nobody_brings_the_next_forward_at_once(story: Story, fault: dict[str, object]) -> None:
+    station, radio = story.station(SURAT_THANI, SMS_ONLY), story.radio_191(SURAT_THANI)
+    story.care_team(SURAT_THANI)
+    story.breaks("twilio", to=station.phone, times=None, **fault)
+    incident = story.citizen().reports_by_api("assault", at=SURAT_THANI)
+    radio.hears("ESS")
+    incident.told("unreachable", responder=station.ref)
+    assert not incident.facts("step_expired")
+    station.may_hear("ESS")
+
+
+def test_a_line_that_stumbles_once_is_tried_again_and_says_it_once(story: Story) -> None:
+    station = story.station(SURAT_THANI)
+    story.care_team(SURAT_THANI)
+    story.breaks("line", "drop_after_accept", to=station.line_id)
+    incident = story.citizen().reports_by_api("assault", at=SURAT_THANI)
+    station.hears("เหตุด่วน")
+    incident.told("delivery_sent", responder=station.ref)
+    story.breaks("line", "500", to=station.line_id)
+    story.citizen().reports_by_api("assault", at=SURAT_THANI)
+    station.hears("เหตุด่วน")

@@ -1,0 +1,74 @@
+"""After the danger: the promised call is made, tried again, reminded of, and in the end a supervisor's.
+
+`sexual_abuse_risk` promises the call within 2 s here, and reminds after 2 s, instead of hours.
+"""
+
+from story import CHIANG_RAI, Incident, Responder, Spot, Story
+
+
+def resolved(story: Story, incident_type: str, spot: Spot) -> Incident:
+    """An incident whose station came and says that the danger is over."""
+    station: Responder = story.station(spot)
+    story.care_team(spot)
+    incident = story.citizen().reports_by_api(incident_type, at=spot)
+    station.hears("เหตุด่วน")
+    assert incident.answer_for(station, "accept").status_code == 200
+    assert incident.answer_for(station, "resolve").status_code == 200
+    return incident
+
+
+def test_a_victim_who_was_reached_closes_the_incident(story: Story) -> None:
+    social_worker = story.social_worker(CHIANG_RAI)
+    incident = resolved(story, "assault", CHIANG_RAI)
+    social_worker.hears("ขอให้โทรติดตามผู้เสียหาย")
+    assert incident.now["state"] == "resolved"
+    social_worker.taps("ติดต่อได้แล้ว")
+    social_worker.hears("บันทึกผลการโทรติดตามแล้ว")
+    incident.reaches("closed")
+    assert incident.now["follow_ups"][0]["outcome"] == "reached"
+
+
+def test_a_call_without_answer_is_tried_again_and_then_a_supervisors(story: Story) -> None:
+    social_worker, supervisor = story.social_worker(CHIANG_RAI), story.supervisor()
+    incident = resolved(story, "assault", CHIANG_RAI)
+    social_worker.hears("ขอให้โทรติดตามผู้เสียหาย")
+    for tries in (1, 2):
+        social_worker.taps("ไม่รับสาย")
+        social_worker.hears("บันทึกผลการโทรติดตามแล้ว")
+        incident.told("follow_up_no_answer", times=tries)
+        call = incident.now["follow_ups"][0]
+        assert (call["state"], call["tries"]) == ("open", tries)
+    social_worker.taps("ไม่รับสาย")
+    social_worker.hears("บันทึกผลการโทรติดตามแล้ว")
+    supervisor.hears("การโทรติดตามผู้เสียหายเลยกำหนด")
+    assert incident.now["follow_ups"][0]["state"] == "overdue"
+
+    supervisor.taps("ต้องการความช่วยเหลือ")
+    supervisor.hears("บันทึกผลการโทรติดตามแล้ว")
+    incident.reaches("closed")
+
+
+def test_a_call_that_is_not_made_is_reminded_of_and_then_a_supervisors(story: Story) -> None:
+    social_worker, supervisor = story.social_worker(CHIANG_RAI), story.supervisor()
+    incident = resolved(story, "sexual_abuse_risk", CHIANG_RAI)
+    social_worker.hears("ขอให้โทรติดตามผู้เสียหาย")
+    social_worker.hears("ยังไม่มีผลการโทรติดตาม")
+    assert supervisor.messages() == [], "one reminder comes before the supervisor"
+    social_worker.hears("ยังไม่มีผลการโทรติดตาม")
+    supervisor.hears("การโทรติดตามผู้เสียหายเลยกำหนด")
+    incident.told("follow_up_overdue")
+
+    social_worker.may_hear("ยังไม่มีผลการโทรติดตาม")
+    supervisor.may_hear("การโทรติดตามผู้เสียหายเลยกำหนด")
+    social_worker.taps("ติดต่อได้แล้ว")
+    social_worker.hears("บันทึกผลการโทรติดตามแล้ว")
+    incident.reaches("closed")
+
+
+def test_a_call_that_nobody_can_make_is_a_supervisors_at_once(story: Story) -> None:
+    supervisor = story.supervisor()
+    incident = resolved(story, "assault", CHIANG_RAI)
+    supervisor.hears("การโทรติดตามผู้เสียหายเลยกำหนด หรือไม่มีผู้รับผิดชอบ")
+    supervisor.taps("ติดต่อได้แล้ว")
+    supervisor.hears("บันทึกผลการโทรติดตามแล้ว")
+    incident.reaches("closed")

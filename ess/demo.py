@@ -101,7 +101,8 @@ def _shortened(folder: Path, target: Path) -> Path:
     """The policies as shipped, but the station has seconds instead of a minute."""
     shutil.copytree(folder, target)
     path = target / "assault.yaml"
-    path.write_text(re.sub(r"wait: 60 s", f"wait: {_STATION_WAITS_S} s", path.read_text(encoding="utf-8"), count=1))
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r"(?<= )wait: 60 s", f"wait: {_STATION_WAITS_S} s", text, count=1), encoding="utf-8")
     return target
 
 
@@ -228,12 +229,14 @@ class _Story:
 
     def _print_phone(self, since: str, entry: Mapping[str, Any]) -> None:
         who = escape(self.names.get(entry["person"], entry["person"]))
-        words = escape(" / ".join(part for part in entry["text"].splitlines() if not part.startswith("https://")))
+        lines = [line for line in entry["text"].splitlines() if not line.startswith("https://")]
+        words = escape(" / ".join(line for line in lines if not line.startswith("[")))
+        buttons = escape(" ".join(line for line in lines if line.startswith("[")))
         if entry["kind"] in _SHOWN:
             over = "SMS" if entry["kind"] == "sms" else "LINE"
-            out.print(f"[cyan]{since}[/] 📱 [bold]{who}[/] [dim]{over}[/] {words}")
+            out.print(f"[cyan]{since}[/] 📱 [bold]{who}[/] [dim]{over}[/] {words} [green]{buttons}[/]")
         elif entry["kind"] == "inbound":
-            out.print(f"[cyan]{since}[/] 👆 [bold magenta]{who}[/] [magenta]{words or 'ทำรายการ'}[/]")
+            out.print(f"[cyan]{since}[/] 👆 [bold magenta]{who}[/] [magenta]{words}[/]")
 
 
 def _tell(story: _Story, people: Mapping[str, roster.ResponderRow]) -> list[Promise]:

@@ -69,11 +69,11 @@ class Person:
     """Somebody with a phone that can ring in LINE, by SMS, or both."""
 
     def __init__(self, story: "Story", name: str, *, line: bool, phone: bool) -> None:
-        number = next(_numbers)
+        number = next(_numbers)  # no Thai number begins with 1 and has nine digits
         self.story = story
         self.name = name
         self.line_id = f"U{number:032x}" if line else None
-        self.phone = f"+6600{number:07d}" if phone else None
+        self.phone = f"+6610{number:07d}" if phone else None
         self.tolerated: list[str] = []
         for address in filter(None, (self.line_id, self.phone)):
             story.people[address] = self

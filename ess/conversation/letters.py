@@ -43,7 +43,7 @@ def alert_letter(
     """The alert itself: on LINE with everything that is needed to go, on SMS with a code and the district."""
     incident = about.incident
     km = distance_km(*about.pin, *base) if about.pin and base else None
-    buttons = list(verb_buttons(texts, alert))
+    buttons = list(verb_buttons(texts, incident, alert))
     map_link = ""
     if about.pin:
         latitude, longitude = about.pin
@@ -64,9 +64,15 @@ def alert_letter(
     )
 
 
-def verb_buttons(texts: Texts, alert: Alert) -> Iterable[Button]:
-    """Buttons for what can be done next with this alert."""
-    for verb in NEXT_VERBS.get(alert.state, ()):
+def _next_verbs(incident: Incident, alert: Alert) -> list[Verb]:
+    """What can be done next with this alert; only the lead track says when the danger is over."""
+    leads = alert.track == incident.policy.lead.name
+    return [verb for verb in NEXT_VERBS.get(alert.state, ()) if leads or verb is not Verb.RESOLVE]
+
+
+def verb_buttons(texts: Texts, incident: Incident, alert: Alert) -> Iterable[Button]:
+    """A button for each thing that can be done next."""
+    for verb in _next_verbs(incident, alert):
         yield Button(texts.word("buttons", verb), button_data(verb, alert_id=alert.id))
 
 
@@ -74,8 +80,12 @@ def progress_letter(
     texts: Texts, key: str, incident: Incident, alert: Alert, channel: Channel, code: str | None
 ) -> Message:
     """Recorded, and what can be done next; or the question whether they have arrived."""
-    buttons = list(verb_buttons(texts, alert))
-    message = texts.say(key, channel, buttons, code=incident.code, n=code or "")
+    verbs = _next_verbs(incident, alert)
+    by_sms = (
+        " ".join(texts.word("sms_verbs", verb, n=code) for verb in verbs) if code and channel is Channel.SMS else ""
+    )
+    buttons = list(verb_buttons(texts, incident, alert))
+    message = texts.say(key, channel, buttons, code=incident.code, n=code or "", verbs=by_sms)
     return message if buttons else Message(message.text)
 
 

@@ -229,7 +229,7 @@ class _Story:
 
     def _print_phone(self, since: str, entry: Mapping[str, Any]) -> None:
         who = escape(self.names.get(entry["person"], entry["person"]))
-        lines = [line for line in entry["text"].splitlines() if not line.startswith("https://")]
+        lines = entry["text"].splitlines()
         words = escape(" / ".join(line for line in lines if not line.startswith("[")))
         buttons = escape(" ".join(line for line in lines if line.startswith("[")))
         if entry["kind"] in _SHOWN:

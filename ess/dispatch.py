@@ -159,7 +159,7 @@ def _finish(engine: Engine, tx: Transaction, decision: Decision, *, reply_token:
 def locate_incident(engine: Engine, deadline_id: int) -> None:
     """Name the place of a new incident; where nobody can, the national desk is alerted."""
 
-    def command(tx: Transaction, incident: Incident, _: tables.Deadline) -> life.Command:
+    def command(tx: Transaction, incident: Incident, _: life.Deadline) -> life.Command:
         return life.Locate(_place(tx, incident.id))
 
     _keep(engine, deadline_id, command)
@@ -181,13 +181,11 @@ def _place(tx: Transaction, incident_id: UUID) -> Place | None:
 def select_responders(engine: Engine, deadline_id: int) -> None:
     """Choose and alert the responders of a track's present step."""
 
-    def command(tx: Transaction, incident: Incident, deadline: tables.Deadline) -> life.Command:
-        return _choice(tx, incident, incident.track(deadline.subject))
-
-    _keep(engine, deadline_id, command)
+    _keep(engine, deadline_id, _choice)
 
 
-def _choice(tx: Transaction, incident: Incident, track: life.Track) -> life.AlertResponders:
+def _choice(tx: Transaction, incident: Incident, deadline: life.Deadline) -> life.Command:
+    track = incident.track(deadline.subject)
     targets = incident.policy.targets(track.name, track.step)
     row = tx.session.get_one(tables.Incident, incident.id)
     last_resort = track.state is life.TrackState.UNANSWERED
@@ -205,7 +203,7 @@ def _choice(tx: Transaction, incident: Incident, track: life.Track) -> life.Aler
         if candidate.chosen
     )
     passed_over = [_passed_over(candidate) for candidate in considered if not candidate.chosen]
-    return life.AlertResponders(track.name, track.step, chosen, tuple(passed_over[:_KEPT_REASONS]))
+    return life.AlertResponders(deadline, track.step, chosen, tuple(passed_over[:_KEPT_REASONS]))
 
 
 def _passed_over(candidate: Candidate) -> dict[str, Any]:
@@ -215,14 +213,11 @@ def _passed_over(candidate: Candidate) -> dict[str, Any]:
 def fire_deadline(engine: Engine, deadline_id: int) -> None:
     """A deadline has come that needs no look-up: nobody acknowledged, arrived or called."""
 
-    def command(_tx: Transaction, _incident: Incident, deadline: tables.Deadline) -> life.Command:
-        return life.PassDeadline(life.Deadline(deadline.due_at, life.DeadlineKind(deadline.kind), deadline.subject))
-
-    _keep(engine, deadline_id, command)
+    _keep(engine, deadline_id, lambda _tx, _incident, deadline: life.PassDeadline(deadline))
 
 
 def _keep(
-    engine: Engine, deadline_id: int, command: Callable[[Transaction, Incident, tables.Deadline], life.Command]
+    engine: Engine, deadline_id: int, command: Callable[[Transaction, Incident, life.Deadline], life.Command]
 ) -> None:
     """Do what a deadline promised, once: whoever finds the row gone, or moved, comes too late and does nothing."""
     with engine.store.transaction() as tx:
@@ -232,14 +227,15 @@ def _keep(
         if incident_id is None:
             return
         incident = incidents.lock(tx, incident_id)
-        deadline = tx.session.get(tables.Deadline, deadline_id)
-        if deadline is None or deadline.due_at > tx.now:
+        row = tx.session.get(tables.Deadline, deadline_id)
+        if row is None or row.due_at > tx.now:
             return
+        deadline = life.Deadline(row.due_at, life.DeadlineKind(row.kind), row.subject)
         try:
             decision = decide(incident, command(tx, incident, deadline), tx.now)
         except AlreadyRecorded as late:
             log.info("deadline_decides_nothing", incident=incident.code, kind=deadline.kind, why=str(late))
-            tx.session.delete(deadline)
+            tx.session.delete(row)
             return
         _finish(engine, tx, decision)
 
@@ -289,7 +285,7 @@ def _incident_of(tx: Transaction, table: type[tables.Alert] | type[tables.Follow
 def open_follow_ups(engine: Engine, deadline_id: int) -> None:
     """Promise the calls of the protocol, each to the social worker of the province with the fewest open ones."""
 
-    def command(tx: Transaction, incident: Incident, _: tables.Deadline) -> life.Command:
+    def command(tx: Transaction, incident: Incident, _: life.Deadline) -> life.Command:
         calls = [(uuid4(), plan, _caller(tx, incident, plan)) for plan in incident.policy.follow_ups]
         return life.OpenFollowUps(tuple(calls))
 

@@ -4,12 +4,28 @@ from datetime import UTC
 from typing import Annotated
 
 import phonenumbers
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from ess.domain.report import Contact, IncidentType, Location, Report, Reporter, Source
 
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000)]
-_Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+
+def _without_nul(text: str) -> str:
+    if "\x00" in text:  # the one character that PostgreSQL cannot hold
+        raise ValueError("holds the character U+0000: leave it out")
+    return text
+
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000), AfterValidator(_without_nul)]
+_Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_without_nul)]
 
 
 class _Body(BaseModel):
@@ -81,4 +97,4 @@ class ReportBody(_Body):
 class ReportTask(ReportBody):
     """The kwarg `report` of `ess.accept_report`: the body and its key."""
 
-    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_without_nul)]

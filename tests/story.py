@@ -251,9 +251,7 @@ class Incident:
 
     def facts(self, fact: str, **fields: Any) -> list[dict[str, Any]]:
         """Every such line of the timeline so far."""
-        return [
-            line for line in self.timeline if line["fact"] == fact and fields.items() <= _comparable(line).items()
-        ]
+        return [line for line in self.timeline if line["fact"] == fact and fields.items() <= _comparable(line).items()]
 
     def told(self, fact: str, *, times: int = 1, within_s: float = SOON_S, **fields: Any) -> dict[str, Any]:
         """The timeline has this fact, the given number of times; the newest of them."""
@@ -326,9 +324,7 @@ class Story:
         district: str | None = None,
         mistyped_line_id: bool = False,
     ) -> Responder:
-        return Responder(
-            self, Role.POLICE_STATION, at, channels, district=district, mistyped_line_id=mistyped_line_id
-        )
+        return Responder(self, Role.POLICE_STATION, at, channels, district=district, mistyped_line_id=mistyped_line_id)
 
     def radio_191(self, at: Spot, channels: tuple[Channel, ...] = SMS_ONLY) -> Responder:
         return Responder(self, Role.RADIO_191, at, channels)

@@ -44,11 +44,10 @@ def alert_letter(
     incident = about.incident
     km = distance_km(*about.pin, *base) if about.pin and base else None
     buttons = list(verb_buttons(texts, incident, alert))
-    map_link = ""
     if about.pin:
         latitude, longitude = about.pin
-        map_link = f"https://www.google.com/maps/search/?api=1&query={latitude:.6f},{longitude:.6f}"
-        buttons.append(Button(texts.word("buttons", "map"), map_link, Press.OPEN_LINK))
+        link = f"https://www.google.com/maps/search/?api=1&query={latitude:.6f},{longitude:.6f}"
+        buttons.append(Button(texts.word("buttons", "map"), link, Press.OPEN_LINK))
     return texts.say(
         "alert",
         channel,
@@ -59,7 +58,6 @@ def alert_letter(
         reported=texts.time(about.received_at),
         distance=texts.phrase("distance", km=f"{km:.1f}") if km is not None else "",
         minor=texts.phrase("minor") if about.minor else "",
-        map=map_link,
         n=code or "",
     )
 

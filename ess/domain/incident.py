@@ -221,9 +221,10 @@ class Locate:
 
 @dataclass(frozen=True)
 class AlertResponders:
-    """The choice for the track's present step; an empty one goes on to the next step at once."""
+    """The choice that a `SELECT` deadline asked for; an empty one goes on to the next step at once."""
 
-    track: str
+    deadline: Deadline
+    #: The step that it was made for.
     step: int
     chosen: tuple[Chosen, ...]
     #: For the timeline: candidates that were passed over, each with the reason.
@@ -576,11 +577,21 @@ class _Turn:
             step = n_steps + 1
             self.put(replace(track, state=TrackState.UNANSWERED, step=step, holder=None))
             self.note("unanswered", track=track.name)
+            # Who took it before there was anybody to send is asked once more, now that nobody came.
+            for alert in _track_alerts(self.incident, track.name, *TAKEN):
+                if alert.role in NATIONAL_ROLES:
+                    self.put(replace(alert, state=AlertState.OPEN))
             if track.name == self.incident.policy.lead.name:
                 self.become(State.UNANSWERED)
         else:
             self.put(replace(track, state=TrackState.ALERTING, step=step, holder=None))
         self.promise(DeadlineKind.SELECT, self.now, track.name)
+
+    def ask_again(self, alert: Alert) -> None:
+        """Alert somebody once more who has the alert already."""
+        self.put(replace(alert, state=AlertState.OPEN))
+        self.do(AskResponder(alert.id, again=True))
+        self.note("alerted_again", alert_id=alert.id, responder_id=alert.responder_id, track=alert.track)
 
     def stand_down(self, alerts: Iterable[Alert], message: str, holder: UUID | None = None) -> None:
         """Tell these that nothing more is needed from them, and who has it where somebody does."""
@@ -609,6 +620,8 @@ def _with(items: tuple[Any, ...], item: Any) -> tuple[Any, ...]:
 def _locate(turn: _Turn, command: Locate) -> None:
     incident = turn.incident
     if command.place is None:
+        if incident.state is not State.RECEIVED:
+            raise AlreadyRecorded(f"the place of incident {incident.code} is known to be unknown")
         turn.forget("")
         turn.note("place_unknown")
         lead = incident.lead
@@ -633,40 +646,38 @@ def _locate(turn: _Turn, command: Locate) -> None:
 
 def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
     incident = turn.incident
-    track = incident.track(command.track)
-    if track.step != command.step or track.holder or track.state not in {TrackState.ALERTING, TrackState.UNANSWERED}:
-        raise AlreadyRecorded(f"step {command.step} of {command.track} is over")
+    track = incident.track(command.deadline.subject)
+    if command.deadline not in incident.deadlines or command.step != track.step:
+        raise AlreadyRecorded(f"step {command.step} of {track.name} was chosen or passed before")
+    last_resort = track.state is TrackState.UNANSWERED
+    before = {alert.responder_id: alert for alert in incident.alerts if alert.track == track.name}
+    fresh = [chosen for chosen in command.chosen if last_resort or chosen.responder_id not in before]
     turn.forget(track.name, DeadlineKind.SELECT)
     turn.note(
         "responders_selected",
         track=track.name,
         step=track.step,
-        chosen=[{"responder_id": chosen.responder_id, "reason": chosen.reason} for chosen in command.chosen],
+        chosen=[{"responder_id": chosen.responder_id, "reason": chosen.reason} for chosen in fresh],
         passed_over=[dict(candidate) for candidate in command.passed_over],
     )
-    last_resort = track.state is TrackState.UNANSWERED
-    for chosen in command.chosen:
-        _ask(turn, track, chosen)
+    for chosen in fresh:
+        if chosen.responder_id in before:
+            turn.ask_again(before[chosen.responder_id])
+        else:
+            _ask(turn, track, chosen)
     if last_resort:
         turn.promise(DeadlineKind.SELECT, turn.now + incident.policy.last_resort.repeat, track.name)
-    elif command.chosen:
+    elif fresh:
         wait = incident.policy.track(track.name).steps[track.step - 1].wait
         turn.promise(DeadlineKind.ACKNOWLEDGE, turn.now + wait, track.name)
     else:
         turn.ask_step(track, track.step + 1)
-    if command.chosen and turn.incident.state is State.LOCATED:
+    if fresh and turn.incident.state is State.LOCATED:
         turn.become(State.ALERTING)
 
 
 def _ask(turn: _Turn, track: Track, chosen: Chosen) -> None:
-    """Alert one responder; the last resort is asked again with the alert that they already have."""
-    for alert in turn.incident.alerts:
-        if alert.track == track.name and alert.responder_id == chosen.responder_id:
-            if track.state is TrackState.UNANSWERED and alert.step == track.step:
-                turn.put(replace(alert, state=AlertState.OPEN))
-                turn.do(AskResponder(alert.id, again=True))
-                turn.note("alerted_again", alert_id=alert.id, responder_id=alert.responder_id)
-            return
+    """Alert somebody who has heard nothing of it yet."""
     alert = Alert(chosen.alert_id, chosen.responder_id, chosen.role, track.name, track.step)
     turn.put(alert)
     turn.do(AskResponder(alert.id))
@@ -700,8 +711,8 @@ def _responding(turn: _Turn, command: Accept | Decline | Depart | Arrive | Resol
     return alert, turn.incident.track(alert.track)
 
 
-def _track_alerts(incident: Incident, track: str, state: AlertState) -> list[Alert]:
-    return [alert for alert in incident.alerts if alert.track == track and alert.state is state]
+def _track_alerts(incident: Incident, track: str, *states: AlertState) -> list[Alert]:
+    return [alert for alert in incident.alerts if alert.track == track and alert.state in states]
 
 
 def _accept(turn: _Turn, command: Accept) -> None:
@@ -712,10 +723,9 @@ def _accept(turn: _Turn, command: Accept) -> None:
     counts = alert.role in incident.policy.track(track.name).acknowledged_by
     owns = track.state is TrackState.UNANSWERED and alert.role in NATIONAL_ROLES
     holder = next((other for other in incident.alerts if other.id == track.holder), None)
-    if holder and (owns or holder.role not in NATIONAL_ROLES):
+    # A desk that owns an unanswered track still wants the police; nobody else who holds one is replaced.
+    if holder and (owns or track.state is TrackState.ACKNOWLEDGED):
         raise AlreadyTaken("somebody else has accepted", str(holder.responder_id))
-    if alert.state is AlertState.STOOD_DOWN:
-        raise Refused("you were stood down: nothing more is needed")
     eta_at = turn.now + command.eta if command.eta is not None else None
     turn.put(replace(alert, state=AlertState.ACCEPTED, eta_at=eta_at))
     turn.note(
@@ -731,8 +741,8 @@ def _accept(turn: _Turn, command: Accept) -> None:
         turn.forget(track.name)
         turn.put(replace(track, state=TrackState.ACKNOWLEDGED, holder=alert.id))
         waiting = _track_alerts(turn.incident, track.name, AlertState.OPEN)
-        owners = [holder] if holder else []
-        turn.stand_down([*waiting, *owners], "stood_down", alert.id)
+        desks = [other for other in _track_alerts(turn.incident, track.name, *TAKEN) if other.role in NATIONAL_ROLES]
+        turn.stand_down([*waiting, *(desk for desk in desks if desk.id != alert.id)], "stood_down", alert.id)
         if track.name == incident.policy.lead.name:
             arrival_at = eta_at or turn.now + incident.policy.arrival_target
             turn.promise(DeadlineKind.ARRIVE, arrival_at, track.name)
@@ -750,10 +760,13 @@ def _decline(turn: _Turn, command: Decline) -> None:
     turn.put(replace(alert, state=AlertState.DECLINED))
     turn.note("declined", alert_id=alert.id, responder_id=alert.responder_id, track=track.name, via=command.via)
     if track.holder == alert.id:
-        # Given back: everybody else was stood down, so the track goes on with whoever comes next.
+        # Given back: whoever was stood down for them is needed after all, and so is whoever comes next.
         turn.note("given_back", track=track.name, responder_id=alert.responder_id)
         if track.name == turn.incident.policy.lead.name and track.state is TrackState.ACKNOWLEDGED:
             turn.become(State.ALERTING)
+        for other in _track_alerts(turn.incident, track.name, AlertState.STOOD_DOWN):
+            if other.role not in NATIONAL_ROLES:  # these are asked when nobody else is left
+                turn.ask_again(other)
         turn.ask_step(track, track.step + 1)
     else:
         _go_on_if_nobody_waits(turn, track)
@@ -898,9 +911,8 @@ def _assign(turn: _Turn, command: Assign) -> None:
                 raise AlreadyRecorded("that responder has been alerted already")
             if alert.state in TAKEN:
                 raise AlreadyRecorded("that responder has accepted already")
-            turn.put(replace(alert, state=AlertState.OPEN))
-            turn.do(AskResponder(alert.id, again=True))
             turn.note("assigned", alert_id=alert.id, responder_id=alert.responder_id, by=command.by)
+            turn.ask_again(alert)
             return
     turn.note("assigned", alert_id=command.chosen.alert_id, responder_id=command.chosen.responder_id, by=command.by)
     _ask(turn, lead, command.chosen)
@@ -930,6 +942,8 @@ def _refuse_repeated(incident: Incident, command: Command) -> None:
             raise AlreadyRecorded(f"incident {incident.code} has a place already")
         case Resolve() if any(alert.id == command.alert_id and alert.state in TAKEN for alert in incident.alerts):
             raise AlreadyRecorded("this incident is resolved already")
+        case ReportFollowUp() if any(call.id == command.follow_up_id and call.is_done for call in incident.follow_ups):
+            raise AlreadyRecorded("this call is done already")
         case AlertResponders() | PassDeadline() | OpenFollowUps():
             raise AlreadyRecorded(f"incident {incident.code} is {incident.state}: that deadline decides nothing")
         case _:

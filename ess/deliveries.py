@@ -16,7 +16,7 @@ from ess.channels import Button, Envelope, Message, Sender
 from ess.channels.envelope import Press
 from ess.domain.duty import Channel
 from ess.domain.errors import PermanentFailure, Refused, TransientFailure
-from ess.domain.incident import AlertState, Fact, LoseContact, decide
+from ess.domain.incident import TAKEN, AlertState, Fact, LoseContact, decide
 from ess.engine import Engine
 from ess.outbox import Outbox, carry_out
 from ess.store import Transaction, incidents, tables
@@ -30,6 +30,8 @@ _FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState
 _REPLY_TOKEN_LIVES = timedelta(seconds=50)
 #: What merely informs is not worth another channel when it fails; these are.
 _ASKING = frozenset({"alert", "follow_up", "follow_up_reminder", "follow_up_overdue"})
+#: What tells somebody that an alert needs nothing more from them.
+_TAKES_BACK = frozenset({"stood_down", "over"})
 
 
 def send_delivery(engine: Engine, senders: Mapping[Channel, Sender], deadline_id: int) -> None:
@@ -59,11 +61,11 @@ def _claim(tx: Transaction, deadline_id: int) -> tuple[Delivery, Envelope] | Non
     if delivery.state in _FINAL:
         tx.session.delete(deadline)
         return None
-    if delivery.expires_at <= tx.now:
+    delivery.error = _worse_than_none(tx, delivery)
+    if delivery.error:
         delivery.state = DeliveryState.EXPIRED
-        delivery.error = "older than its message is good for"
         tx.session.delete(deadline)
-        _note(tx, delivery, "delivery_expired")
+        _note(tx, delivery, "delivery_expired", error=delivery.error)
         return None
     if delivery.state == DeliveryState.SENDING:  # its worker died in the call
         delivery.doubtful_since = delivery.doubtful_since or delivery.created_at
@@ -79,6 +81,23 @@ def _claim(tx: Transaction, deadline_id: int) -> tuple[Delivery, Envelope] | Non
         reply_token=delivery.reply_token if young and delivery.attempt == 1 else None,
         doubtful_since=delivery.doubtful_since,
     )
+
+
+def _worse_than_none(tx: Transaction, delivery: Delivery) -> str | None:
+    """Why a phone must not light up for this message any more; None where it is still wanted."""
+    if delivery.expires_at <= tx.now:
+        return "older than its message is good for"
+    if delivery.alert_id is None:
+        return None
+    if delivery.message == "alert":
+        alert = tx.session.get_one(tables.Alert, delivery.alert_id)
+        return None if alert.state in {AlertState.OPEN, *TAKEN} else f"{alert.state} before it was sent"
+    if delivery.message in _TAKES_BACK:
+        asked = select(Delivery.id).where(
+            Delivery.alert_id == delivery.alert_id, Delivery.message == "alert", Delivery.attempt > 0
+        )
+        return None if tx.session.exec(asked).first() else "they never heard of the incident"
+    return None
 
 
 def _message(data: Mapping[str, object]) -> Message:

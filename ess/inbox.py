@@ -112,8 +112,7 @@ def _done(tx: Transaction, deadline_id: int) -> bool:
 
 # --- the citizen, in LINE --------------------------------------------------------------------------------
 def _is_responders(body: Mapping[str, Any]) -> bool:
-    pressed = read_button(body.get("postback", {}).get("data", ""))
-    return bool(pressed and (pressed.alert_id or pressed.follow_up_id))
+    return read_button(body.get("postback", {}).get("data", "")) is not None
 
 
 def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, Any]) -> None:
@@ -197,9 +196,9 @@ def _responder_tap(engine: Engine, deadline_id: int, body: Mapping[str, Any]) ->
     pressed = read_button(body["postback"]["data"])
     user_id = body.get("source", {}).get("userId", "")
     with engine.store.transaction() as tx:
-        row = responders.by_line_user(tx, user_id)
-        mine = row is not None and pressed is not None and _may_press(tx, row, pressed)
-        if not mine or row is None or pressed is None:
+        people = responders.by_line_user(tx, user_id)
+        row = next((person for person in people if pressed and _may_press(tx, person, pressed)), None)
+        if row is None or pressed is None:
             log.warning("button_of_somebody_else")  # a card that was forwarded: the owner alone may press it
             _done(tx, deadline_id)
             return

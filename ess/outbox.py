@@ -18,6 +18,8 @@ from ess.conversation.letters import About, alert_letter, follow_up_letter, prog
 from ess.domain.duty import Channel
 from ess.domain.follow_up import FollowUp
 from ess.domain.incident import (
+    ENDED,
+    TAKEN,
     Alert,
     AlertState,
     AskFollowUp,
@@ -25,6 +27,7 @@ from ess.domain.incident import (
     Decision,
     Effect,
     Incident,
+    State,
     TellReporter,
     TellResponder,
     TellSupervisors,
@@ -232,14 +235,23 @@ class Outbox:
             lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
             self._tx.session.execute(lock, {"key": index.hex()})
             day_ago = self._tx.now - timedelta(hours=24)
-            used = self._tx.session.exec(
-                select(tables.Alert.reply_code).where(
-                    tables.Alert.phone_index == index,
-                    (col(tables.Alert.created_at) > day_ago) | (col(tables.Alert.state) == AlertState.OPEN),
-                )
+            is_open = col(tables.Alert.state).in_({AlertState.OPEN, *TAKEN}) & col(tables.Incident.state).not_in(
+                {State.RESOLVED, *ENDED}
             )
+            others = self._tx.session.exec(
+                select(tables.Alert.reply_code, is_open)
+                .join(tables.Incident, col(tables.Incident.id) == col(tables.Alert.incident_id))
+                .where(
+                    tables.Alert.phone_index == index,
+                    col(tables.Alert.reply_code).is_not(None),
+                    (col(tables.Alert.created_at) > day_ago) | is_open,
+                )
+                .order_by(col(tables.Alert.created_at))
+            ).all()
             row.phone_index = index
-            row.reply_code = next_code({code for code in used if code})
+            row.reply_code = next_code(
+                [code for code, _ in others if code], {code for code, still in others if code and still}
+            )
             self._tx.session.flush()
 
 

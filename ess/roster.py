@@ -74,12 +74,11 @@ def _sample() -> Iterator[dict[str, Any]]:
     for i in (1, 2):
         yield _unit(f"SV-{i}", f"ผู้ควบคุมเวร {i} (ตัวอย่าง)", f"Supervisor {i} (sample)", "msdhs", Role.SUPERVISOR)
     for province in geothai.provinces():
-        yield from _sample_of(province)
+        th = province.name_th if province.code == _BANGKOK else f"จังหวัด{province.name_th}"
+        yield from _sample_of(province.code, th, province.name_en)
 
 
-def _sample_of(province: geothai.Province) -> Iterator[dict[str, Any]]:
-    code, en = province.code, province.name_en
-    th = province.name_th if code == _BANGKOK else f"จังหวัด{province.name_th}"
+def _sample_of(code: str, th: str, en: str) -> Iterator[dict[str, Any]]:
     yield _unit(f"R191-{code}", f"ศูนย์วิทยุ 191 {th}", f"{en} 191 Radio Centre (sample)", "police", Role.RADIO_191, code)
     yield _unit(f"OH-{code}", f"ทีม One Home {th}", f"{en} One Home Team (sample)", "msdhs", Role.ONE_HOME, code)
     for i in (1, 2):
@@ -122,7 +121,9 @@ def parse_csv(text: str) -> list[ResponderRow]:
     missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
     if missing:
         raise RosterRefused(f"row 1: no column {', '.join(missing)}: start from `ess responders sample`")
-    rows, problems, seen = [], [], {}
+    rows: list[ResponderRow] = []
+    problems: list[str] = []
+    seen: dict[str, int] = {}
     for raw in reader:
         line = _Line(reader.line_num, raw)
         row = line.read()

@@ -6,12 +6,14 @@ one alert is open.  STOP, END, CANCEL and their like are never our words: Twilio
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from itertools import chain
 from urllib.parse import parse_qs, urlencode
 from uuid import UUID
+
+from ess.domain.follow_up import Outcome
 
 
 class Verb(StrEnum):
@@ -59,38 +61,43 @@ def read_sms(text: str) -> Answer:
     return Answer(None, VERBS.get(bare))
 
 
-def next_code(used: Collection[str]) -> str | None:
-    """The lowest free code from 10 to 99; None where the phone has had ninety alerts in a day."""
-    return next((str(code) for code in range(10, 100) if str(code) not in used), None)
+def next_code(used: Sequence[str], open_now: Collection[str]) -> str | None:
+    """A code from 10 to 99 for a new alert: the lowest that is not in `used`, the codes of the last day.
+
+    Where a day has used them all up, the one used longest ago (`used` is oldest first) that no open alert
+    has; None where all ninety are open.
+    """
+    every = map(str, range(10, 100))
+    fresh = (code for code in every if code not in used)
+    again = (code for code in used if code not in open_now)
+    return next(chain(fresh, again), None)
 
 
 @dataclass(frozen=True)
 class Pressed:
     """What a LINE button carries: what to do, and to which alert or follow-up."""
 
-    do: str
+    do: Verb | Outcome
     alert_id: UUID | None = None
     follow_up_id: UUID | None = None
 
 
-def button_data(do: str, *, alert_id: UUID | None = None, follow_up_id: UUID | None = None) -> str:
+def button_data(pressed: Pressed) -> str:
     """The data of a postback, far below LINE's 300 characters."""
-    about: dict[str, str] = {"do": do}
-    if alert_id:
-        about["alert"] = str(alert_id)
-    if follow_up_id:
-        about["follow_up"] = str(follow_up_id)
-    return urlencode(about)
+    about = {"do": pressed.do, "alert": pressed.alert_id, "follow_up": pressed.follow_up_id}
+    return urlencode({name: str(value) for name, value in about.items() if value is not None})
 
 
 def read_button(data: str) -> Pressed | None:
     """What was pressed; None for data that is not ours."""
     fields = {name: values[-1] for name, values in parse_qs(data).items()}
     try:
-        return Pressed(fields.get("do", ""), _uuid(fields, "alert"), _uuid(fields, "follow_up"))
+        match fields:
+            case {"do": do, "alert": alert_id}:
+                return Pressed(Verb(do), alert_id=UUID(alert_id))
+            case {"do": do, "follow_up": follow_up_id}:
+                return Pressed(Outcome(do), follow_up_id=UUID(follow_up_id))
+            case _:
+                return None
     except ValueError:
         return None
-
-
-def _uuid(fields: dict[str, str], name: Literal["alert", "follow_up"]) -> UUID | None:
-    return UUID(fields[name]) if name in fields else None

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ess.channels.envelope import Button, Message, Press
-from ess.conversation.answer import Verb, button_data
+from ess.conversation.answer import Pressed, Verb, button_data
 from ess.conversation.citizen import START
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel
@@ -71,7 +71,7 @@ def _next_verbs(incident: Incident, alert: Alert) -> list[Verb]:
 def verb_buttons(texts: Texts, incident: Incident, alert: Alert) -> Iterable[Button]:
     """A button for each thing that can be done next."""
     for verb in _next_verbs(incident, alert):
-        yield Button(texts.word("buttons", verb), button_data(verb, alert_id=alert.id))
+        yield Button(texts.word("buttons", verb), button_data(Pressed(verb, alert_id=alert.id)))
 
 
 def progress_letter(
@@ -92,7 +92,8 @@ def follow_up_letter(
 ) -> Message:
     """The call to make, with the victim's wish before anything else; or that it is overdue."""
     buttons = [
-        Button(texts.word("buttons", outcome), button_data(outcome, follow_up_id=follow_up_id)) for outcome in Outcome
+        Button(texts.word("buttons", outcome), button_data(Pressed(outcome, follow_up_id=follow_up_id)))
+        for outcome in Outcome
     ]
     return texts.say(
         key,

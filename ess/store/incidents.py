@@ -171,7 +171,6 @@ def _save_alert(tx: Transaction, incident: Incident, alert: Alert) -> None:
                 track=alert.track,
                 step=alert.step,
                 state=alert.state,
-                reason="",
                 created_at=tx.now,
             )
         )

@@ -41,10 +41,10 @@ def by_ids(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, tables.Responde
     return {row.id: row for row in rows}
 
 
-def by_line_user(tx: Transaction, line_user_id: str) -> tables.Responder | None:
-    """The responder who owns this LINE account."""
+def by_line_user(tx: Transaction, line_user_id: str) -> list[tables.Responder]:
+    """The responders who own this LINE account; one person may stand in the roster twice."""
     index = tx.vault.index(line_user_id)
-    return tx.session.exec(select(tables.Responder).where(tables.Responder.line_index == index)).first()
+    return list(tx.session.exec(select(tables.Responder).where(tables.Responder.line_index == index)))
 
 
 def by_phone(tx: Transaction, phone: str) -> list[tables.Responder]:

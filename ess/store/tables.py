@@ -126,7 +126,6 @@ class Alert(SQLModel, table=True):
     track: str
     step: int
     state: str
-    reason: str
     eta_at: datetime | None = Field(default=None, sa_type=_INSTANT)
     #: Two digits, unique among the phone's open alerts and not used again within a day.
     reply_code: str | None = None

@@ -111,7 +111,6 @@ def upgrade() -> None:
         sa.Column("track", sa.String(), nullable=False),
         sa.Column("step", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
-        sa.Column("reason", sa.String(), nullable=False),
         sa.Column("eta_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reply_code", sa.String(), nullable=True),
         sa.Column("phone_index", sa.LargeBinary(), nullable=True),

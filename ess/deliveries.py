@@ -12,8 +12,7 @@ from uuid import UUID
 import structlog
 from sqlmodel import select
 
-from ess.channels import Button, Envelope, Message, Sender
-from ess.channels.envelope import Press
+from ess.channels.envelope import Button, Envelope, Message, Press, Sender
 from ess.domain.duty import Channel
 from ess.domain.errors import PermanentFailure, Refused, TransientFailure
 from ess.domain.incident import TAKEN, AlertState, Fact, LoseContact, decide

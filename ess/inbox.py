@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
 from ess import deliveries, dispatch, outbox
-from ess.channels import Message
+from ess.channels.envelope import Message
 from ess.conversation import citizen
 from ess.conversation.answer import Pressed, Verb, read_button, read_sms
 from ess.conversation.letters import citizen_reply, progress_letter

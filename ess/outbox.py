@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlmodel import col, select
 
-from ess.channels import Message
+from ess.channels.envelope import Message
 from ess.conversation.answer import next_code
 from ess.conversation.letters import About, alert_letter, follow_up_letter, progress_letter, reporter_letter
 from ess.domain.duty import Channel

@@ -14,7 +14,8 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.settings import Settings
-from ess.channels import Sender, senders
+from ess.channels.envelope import Sender
+from ess.channels.senders import senders
 from ess.domain.duty import Channel
 from ess.engine import Engine, open_engine
 from ess.logs import configure

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 from uuid import UUID
 
 
@@ -50,3 +51,11 @@ class Envelope:
     reply_token: str | None = None
     #: An earlier attempt, begun at this instant (UTC), may have been sent: nobody knows.
     doubtful_since: datetime | None = None
+
+
+class Sender(Protocol):
+    """One channel."""
+
+    def send(self, envelope: Envelope) -> str:
+        """The provider took it: its reference, such as a message sid."""
+        ...

@@ -9,7 +9,7 @@ SAY = @printf '%s\n'
 # What belongs to another interpreter must not leak into ours.
 unexport PYTHONHOME PYTHONPATH
 
-.PHONY: help setup demo test check up format lock clean FORCE
+.PHONY: help setup demo test check up bench chaos format lock clean FORCE
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,12 @@ check: setup ## format, lint, types, import contracts, fast tests
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -q tests/domain tests/contracts tests/test_architecture.py
 
+bench: setup ## measures on this machine, beside a floor measured in the same run; ARGS=--quick for two minutes
+	@$(BIN)/python tests/bench $(ARGS)
+
+chaos: setup ## breaks everything at random and judges; ARGS="--seconds N --seed N"
+	@$(BIN)/python tests/chaos $(ARGS)
+
 format: setup ## formats the code and repairs what the linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -43,7 +49,7 @@ lock: ## resolves requirements*.lock anew from pyproject.toml; ARGS=--upgrade fo
 	resolve() { "$$tools/bin/uv" pip compile -q --universal --python-version 3.11 --fork-strategy fewest --no-build \
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-package ess-dispatch "$$@" pyproject.toml; } && \
 	resolve --extra dev $(ARGS) -o requirements-dev.lock && \
-	resolve --extra embedded $(ARGS) -c requirements-dev.lock -o requirements.lock
+	resolve $(ARGS) -c requirements-dev.lock -o requirements.lock
 
 clean: ## removes .venv, the embedded servers' data, and caches
 	rm -rf .venv .ess build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -36,6 +36,8 @@ log = structlog.get_logger()
 #: No vowels and nothing that is read as something else, so a code is never a word and survives a phone call.
 _CODE_LETTERS = "23456789BCDFGHJKMNPQRTVWXZ"
 _CODE_LENGTH = 6
+#: Words that fit several provinces alike are below this, and name none: the national desk asks.
+_SURE_ENOUGH = 0.5
 #: Candidates that were passed over and are kept with their reasons, per step.
 _KEPT_REASONS = 20
 
@@ -174,15 +176,23 @@ def _place(tx: Transaction, incident_id: UUID) -> Place | None:
 
 def _found(location: Location) -> Place | None:
     """From the pin, else from the words of the address."""
-    pin = _pin(location)
     try:
-        place = geo.locate(*pin) if pin else None
-        return place or (geo.find(location.address) if location.address else None)
+        return _from_pin(location) or _from_words(location)
     except Exception:
         # The fourth law goes before the rule that a bug is never caught: nothing that can fail stands before
         # the first alert, and the national desk can find a place that this program cannot.
         log.exception("place_failed")
         return None
+
+
+def _from_pin(location: Location) -> Place | None:
+    pin = _pin(location)
+    return geo.locate(*pin) if pin else None
+
+
+def _from_words(location: Location) -> Place | None:
+    place = geo.find(location.address) if location.address else None
+    return place if place and place.confidence >= _SURE_ENOUGH else None
 
 
 def select_responders(engine: Engine, deadline_id: int) -> None:

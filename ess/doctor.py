@@ -15,10 +15,15 @@ from ess.store import Store, Vault, health, responders, schema
 from ess.wake import QUEUES
 
 
-def examine(settings: Settings, out: Console) -> bool:
-    """Whether everything is right; each line says what to do where it is not."""
+def examine(settings: Settings, out: Console, *, trial: bool) -> bool:
+    """Whether everything is right; each line says what to do where it is not.
+
+    On a machine that only tries the engine (`trial`), nobody outside needs to reach it.
+    """
     missing = settings.missing(*REQUIRED)
     good = _tell(out, "settings", f"set {', '.join(missing)}" if missing else None)
+    if not trial:
+        good &= _tell(out, "public URL", _public_url(settings))
     checks: list[tuple[str, Callable[[], str | None]]] = [
         ("policies", lambda: _raises(lambda: load_policies(settings.policy_dir))),
         ("texts", lambda: _raises(lambda: Texts(settings.message_dir, settings.language))),
@@ -33,6 +38,12 @@ def examine(settings: Settings, out: Console) -> bool:
 def _tell(out: Console, name: str, problem: str | None) -> bool:
     out.print(f"{'✗' if problem else '✓'} {name}" + (f": {problem}" if problem else ""), markup=False)
     return problem is None
+
+
+def _public_url(settings: Settings) -> str | None:
+    if settings.public_url is None:
+        return f"set ESS_PUBLIC_URL: Twilio is told to call {settings.outside_url}, which it cannot reach"
+    return None
 
 
 def _raises(check: Callable[[], object]) -> str | None:

@@ -28,7 +28,7 @@ class Verb(StrEnum):
 
 VERBS: dict[str, Verb] = {
     **dict.fromkeys(("1", "รับ", "รับทราบ", "ok", "โอเค", "accept", "yes"), Verb.ACCEPT),
-    **dict.fromkeys(("2", "ไม่รับ", "ไปไม่ได้", "decline", "no"), Verb.DECLINE),
+    **dict.fromkeys(("2", "ไม่", "ไม่รับ", "ไปไม่ได้", "decline", "no"), Verb.DECLINE),
     **dict.fromkeys(("3", "ไป", "ออกเดินทาง", "depart", "going"), Verb.DEPART),
     **dict.fromkeys(("4", "ถึง", "ถึงแล้ว", "arrive", "arrived"), Verb.ARRIVE),
     **dict.fromkeys(("9", "ปิด", "ระงับเหตุแล้ว", "resolve", "done"), Verb.RESOLVE),

@@ -54,6 +54,8 @@ class Texts:
         if place.district is None:
             return self.word("places", "province", province=province)
         district = place.district.name_th if self.language == "th" else place.district.name_en
+        if self.language == "th" and district == f"เมือง{province}":
+            district = "เมือง"  # as everybody says it, and short enough for one SMS
         kind = "bangkok" if place.province.code == _BANGKOK_CODE else "district"
         return self.word("places", kind, district=district, province=province)
 

@@ -139,6 +139,9 @@ def problems(policy: Policy) -> Iterator[tuple[Path, str]]:
             yield (*where, "acknowledged_by"), "name at least one role whose acknowledgement stops the track"
         if not track.steps:
             yield (*where, "steps"), "a track needs at least one step"
+        asked = {target.role for step in track.steps for target in step.alert}
+        if track.acknowledged_by and asked.isdisjoint(track.acknowledged_by):
+            yield (*where, "acknowledged_by"), "no step alerts any of these: name a role that a step alerts"
         for j, step in enumerate(track.steps):
             yield from _target_problems((*where, "steps", j, "alert"), step.alert)
             yield from _positive((*where, "steps", j, "wait"), step.wait)

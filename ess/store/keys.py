@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlmodel import select
 
-from ess.domain.errors import Conflict
+from ess.domain.errors import Conflict, NotFound
 from ess.store import tables
 from ess.store.store import Transaction
 
@@ -34,6 +34,14 @@ def create_key(tx: Transaction, name: str, role: KeyRole) -> str:
     key = f"ess_{secrets.token_urlsafe(32)}"
     tx.session.add(tables.ApiKey(name=name, role=role, key_hash=_hash(key), created_at=tx.now))
     return key
+
+
+def revoke_key(tx: Transaction, name: str) -> None:
+    """The key opens nothing any more; NotFound where there is none of that name."""
+    row = tx.session.get(tables.ApiKey, name)
+    if row is None:
+        raise NotFound(f"there is no API key called {name}")
+    tx.session.delete(row)
 
 
 def find_key(tx: Transaction, key: str) -> tables.ApiKey | None:

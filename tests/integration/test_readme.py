@@ -30,7 +30,7 @@ ESS = [command for command in COMMANDS if command.startswith(".venv/bin/ess ")]
 def run(command: str, deployment: Deployment, folder: Path) -> subprocess.CompletedProcess[str]:
     """As typed in a shell, with this environment's `ess` and the deployment's variables."""
     command = command.replace(".venv/bin/ess", str(Path(sys.executable).parent / "ess"))
-    environment = {**os.environ, **deployment.stack.environment}
+    environment = {**os.environ, **deployment.stack.environment, "ESS_PUBLIC_URL": deployment.stack.url}
     return subprocess.run(
         ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
     )

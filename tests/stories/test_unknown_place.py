@@ -32,7 +32,7 @@ def test_a_reporter_who_named_no_place_is_asked_and_answers(story: Story) -> Non
     assert incident.now["state"] == "received"
 
     citizen.texts("อำเภอเมืองพิษณุโลก จังหวัดพิษณุโลก")
-    station.hears("อ.เมืองพิษณุโลก จ.พิษณุโลก")
+    station.hears("อ.เมือง จ.พิษณุโลก")
     assert incident.now["place"]["district"]["code"] == "6501"
     station.taps("รับทราบ")
     station.hears("บันทึกแล้ว")

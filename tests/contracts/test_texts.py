@@ -1,0 +1,424 @@
+"""config/messages against the code: every text that is asked for is there, and fits the phone that shows it.
+
+Letters are composed by the code itself, for the longest place names of Thailand, and then measured.
+https://developers.line.biz/en/reference/messaging-api/ and https://www.twilio.com/docs/glossary/what-is-gsm-7-character-encoding
+"""
+
+import ast
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import geothai
+import pytest
+import yaml
+
+from config.settings import HERE
+from ess import roster
+from ess.channels.envelope import Button, Message, Press
+from ess.conversation import letters
+from ess.conversation.answer import VERBS, Verb
+from ess.conversation.citizen import START
+from ess.conversation.letters import About, alert_letter, citizen_reply, follow_up_letter, progress_letter
+from ess.conversation.texts import Texts
+from ess.domain.duty import Channel, Role
+from ess.domain.follow_up import Outcome
+from ess.domain.incident import Alert, AlertState, Incident, State, Track
+from ess.domain.place import Area, Place
+from ess.domain.report import Contact, IncidentType
+from ess.policies import load_policies
+
+ROOT = Path(__file__).parent.parent.parent
+LANGUAGES = ("th", "en")
+#: Where texts are asked for by key.
+SPEAKERS = (
+    *("ess/outbox.py", "ess/inbox.py", "ess/domain/incident.py", "ess/deliveries.py"),
+    *("ess/conversation/letters.py", "ess/conversation/citizen.py"),
+)
+
+#: Twilio keeps these words: a text that begins with one looks like an answer to it.
+RESERVED = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
+#: All that an SMS may be filled with: codes, the district, times.  Anybody may see the phone.
+SAID_BY_SMS = frozenset({"code", "n", "place", "verbs", "arrival", "due", "example", "codes"})
+#: SMS that may take two segments, each with the reason.
+TWO_SEGMENTS = {
+    "which_code": "lists every open alert of the phone",
+}
+
+#: Characters of GSM-7, 160 to an SMS; those of the extension count twice.  Any other makes it UCS-2, 70 units.
+_GSM_7 = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ ÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡"
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_7_TWICE = frozenset("^{}\\[~]|€")
+
+CODE, DIGITS = "BCD234", "99"
+AT = datetime(2026, 11, 28, 16, 59, tzinfo=UTC)
+_ID = UUID(int=2**128 - 1)
+_POLICIES = load_policies(HERE / "policies")
+
+
+# --- measuring -------------------------------------------------------------------------------------------
+def units(text: str) -> int:
+    """The length in UTF-16 units, as LINE and UCS-2 count it."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def segments(text: str) -> int:
+    """How many SMS the text takes."""
+    if set(text) <= _GSM_7 | _GSM_7_TWICE:
+        length, alone, joined = len(text) + sum(char in _GSM_7_TWICE for char in text), 160, 153
+    else:
+        length, alone, joined = units(text), 70, 67
+    return 1 if length <= alone else -(-length // joined)
+
+
+def placeholders(text: str) -> set[str]:
+    """The names between braces."""
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+# --- what there is ---------------------------------------------------------------------------------------
+@cache
+def _data(language: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((HERE / "messages" / f"{language}.yaml").read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def _texts(language: str) -> Texts:
+    return Texts(HERE / "messages", language)
+
+
+def leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text with the path of its keys."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", str(value)
+
+
+@cache
+def places() -> tuple[Place, ...]:
+    """Every district of Thailand."""
+    return tuple(
+        Place(province, (Area(district.code, district.name_th, district.name_en),), (province,), 1.0, "pin")
+        for each in geothai.provinces()
+        for province in [Area(each.code, each.name_th, each.name_en)]
+        for district in geothai.districts(each.code)
+    )
+
+
+@cache
+def longest_place(language: str) -> Place:
+    """The district whose name and province take most room."""
+    return max(places(), key=lambda place: units(_texts(language).place(place)))
+
+
+@cache
+def longest_name() -> str:
+    """The longest name in the sample roster."""
+    return max((row.name_th for row in roster.parse_csv(roster.sample_csv())), key=units)
+
+
+def an_incident(place: Place | None, kind: IncidentType = IncidentType.ASSAULT) -> Incident:
+    """An incident whose lead track is asked."""
+    policy = _POLICIES[kind]
+    return Incident(_ID, CODE, kind, policy, State.ALERTING, place, tuple(Track(track.name) for track in policy.tracks))
+
+
+def an_alert(state: AlertState = AlertState.OPEN) -> Alert:
+    """An alert of the lead track, which has the most to say."""
+    return Alert(_ID, _ID, Role.POLICE_STATION, _POLICIES[IncidentType.ASSAULT].lead.name, 1, state)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One message as somebody gets it."""
+
+    key: str
+    channel: Channel
+    message: Message
+
+
+def all_letters(language: str) -> Iterator[Letter]:
+    """Everything that the engine says, with the longest of everything that it fills in."""
+    texts, who = _texts(language), longest_name()
+    place = longest_place(language)
+    for channel in Channel:
+        for kind in IncidentType:
+            about = About(an_incident(place, kind), AT, pin=(16.821123, 100.265912), minor=True, contact=Contact.NONE)
+            letter = alert_letter(texts, about, an_alert(), channel, DIGITS, (5.61, 105.63))
+            yield Letter("alert", channel, letter)
+        for key in ("next", "arrived_yet"):
+            for state in (AlertState.ACCEPTED, AlertState.DEPARTED, AlertState.ARRIVED):
+                letter = progress_letter(texts, key, an_incident(place), an_alert(state), channel, DIGITS)
+                yield Letter(key, channel, letter)
+        for contact in Contact:
+            about = About(an_incident(place), AT, contact=contact)
+            for key in ("follow_up", "follow_up_reminder", "follow_up_overdue"):
+                yield Letter(key, channel, follow_up_letter(texts, key, about, _ID, AT, channel))
+        for key in ("received", "where", "acknowledged"):
+            for message in letters.reporter_letter(texts, key, an_incident(place), channel, who, AT):
+                yield Letter(key, channel, message)
+        for key in ("stood_down", "over", "declined", "already_taken", "already_recorded", "follow_up_noted"):
+            yield Letter(key, channel, texts.say(key, channel, code=CODE, who=who))
+        for state in State:
+            yield Letter("refused", channel, texts.say("refused", channel, code=CODE, state=state))
+        said = texts.say("arrival_overdue", channel, code=CODE, place=texts.place(place), who=who)
+        yield Letter("arrival_overdue", channel, said)
+    for key in ("welcome", "choose_type", "share_pin", "ask_phone", "phone_noted", "phone_unclear", "noted"):
+        yield Letter(key, Channel.LINE, citizen_reply(texts, key))
+    for key in ("responder_noted", "no_open_alert"):
+        yield Letter(key, Channel.SMS, texts.say(key, Channel.SMS))
+    codes = " ".join(str(code) for code in range(10, 22))
+    yield Letter("which_code", Channel.SMS, texts.say("which_code", Channel.SMS, codes=codes, example=f"{DIGITS} 1"))
+
+
+# --- what the code asks for ------------------------------------------------------------------------------
+#: By the function that is called: which argument (from 0, or by name) is the key of a text.
+_KEY_ARGUMENT: Mapping[str, int | str] = {
+    "say": 0,
+    "TellReporter": 0,
+    "TellSupervisors": 0,
+    "TellResponder": 1,
+    "stand_down": 1,
+    "citizen_reply": 1,
+    "progress_letter": 1,
+    "follow_up_letter": 1,
+    "reporter_letter": 1,
+    "ask_follow_up": 1,
+    "Heard": "reply",
+}
+
+
+def asked_for(source: str) -> set[str]:
+    """The keys of texts that a module names."""
+    keys: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            where = _KEY_ARGUMENT.get(name)
+            named = (
+                [word.value for word in node.keywords if word.arg in {where, "key", "message"}]
+                if where is not None
+                else []
+            )
+            placed = [node.args[where]] if isinstance(where, int) and len(node.args) > where else []
+            for argument in [*named, *placed]:
+                keys |= _words(argument)
+        elif isinstance(node, ast.Assign) and any(
+            getattr(target, "id", "") in {"key", "reply"} for target in node.targets
+        ):
+            keys |= _words(node.value)
+    return keys
+
+
+def _words(node: ast.expr) -> set[str]:
+    """The texts that an expression may be; a condition's own words are none of them."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return {text}
+        case ast.IfExp(body=body, orelse=orelse):
+            return _words(body) | _words(orelse)
+        case ast.BoolOp(values=values):
+            return set().union(*map(_words, values))
+        case _:
+            return set()
+
+
+def test_every_text_that_the_code_asks_for_is_there_in_both_languages() -> None:
+    wanted = set().union(*(asked_for((ROOT / path).read_text(encoding="utf-8")) for path in SPEAKERS))
+    assert {"alert", "received", "where", "stood_down", "over", "arrived_yet", "follow_up", "welcome"} <= wanted
+    for language in LANGUAGES:
+        assert wanted <= set(_data(language)["messages"])
+
+
+def test_no_text_is_kept_that_nobody_says() -> None:
+    named = {
+        node.value
+        for path in SPEAKERS
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+    }
+    assert set(_data("th")["messages"]) <= named
+
+
+def test_the_reading_of_the_code_sees_keys_wherever_they_stand() -> None:
+    source = """
+texts.say("a", channel)
+turn.do(TellReporter("b" if has_place == "no" else "c"))
+turn.do(TellResponder(track.holder, "d"))
+Heard(draft, reply=None if draft.filed else "e")
+key = "f" if reminder else "g"
+other("h")
+"""
+    assert asked_for(source) == set("abcdefg")
+
+
+def test_every_letter_can_be_composed_and_every_text_is_in_one() -> None:
+    for language in LANGUAGES:
+        said = {(letter.key, "sms" if letter.channel is Channel.SMS else "line") for letter in all_letters(language)}
+        there = {
+            (key, kind) for key, kinds in _data(language)["messages"].items() for kind in kinds if kind != "prompt"
+        }
+        # These are only ever answered by SMS today; their LINE texts wait for a channel with words.
+        assert there - said == {("no_open_alert", "line"), ("responder_noted", "line")}
+
+
+@pytest.mark.parametrize("group", ["types", "type_labels", "buttons", "roles", "contact", "sms_verbs", "places"])
+def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
+    wanted = {
+        "types": set(IncidentType),
+        "type_labels": set(IncidentType),
+        "buttons": {*Verb, *Outcome, "report", "share_pin", "map"},
+        "roles": set(Role),
+        "contact": set(Contact),
+        "sms_verbs": {verb for verbs in letters.NEXT_VERBS.values() for verb in verbs},
+        "places": {"district", "bangkok", "province", "unknown"},
+    }[group]
+    for language in LANGUAGES:
+        assert set(_data(language)[group]) == wanted
+
+
+# --- both languages --------------------------------------------------------------------------------------
+def test_both_languages_have_the_same_texts() -> None:
+    assert dict(leaves(_data("th"))).keys() == dict(leaves(_data("en"))).keys()
+
+
+def test_both_languages_fill_in_the_same_things() -> None:
+    thai, english = dict(leaves(_data("th"))), dict(leaves(_data("en")))
+    different = [path for path in thai if placeholders(thai[path]) != placeholders(english[path])]
+    assert different == []
+
+
+# --- SMS -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_alert_is_one_sms_in_every_district(language: str) -> None:
+    texts = _texts(language)
+    too_long = {}
+    for place in places():
+        about = About(an_incident(place), AT, pin=(16.82, 100.26), minor=True)
+        text = alert_letter(texts, about, an_alert(), Channel.SMS, DIGITS, None).text
+        if segments(text) > 1:
+            too_long[text] = units(text)
+    assert too_long == {}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_other_sms_is_one_segment_or_says_why_not(language: str) -> None:
+    longer = {}
+    for letter in all_letters(language):
+        if letter.channel is Channel.SMS and letter.key != "alert":
+            longest = max(longer.get(letter.key, 0), segments(letter.message.text))
+            longer[letter.key] = longest
+    assert {key for key, n in longer.items() if n > 1} <= set(TWO_SEGMENTS)
+    assert all(n <= 2 for n in longer.values()), longer
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_sms_is_filled_with_a_person_a_place_on_the_map_or_what_happened(language: str) -> None:
+    for key, kinds in _data(language)["messages"].items():
+        if "sms" in kinds:
+            assert placeholders(kinds["sms"]) <= SAID_BY_SMS, key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_sms_tells_what_happened_or_who_is_coming(language: str) -> None:
+    data = _data(language)
+    harm = [*data["types"].values(), *data["type_labels"].values(), data["minor"].strip()]
+    for letter in all_letters(language):
+        if letter.channel is Channel.SMS:
+            text = letter.message.text.casefold()
+            assert not [words for words in (*harm, longest_name(), "16.82", "maps") if words.casefold() in text]
+            assert not letter.message.buttons
+            assert letter.message.prompt is None
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_sms_begins_with_a_word_that_twilio_keeps(language: str) -> None:
+    texts = [kinds["sms"] for kinds in _data(language)["messages"].values() if "sms" in kinds]
+    assert len(texts) > 15
+    for text in [*texts, *_data(language)["sms_verbs"].values()]:
+        assert text.split()[0].strip(".,:;!?").upper() not in RESERVED
+
+
+def test_no_answer_that_we_understand_is_a_word_that_twilio_keeps() -> None:
+    assert {word.upper() for word in VERBS} & RESERVED == set()
+
+
+# --- LINE ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_line_message_is_one_that_line_takes(language: str) -> None:
+    problems = [
+        f"{letter.key}: {problem}"
+        for letter in all_letters(language)
+        if letter.channel is Channel.LINE
+        for problem in line_problems(letter.message)
+    ]
+    assert problems == []
+
+
+def line_problems(message: Message) -> Iterator[str]:
+    """What LINE would refuse with 400."""
+    if not 1 <= units(message.text) <= 5000:
+        yield f"a text has {units(message.text)} of 5000 characters"
+    if message.prompt is None:
+        if len(message.buttons) > 13:
+            yield f"{len(message.buttons)} quick replies, 13 are allowed"
+    else:
+        if not 1 <= units(message.prompt) <= 160:
+            yield f"a card's text has {units(message.prompt)} of 160 characters"
+        if not 1 <= len(message.buttons) <= 4:
+            yield f"a card has {len(message.buttons)} buttons, 1 to 4 are allowed"
+    for button in message.buttons:
+        if not 1 <= units(button.label) <= 20:
+            yield f"the label {button.label!r} has {units(button.label)} of 20 characters"
+        if button.press is Press.POSTBACK and not 1 <= units(button.data) <= 300:
+            yield f"the data of {button.label!r} has {units(button.data)} of 300 characters"
+        if button.press is Press.OPEN_LINK and not (button.data.startswith("https://") and len(button.data) <= 1000):
+            yield f"the link of {button.label!r} is none that LINE opens"
+        if button.press is Press.SHARE_LOCATION and message.prompt is not None:
+            yield "a pin can be asked for by a quick reply alone"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_first_message_offers_the_button_that_begins_a_report(language: str) -> None:
+    (button,) = citizen_reply(_texts(language), "welcome").buttons
+    assert button.data == START
+
+
+# --- the measures themselves -----------------------------------------------------------------------------
+def test_what_line_would_refuse_is_told() -> None:
+    long = Button("ก" * 21, "x" * 301)
+    assert len(list(line_problems(Message("", (long,) * 5, "ก" * 161)))) == 13
+    assert len(list(line_problems(Message("x" * 5001, (Button("a", "b"),) * 14)))) == 2
+    pin, link = Button("pin", press=Press.SHARE_LOCATION), Button("map", "http://x", Press.OPEN_LINK)
+    assert len(list(line_problems(Message("x", (pin, link), "card")))) == 2
+    assert list(line_problems(Message("x", (Button("a", "b"),), "card"))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "n"),
+    [
+        ("x" * 160, 1),
+        ("x" * 161, 2),
+        ("x" * 158 + "€", 1),
+        ("x" * 159 + "€", 2),
+        ("ก" * 70, 1),
+        ("ก" * 71, 2),
+        ("ก" * 134, 2),
+        ("ก" * 135, 3),
+        ("x" * 70 + "—", 2),
+        ("🚨" * 35, 1),
+        ("🚨" * 36, 2),
+    ],
+)
+def test_segments_are_counted_as_phones_count_them(text: str, n: int) -> None:
+    assert segments(text) == n

@@ -60,6 +60,13 @@ class Settings(BaseSettings):
 
     #: A provider must answer within this; a call may hold a worker's thread no longer.
     provider_timeout_s: float = Field(default=5.0, gt=0)
+    #: Calls a second to a provider, by all workers together; LINE allows 2,000.
+    line_rate_per_s: int = Field(default=1000, gt=0)
+    twilio_rate_per_s: int = Field(default=100, gt=0)
+    #: So many failures of a provider in a row, and it is left alone; every message goes over the next channel.
+    breaker_failures: int = Field(default=5, gt=0)
+    #: A channel that is down for everyone is tried again after this.
+    channel_pause_s: float = Field(default=30.0, gt=0)
     #: A wake-up that nobody worked on is sent again after this.
     lease_s: float = Field(default=5.0, gt=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -5,20 +5,20 @@ and the outcome is committed after.  A crash in between leaves a row that says s
 safe: LINE by its retry key, SMS by looking first.
 """
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlmodel import select
+from sqlmodel import col, select
 
 from ess.channels.envelope import Button, Envelope, Message, Press, Sender
 from ess.domain.duty import Channel
-from ess.domain.errors import PermanentFailure, Refused, TransientFailure
+from ess.domain.errors import ChannelDown, PermanentFailure, Refused, TransientFailure
 from ess.domain.incident import TAKEN, AlertState, Fact, LoseContact, decide
 from ess.engine import Engine
-from ess.outbox import Outbox, carry_out
-from ess.store import Transaction, incidents, tables
+from ess.outbox import Outbox, alarm, carry_out
+from ess.store import Transaction, incidents, outages, tables
 from ess.store.tables import Delivery, DeliveryState
 
 log = structlog.get_logger()
@@ -26,9 +26,12 @@ log = structlog.get_logger()
 #: A worker that is still calling after this is taken for dead; above every timeout of a channel together.
 _CALL_AT_MOST = timedelta(seconds=20)
 _FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.EXPIRED})
-_REPLY_TOKEN_LIVES = timedelta(seconds=50)
+#: LINE says a minute from the event on, of which `inbox` has used up to 20 s; above the wait for a dead worker.
+_REPLY_TOKEN_LIVES = timedelta(seconds=35)
 #: What merely informs is not worth another channel when it fails; these are.
 _ASKING = frozenset({"alert", "follow_up", "follow_up_reminder", "follow_up_overdue"})
+#: Whoever has said no, or was stood down, is not asked; who could not be reached still may be.
+_WANTED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE, *TAKEN})
 #: What tells somebody that an alert needs nothing more from them.
 _TAKES_BACK = frozenset({"stood_down", "over"})
 
@@ -36,7 +39,7 @@ _TAKES_BACK = frozenset({"stood_down", "over"})
 def send_delivery(engine: Engine, senders: Mapping[Channel, Sender], deadline_id: int) -> None:
     """Make the one attempt that is due, if it still is."""
     with engine.store.transaction() as tx:
-        claimed = _claim(tx, deadline_id)
+        claimed = _claim(engine, tx, deadline_id)
     if claimed is None:
         return
     delivery, envelope = claimed
@@ -49,7 +52,7 @@ def send_delivery(engine: Engine, senders: Mapping[Channel, Sender], deadline_id
         _record(engine, tx, delivery.id, delivery.attempt, deadline_id, outcome)
 
 
-def _claim(tx: Transaction, deadline_id: int) -> tuple[Delivery, Envelope] | None:
+def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery, Envelope] | None:
     """Commit the attempt before the provider is called; None where there is nothing left to do."""
     deadline = tx.session.get(tables.Deadline, deadline_id, with_for_update={"skip_locked": True})
     if deadline is None or deadline.due_at > tx.now:
@@ -65,19 +68,24 @@ def _claim(tx: Transaction, deadline_id: int) -> tuple[Delivery, Envelope] | Non
         delivery.state = DeliveryState.EXPIRED
         tx.session.delete(deadline)
         _note(tx, delivery, "delivery_expired", error=delivery.error)
+        _lose_contact(engine, tx, delivery)
+        return None
+    token = delivery.reply_token if tx.now - delivery.created_at < _REPLY_TOKEN_LIVES else None
+    outage = outages.active(tx).get(Channel(delivery.channel))
+    if outage and not token:  # a reply costs nothing of a month's messages
+        _wait_for_channel(engine, tx, delivery, deadline, outage.until, outage.reason)
         return None
     if delivery.state == DeliveryState.SENDING:  # its worker died in the call
         delivery.doubtful_since = delivery.doubtful_since or delivery.created_at
     delivery.state = DeliveryState.SENDING
     delivery.attempt += 1
     delivery.claimed_until = deadline.wake_at = tx.now + _CALL_AT_MOST
-    young = tx.now - delivery.created_at < _REPLY_TOKEN_LIVES
     return delivery, Envelope(
         id=delivery.id,
         to=delivery.envelope["to"],
         messages=tuple(_message(message) for message in delivery.envelope["messages"]),
         valid_for_s=int((delivery.expires_at - tx.now).total_seconds()),
-        reply_token=delivery.reply_token if young and delivery.attempt == 1 else None,
+        reply_token=token,
         doubtful_since=delivery.doubtful_since,
     )
 
@@ -90,7 +98,7 @@ def _worse_than_none(tx: Transaction, delivery: Delivery) -> str | None:
         return None
     if delivery.message == "alert":
         alert = tx.session.get_one(tables.Alert, delivery.alert_id)
-        return None if alert.state in {AlertState.OPEN, *TAKEN} else f"{alert.state} before it was sent"
+        return None if alert.state in _WANTED else f"{alert.state} before it was sent"
     if delivery.message in _TAKES_BACK:
         asked = select(Delivery.id).where(
             Delivery.alert_id == delivery.alert_id, Delivery.message == "alert", Delivery.attempt > 0
@@ -121,8 +129,12 @@ def _record(
         return  # taken for dead, and somebody else has gone on: their outcome counts
     delivery.claimed_until = None
     match outcome:
+        case ChannelDown():
+            if outages.begin(tx, Channel(delivery.channel), str(outcome), engine.channel_pause):
+                alarm(engine, tx, "channel_down", down=delivery.channel.upper(), reason=str(outcome))
+            _wait_for_channel(engine, tx, delivery, deadline, tx.now + engine.channel_pause, str(outcome))
         case TransientFailure():
-            pause = timedelta(seconds=min(60, 2 ** min(attempt, 6) / 2))
+            pause = outcome.after or timedelta(seconds=min(60, 2 ** min(attempt, 6) / 2))
             delivery.state = DeliveryState.UNKNOWN if outcome.unknown else DeliveryState.QUEUED
             if outcome.unknown:
                 delivery.doubtful_since = delivery.doubtful_since or delivery.created_at
@@ -142,6 +154,7 @@ def _record(
             delivery.sent_at = tx.now
             delivery.error = None
             tx.session.delete(deadline)
+            outages.end(tx, Channel(delivery.channel))
             _note(tx, delivery, "delivery_sent")
 
 
@@ -150,27 +163,74 @@ def fail(engine: Engine, tx: Transaction, delivery: Delivery, why: str) -> None:
     delivery.state = DeliveryState.FAILED
     delivery.error = why
     _note(tx, delivery, "delivery_failed", error=why)
-    if delivery.incident_id is None or delivery.responder_id is None or delivery.message not in _ASKING:
+    if not _over_next_channel(engine, tx, delivery):
+        _lose_contact(engine, tx, delivery)
+
+
+def _wait_for_channel(
+    engine: Engine, tx: Transaction, delivery: Delivery, deadline: tables.Deadline, until: datetime, why: str
+) -> None:
+    """The channel is down for everyone: the next one at once, else the next person, and this one when it is back."""
+    if _over_next_channel(engine, tx, delivery):
+        delivery.state = DeliveryState.FAILED
+        delivery.error = why
+        tx.session.delete(deadline)
+        _note(tx, delivery, "delivery_failed", error=why)
         return
+    delivery.state = DeliveryState.QUEUED
+    deadline.due_at = deadline.wake_at = until
+    if delivery.error != why:
+        delivery.error = why
+        _note(tx, delivery, "delivery_waits", error=why)
+    _lose_contact(engine, tx, delivery)
+
+
+def _over_next_channel(engine: Engine, tx: Transaction, delivery: Delivery) -> bool:
+    """Ask the responder over their next channel, where this one asked them and there is another."""
+    if delivery.incident_id is None or delivery.responder_id is None or delivery.message not in _ASKING:
+        return False
     incident = incidents.lock(tx, delivery.incident_id)
     outbox = Outbox(engine, tx, incident)
     after = Channel(delivery.channel)
     if delivery.follow_up_id is not None:
         follow_up = next(call for call in incident.follow_ups if call.id == delivery.follow_up_id)
         row = tx.session.get_one(tables.Responder, delivery.responder_id)
-        if not follow_up.is_done:
-            outbox.ask_follow_up(follow_up, delivery.message, row, after)
-        return
+        return follow_up.is_done or outbox.ask_follow_up(follow_up, delivery.message, row, after)
     alert = next(alert for alert in incident.alerts if alert.id == delivery.alert_id)
-    if alert.state is not AlertState.OPEN or outbox.ask(alert, after):
-        return  # they have answered or were stood down; or their next channel is tried
+    return alert.state not in _WANTED or outbox.ask(alert, after)
+
+
+def _lose_contact(engine: Engine, tx: Transaction, delivery: Delivery) -> None:
+    """Nothing reaches the responder of an alert now: the others are asked without waiting for the deadline."""
+    if delivery.incident_id is None or delivery.alert_id is None or delivery.message != "alert":
+        return
+    incident = incidents.lock(tx, delivery.incident_id)
     try:
-        decision = decide(incident, LoseContact(alert.id), tx.now)
-    except Refused as refused:
-        log.info("unreachable_but_over", incident=incident.code, why=str(refused))
+        decision = decide(incident, LoseContact(delivery.alert_id), tx.now)
+    except Refused as refused:  # they have answered, were lost before, or it is over
+        log.info("contact_not_missed", incident=incident.code, why=str(refused))
         return
     incidents.save(tx, decision)
     carry_out(engine, tx, decision)
+
+
+def account_blocked(engine: Engine, tx: Transaction, people: Iterable[tables.Responder]) -> None:
+    """Their LINE accounts show them nothing any more: what they were asked there is asked over the next channel."""
+    lost = tx.session.exec(
+        select(Delivery)
+        .join(tables.Alert, col(tables.Alert.id) == col(Delivery.alert_id))
+        .where(
+            col(Delivery.responder_id).in_([row.id for row in people]),
+            Delivery.channel == Channel.LINE,
+            Delivery.message == "alert",
+            col(Delivery.state).not_in(_FINAL),
+            tables.Alert.state == AlertState.OPEN,
+        )
+        .order_by(col(Delivery.incident_id))  # in one order everywhere: each is locked in turn
+        .with_for_update(of=Delivery)
+    ).all()
+    for delivery in lost:
+        fail(engine, tx, delivery, "LINE: the account is blocked")
 
 
 def record_receipt(engine: Engine, tx: Transaction, provider_ref: str, status: str, code: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from config.settings import REQUIRED, Settings
 from ess.conversation.texts import Texts
@@ -18,6 +19,8 @@ class Engine:
     """One process's hold on the world, given to each function of `dispatch`, `inbox` and `outbox`."""
 
     store: Store
+    #: How long a channel that is down for everyone is left alone.
+    channel_pause: timedelta
     policies: Mapping[IncidentType, Policy]
     texts: Texts
 
@@ -30,6 +33,7 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
     vault = Vault(settings.encryption_key.get_secret_value())
     return Engine(
         store=Store(settings.database_url, vault, publish, lease=settings.lease, pool_size=pool_size),
+        channel_pause=timedelta(seconds=settings.channel_pause_s),
         policies=load_policies(settings.policy_dir),
         texts=Texts(settings.message_dir, settings.language),
     )

@@ -35,6 +35,8 @@ LINE, SMS, RECEIPT, UNREADABLE = "line", "sms", "receipt", "unreadable"
 
 #: A reply in a chat is worth nothing later than this.
 _REPLY_LIVES = timedelta(minutes=10)
+#: An event that waited longer than this is answered by push.
+_REPLY_TOKEN_IS_GOOD = timedelta(seconds=20)
 #: A receipt may overtake the commit of its own message; it is looked for again for so long.
 _RECEIPT_WAITS = timedelta(minutes=10)
 
@@ -83,6 +85,8 @@ def handle_inbound(engine: Engine, deadline_id: int) -> None:
             return
         row = tx.session.get_one(tables.Inbound, deadline.subject)
         kind, body = row.kind, row.body
+        if tx.now - row.received_at > _REPLY_TOKEN_IS_GOOD:
+            body = {**body, "replyToken": None}
         if kind == RECEIPT and not _receipt(engine, tx, body) and tx.now - row.received_at < _RECEIPT_WAITS:
             deadline.due_at = deadline.wake_at = tx.now + timedelta(seconds=2)
             return
@@ -117,7 +121,11 @@ def _is_responders(body: Mapping[str, Any]) -> bool:
 
 def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, Any]) -> None:
     user_id = body.get("source", {}).get("userId")
-    if not user_id or body.get("type") not in {"message", "postback", "follow"}:
+    if not user_id:
+        return
+    if body.get("type") in {"follow", "unfollow"}:
+        _account(engine, tx, user_id, blocked=body["type"] == "unfollow")
+    if body.get("type") not in {"message", "postback", "follow"}:
         return
     index = tx.vault.index(user_id)
     tx.session.execute(
@@ -153,6 +161,19 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
             tx.now + _REPLY_LIVES,
             reply_token=token,
         )
+
+
+def _account(engine: Engine, tx: Transaction, user_id: str, *, blocked: bool) -> None:
+    """A responder has blocked our account, or let it in again."""
+    people = responders.by_line_user(tx, user_id)
+    for row in people:
+        row.line_blocked = blocked
+    tx.session.flush()
+    if people and blocked:
+        deliveries.account_blocked(engine, tx, people)
+        for row in people:
+            if not responders.channels(row):
+                outbox.alarm(engine, tx, "responder_unreachable", who=row.name_th)
 
 
 def _hear(draft: citizen.Draft, body: Mapping[str, Any]) -> citizen.Heard:

@@ -4,7 +4,7 @@ Who is told over which channel is settled here, and the words are composed and k
 says the very same.  The calls to providers are in `deliveries`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -34,10 +34,12 @@ from ess.domain.incident import (
 )
 from ess.domain.report import Contact
 from ess.engine import Engine
-from ess.store import Transaction, responders, tables
+from ess.store import Transaction, outages, responders, tables
 from ess.store.tables import Delivery
 from ess.wake import SEND
 
+#: What is told of a channel or a program is old after this.
+_ALARM_LIVES = timedelta(minutes=30)
 #: From the wish that binds most to the one that binds least.
 _STRICTEST = (Contact.NONE, Contact.TEXT_ONLY, Contact.ANY)
 
@@ -88,6 +90,7 @@ class Outbox:
         self._incident = incident
         self._reply_token = reply_token
         self._until = tx.now + incident.policy.fresh_for
+        self._down = outages.active(tx)
         self._alerts = {alert.id: alert for alert in incident.alerts}
         self._follow_ups = {follow_up.id: follow_up for follow_up in incident.follow_ups}
         self._reports = list(tx.session.exec(select(tables.Report).where(tables.Report.incident_id == incident.id)))
@@ -126,7 +129,7 @@ class Outbox:
     def ask(self, alert: Alert, after: Channel | None = None) -> bool:
         """The alert, over the responder's first channel, or the one after `after`; false where there is none."""
         row = self._people[alert.responder_id]
-        channel = _channel(row, after)
+        channel = _channel(row, after, self._down)
         if channel is None:
             return False
         base = (row.latitude, row.longitude) if row.latitude is not None and row.longitude is not None else None
@@ -136,7 +139,7 @@ class Outbox:
 
     def ask_follow_up(self, follow_up: FollowUp, key: str, row: tables.Responder, after: Channel | None = None) -> bool:
         """The call to make, over the responder's first channel, or the one after `after`."""
-        channel = _channel(row, after)
+        channel = _channel(row, after, self._down)
         if channel is None:
             return False
         letter = follow_up_letter(self._texts, key, self._about, follow_up.id, follow_up.due_at, channel)
@@ -145,7 +148,9 @@ class Outbox:
 
     def _tell_responder(self, alert: Alert, key: str, holder: UUID | None) -> None:
         row = self._people[alert.responder_id]
-        channel = self._reached_over(alert) or _channel(row, None)
+        reached_over = self._reached_over(alert)
+        works = reached_over and responders.address(row, reached_over)
+        channel = reached_over if works else _channel(row, None, self._down)
         if channel is None:
             return
         if key == "arrived_yet":
@@ -172,7 +177,7 @@ class Outbox:
     def _tell_supervisors(self, key: str, follow_up_id: UUID | None) -> None:
         place, who = self._texts.place(self._incident.place), self._name(self._incident.lead.holder)
         for row in responders.supervisors(self._tx):
-            channel = _channel(row, None)
+            channel = _channel(row, None, self._down)
             if follow_up_id is not None:
                 self.ask_follow_up(self._follow_ups[follow_up_id], key, row)
             elif channel is not None:
@@ -255,8 +260,25 @@ class Outbox:
             self._tx.session.flush()
 
 
-def _channel(row: tables.Responder, after: Channel | None) -> Channel | None:
-    """The responder's first channel, or the one that follows `after` in their order."""
+def alarm(engine: Engine, tx: Transaction, key: str, **values: str) -> None:
+    """Tell whoever supervises of something that is no single incident's, over a channel that works."""
+    down = outages.active(tx)
+    for row in responders.supervisors(tx):
+        channel = _channel(row, None, down)
+        to = responders.address(row, channel) if channel else None
+        if channel and to:
+            letter = engine.texts.say(key, channel, (), **values)
+            queue(tx, channel, to, (letter,), key, tx.now + _ALARM_LIVES, responder_id=row.id)
+
+
+def _channel(row: tables.Responder, after: Channel | None, down: Collection[Channel]) -> Channel | None:
+    """The responder's first channel that works, or the next after `after`.
+
+    Where all are down for everyone, the first: its message waits for the channel to come back.
+    """
     order = responders.channels(row)
-    position = order.index(after) + 1 if after in order else 0
-    return order[position] if position < len(order) else None
+    later = order[order.index(after) + 1 :] if after in order else order
+    working = [channel for channel in later if channel not in down]
+    if after is None and not working:
+        return later[0] if later else None
+    return working[0] if working else None

@@ -22,6 +22,7 @@ _SENTENCES: dict[str, str] = {
     "delivery_delivered": "{message} delivered over {channel}{to_who}",
     "delivery_failed": "{message} failed over {channel}{to_who}: {error}",
     "delivery_retried": "{message} will be tried again over {channel}{to_who}: {error}",
+    "delivery_waits": "{message} waits for {channel}{to_who}: {error}",
     "delivery_expired": "{message} over {channel}{to_who} was not sent: {error}",
     "accepted": "accepted: {who}, over {via}",
     "acknowledged": "ACKNOWLEDGED by {who}, expected by {arrival}",

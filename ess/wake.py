@@ -62,12 +62,19 @@ BROKER_TRANSPORT_OPTIONS = {
 
 
 def producer(broker_url: str) -> Celery:
-    """A Celery app that only publishes, for the web edge and the clock."""
+    """A Celery app that only publishes, for every program that has something to wake."""
     app = Celery("ess", broker=broker_url, set_as_current=False)
     app.conf.update(
         task_queues=CELERY_QUEUES,
-        # Whoever publishes has somebody waiting: a broker that hangs is given a second, not three.
-        broker_transport_options={**BROKER_TRANSPORT_OPTIONS, "socket_timeout": 1, "socket_connect_timeout": 1},
+        broker_transport_options={
+            **BROKER_TRANSPORT_OPTIONS,
+            # Whoever publishes has somebody waiting: a broker that hangs is given a second, not three …
+            "socket_timeout": 1,
+            "socket_connect_timeout": 1,
+            # … and one that is away is looked for once, where kombu would try for six seconds.
+            "max_retries": 0,
+            "interval_start": 0,
+        },
         task_ignore_result=True,
         task_publish_retry=False,
         broker_connection_retry=False,

@@ -115,6 +115,10 @@ class Deployment:
         if not self.redis.alive:
             self.redis.restart()
         self.sim.delete("/sim/faults")
+        self.count("WITH over AS (DELETE FROM outage RETURNING 1) SELECT count(*) FROM over")
+        breakers = self.broker.keys("ess:*pybreaker*")
+        if breakers:
+            self.broker.delete(*breakers)
         wait_for(lambda: answers(f"{self.stack.url}/readyz"), f"ready: {self.http.get('/readyz').text}", within_s=60)
 
     @property
@@ -129,12 +133,12 @@ class Deployment:
 
 
 @contextmanager
-def deployed(folder: Path) -> Iterator[Deployment]:
-    """A deployment that is ready to dispatch; nothing of it is left afterwards."""
+def deployed(folder: Path, policies: Callable[[Path], None] = write_policies) -> Iterator[Deployment]:
+    """A deployment that is ready to dispatch, with the policies that are written; nothing of it is left afterwards."""
     with ExitStack() as at_end:
         found = at_end.enter_context(services(folder, database_url=None, broker_url=None, throwaway=True))
         schema.upgrade(found.database_url)
-        write_policies(folder / "policies")
+        policies(folder / "policies")
         settings = Settings(data_dir=folder, port=free_port(), flower_port=free_port(), simulator_port=free_port())
         secrets = embedded_secrets(folder)
         stack = make_stack(
@@ -143,7 +147,7 @@ def deployed(folder: Path) -> Iterator[Deployment]:
             broker_url=found.broker_url,
             secrets=secrets,
             simulator=True,
-            more={"ESS_POLICY_DIR": str(folder / "policies")},
+            more={"ESS_POLICY_DIR": str(folder / "policies"), "ESS_CHANNEL_PAUSE_S": "3"},
         )
         store = Store(
             found.database_url, Vault(secrets["ESS_ENCRYPTION_KEY"]), lambda _: [], lease=timedelta(seconds=5)

@@ -123,6 +123,10 @@ class Person:
         """In the LINE chat."""
         self._does(f"/sim/line/{self._address(Channel.LINE)}/text", {"text": words})
 
+    def blocks(self) -> None:
+        """The account: from now on LINE takes every message to this phone and shows none."""
+        self._does(f"/sim/line/{self._address(Channel.LINE)}/block", {})
+
     def shares(self, spot: Spot) -> None:
         """A pin in the LINE chat."""
         self._does(f"/sim/line/{self._address(Channel.LINE)}/location", spot.pin)

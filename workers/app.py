@@ -10,7 +10,9 @@ from typing import Any
 
 import structlog
 from celery import Celery, bootsteps
+from celery.app.amqp import AMQP
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
+from kombu import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.settings import Settings
@@ -21,13 +23,28 @@ from ess.domain.duty import Channel
 from ess.engine import Engine, open_engine
 from ess.logs import configure
 from ess.store import health
-from ess.wake import BROKER_TRANSPORT_OPTIONS, CELERY_QUEUES, DISPATCH, TASKS, Waker
+from ess.wake import BROKER_TRANSPORT_OPTIONS, CELERY_QUEUES, DISPATCH, TASKS, Waker, producer
 
 log = structlog.get_logger()
 
 settings = Settings()
 
-app = Celery("ess", broker=settings.broker_url, include=["workers.tasks"])
+
+class _EagerConnection(Connection):
+    """Looks for a broker that is away every second: kombu's own pauses grow to half a minute."""
+
+    def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
+        """As kombu does, but soon."""
+        return super().ensure_connection(
+            *args, **{"interval_start": 1, "interval_step": 0, "interval_max": 1, **kwargs}
+        )
+
+
+class _Amqp(AMQP):
+    Connection = _EagerConnection
+
+
+app = Celery("ess", broker=settings.broker_url, include=["workers.tasks"], amqp=_Amqp)
 app.conf.update(
     task_queues=CELERY_QUEUES,
     task_default_queue=DISPATCH,
@@ -69,7 +86,7 @@ class _Hold:
     def engine(self) -> Engine:
         with self._lock:
             if self._engine is None:
-                self._engine = open_engine(settings, Waker(app).publish, pool_size=10)
+                self._engine = open_engine(settings, Waker(producer(str(settings.broker_url))).publish, pool_size=10)
             return self._engine
 
     @property
@@ -108,7 +125,7 @@ class Pulse(bootsteps.StartStopStep):
         threading.Thread(target=self._beat, args=(worker.hostname, queues), name="pulse", daemon=True).start()
 
     def _beat(self, node: str, queues: tuple[str, ...]) -> None:
-        store = open_engine(settings, Waker(app).publish, pool_size=1).store
+        store = open_engine(settings, Waker(producer(str(settings.broker_url))).publish, pool_size=1).store
         while not self._stop.is_set():
             try:
                 with store.transaction() as tx:

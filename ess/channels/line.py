@@ -32,7 +32,7 @@ from ess.domain.errors import ChannelDown, Misconfigured, PermanentFailure, Tran
 
 #: The 429 that means the month's messages are used up; any other 429 is the rate.
 _QUOTA_SPENT = "You have reached your monthly limit."
-_CONFLICT = 409
+_BAD_REQUEST, _CONFLICT, _SERVER_ERROR = 400, 409, 500
 
 
 class LineChannel:
@@ -68,12 +68,20 @@ class LineChannel:
         raise AssertionError("unreachable: the last attempt raises")
 
     def _reply(self, envelope: Envelope) -> str | None:
-        """None where the token has lapsed or the outcome is unknown: a push follows."""
+        """None where LINE does not take the token: a push follows.
+
+        A reply has no retry key, but its token is good once: one that is refused after an attempt whose outcome
+        nobody knew was used up by that attempt.
+        """
         request = ReplyMessageRequest(reply_token=envelope.reply_token, messages=_messages(envelope))
         try:
             answer = self._api.reply_message_with_http_info(request, _request_timeout=self._timeout_s)
-        except (ApiException, urllib3.exceptions.HTTPError):
-            return None
+        except ApiException as error:
+            if error.status is not None and error.status >= _SERVER_ERROR:
+                raise _translated(error) from None
+            return "" if error.status == _BAD_REQUEST and envelope.doubtful_since else None
+        except urllib3.exceptions.HTTPError as error:
+            raise TransientFailure(f"LINE: {type(error).__name__}", unknown=True) from None
         return _request_id(answer.headers)
 
     def _push(self, envelope: Envelope) -> str:
@@ -106,7 +114,7 @@ def _translated(error: ApiException) -> Exception:
             return ChannelDown("LINE: the month's messages are used up", code="quota")
         case 429:
             return TransientFailure("LINE: too many requests")
-        case status if status is not None and status >= 500:
+        case status if status is not None and status >= _SERVER_ERROR:
             return TransientFailure(f"LINE answered {status}", unknown=True)
         case 401 | 403:
             return ChannelDown(

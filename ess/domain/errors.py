@@ -14,6 +14,8 @@
 A bug is none of these and is never caught.  A late timer is not an error: it decides nothing.
 """
 
+from datetime import timedelta
+
 
 class DispatchError(Exception):
     """Everything the engine raises on purpose."""
@@ -47,11 +49,13 @@ class TransientFailure(DispatchError):
     """The provider did not take the message this time, or nobody knows whether it did.
 
     `unknown` is true where the call may have succeeded: what follows must be idempotent or look first.
+    `after` is how long to leave the provider alone, where that is known.
     """
 
-    def __init__(self, message: str, *, unknown: bool = False) -> None:
+    def __init__(self, message: str, *, unknown: bool = False, after: timedelta | None = None) -> None:
         super().__init__(message)
         self.unknown = unknown
+        self.after = after
 
 
 class PermanentFailure(DispatchError):

@@ -57,7 +57,7 @@ def address(row: tables.Responder, channel: Channel) -> str | None:
     """Where this channel reaches the responder."""
     match channel:
         case Channel.LINE:
-            return row.line_user_id
+            return None if row.line_blocked else row.line_user_id
         case Channel.SMS:
             return row.phone
 

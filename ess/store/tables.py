@@ -106,6 +106,8 @@ class Responder(SQLModel, table=True):
     line_index: bytes | None = Field(default=None, sa_type=_INDEX, index=True)
     #: In order of preference.
     channels: list[str] = Field(sa_type=ARRAY(String))
+    #: Their account has blocked ours: LINE takes every message and shows none.
+    line_blocked: bool = False
     active: bool = True
     leave_until: datetime | None = Field(default=None, sa_type=_INSTANT)
 
@@ -172,6 +174,8 @@ class Delivery(SQLModel, table=True):
     __tablename__ = "delivery"
     __table_args__ = (
         Index("delivery_provider_ref", "provider_ref", postgresql_where=text("provider_ref IS NOT NULL")),
+        Index("delivery_alert", "alert_id", "created_at"),
+        Index("delivery_follow_up", "follow_up_id", postgresql_where=text("follow_up_id IS NOT NULL")),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -201,6 +205,18 @@ class Delivery(SQLModel, table=True):
     expires_at: datetime = Field(sa_type=_INSTANT)
     created_at: datetime = Field(sa_type=_INSTANT)
     sent_at: datetime | None = Field(default=None, sa_type=_INSTANT)
+
+
+class Outage(SQLModel, table=True):
+    """A channel that is down for everyone; the row goes when it works again."""
+
+    __tablename__ = "outage"
+
+    channel: str = Field(primary_key=True)
+    reason: str
+    began_at: datetime = Field(sa_type=_INSTANT)
+    #: It is not tried before this.
+    until: datetime = Field(sa_type=_INSTANT)
 
 
 class Deadline(SQLModel, table=True):

@@ -44,7 +44,7 @@ SPEAKERS = (
 #: Twilio keeps these words: a text that begins with one looks like an answer to it.
 RESERVED = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
 #: All that an SMS may be filled with: codes, the district, times.  Anybody may see the phone.
-SAID_BY_SMS = frozenset({"code", "n", "place", "verbs", "arrival", "due", "example", "codes"})
+SAID_BY_SMS = frozenset({"code", "n", "place", "verbs", "arrival", "due", "example", "codes", "down"})
 #: SMS that may take two segments, each with the reason.
 TWO_SEGMENTS = {
     "which_code": "lists every open alert of the phone",
@@ -173,6 +173,8 @@ def all_letters(language: str) -> Iterator[Letter]:
             yield Letter("refused", channel, texts.say("refused", channel, code=CODE, state=state))
         said = texts.say("arrival_overdue", channel, code=CODE, place=texts.place(place), who=who)
         yield Letter("arrival_overdue", channel, said)
+        yield Letter("channel_down", channel, texts.say("channel_down", channel, down="LINE", reason="LINE: failed"))
+        yield Letter("responder_unreachable", channel, texts.say("responder_unreachable", channel, who=who))
     for key in ("welcome", "choose_type", "share_pin", "ask_phone", "phone_noted", "phone_unclear", "noted"):
         yield Letter(key, Channel.LINE, citizen_reply(texts, key))
     for key in ("responder_noted", "no_open_alert"):
@@ -194,6 +196,7 @@ _KEY_ARGUMENT: Mapping[str, int | str] = {
     "follow_up_letter": 1,
     "reporter_letter": 1,
     "ask_follow_up": 1,
+    "alarm": 2,
     "Heard": "reply",
 }
 

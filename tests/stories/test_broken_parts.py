@@ -148,3 +148,55 @@ def test_a_line_that_stumbles_once_is_tried_again_and_says_it_once(story: Story)
     story.breaks("line", "500", to=station.line_id)
     story.citizen().reports_by_api("assault", at=SURAT_THANI)
     station.hears("เหตุด่วน")
+
+
+def test_line_that_is_down_for_everyone_is_left_alone_until_it_is_back(story: Story) -> None:
+    """After five failures in a row nobody waits for it; the supervisor is told once, by SMS."""
+    station, supervisor = story.station(SURAT_THANI, BOTH), story.supervisor(BOTH)
+    story.care_team(SURAT_THANI)
+    only_line = story.station(HAT_YAI)
+    story.care_team(HAT_YAI)
+    story.breaks("line", "500", times=None)
+    incident = story.citizen(line=False).reports_by_api("assault", at=SURAT_THANI)
+    waiting = story.citizen(line=False).reports_by_api("assault", at=HAT_YAI)
+    supervisor.hears("ESS LINE ใช้ไม่ได้", by=Channel.SMS, within_s=30)
+    station.hears("ESS", by=Channel.SMS, within_s=30)
+    supervisor.may_hear("เหตุ")
+    supervisor.may_hear("ESS")
+    station.texts("{n} 1")
+    station.hears("บันทึกแล้ว", by=Channel.SMS)
+    incident.reaches("acknowledged")
+
+    waiting.told("unreachable", responder=only_line.ref, within_s=30)
+    story.deployment.sim.delete("/sim/faults")
+    only_line.hears("เหตุด่วน", within_s=30)
+    only_line.taps("รับทราบ")
+    only_line.hears("บันทึกแล้ว")
+    waiting.reaches("acknowledged")
+    alarms = [text for text in supervisor.messages() if "ESS LINE ใช้ไม่ได้" in text]
+    assert len(alarms) == 1
+
+
+def test_who_blocks_the_account_is_asked_by_sms_at_once(story: Story) -> None:
+    station = story.station(SURAT_THANI, BOTH)
+    story.care_team(SURAT_THANI)
+    incident = story.citizen().reports_by_api("assault", at=SURAT_THANI)
+    station.hears("เหตุด่วน")
+    station.blocks()
+    station.hears("ESS", by=Channel.SMS)
+    assert not incident.facts("step_expired")
+
+    second = story.citizen().reports_by_api("assault", at=SURAT_THANI)
+    station.hears(second.code, by=Channel.SMS)
+    assert [delivery["channel"] for delivery in second.alert_of(station)["deliveries"]] == ["sms"]
+
+
+def test_who_blocks_the_account_and_has_no_other_brings_the_next_forward(story: Story) -> None:
+    station, radio, supervisor = story.station(SURAT_THANI), story.radio_191(SURAT_THANI), story.supervisor()
+    story.care_team(SURAT_THANI)
+    incident = story.citizen().reports_by_api("assault", at=SURAT_THANI)
+    station.hears("เหตุด่วน")
+    station.blocks()
+    radio.hears("ESS")
+    supervisor.hears(f"{station.spoken_name} บล็อกบัญชี LINE")
+    incident.told("unreachable", responder=station.ref)

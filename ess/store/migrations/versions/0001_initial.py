@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("line_user_id", sa.LargeBinary(), nullable=True),
         sa.Column("line_index", sa.LargeBinary(), nullable=True),
         sa.Column("channels", postgresql.ARRAY(sa.String()), nullable=False),
+        sa.Column("line_blocked", sa.Boolean(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("leave_until", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
@@ -284,6 +285,22 @@ def upgrade() -> None:
         postgresql_where=sa.text("provider_ref IS NOT NULL"),
     )
     op.create_index(op.f("ix_delivery_incident_id"), "delivery", ["incident_id"], unique=False)
+    op.create_index("delivery_alert", "delivery", ["alert_id", "created_at"], unique=False)
+    op.create_index(
+        "delivery_follow_up",
+        "delivery",
+        ["follow_up_id"],
+        unique=False,
+        postgresql_where=sa.text("follow_up_id IS NOT NULL"),
+    )
+    op.create_table(
+        "outage",
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("channel"),
+    )
 
 
 def downgrade() -> None:

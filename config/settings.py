@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     channel_pause_s: float = Field(default=30.0, gt=0)
     #: A wake-up that nobody worked on is sent again after this.
     lease_s: float = Field(default=5.0, gt=0)
+    #: A drill goes through the whole engine this often; 0 = never.
+    canary_every_s: float = Field(default=300.0, ge=0)
+    #: Called after every audit that found nothing wrong, so that a watch elsewhere hears when that stops.
+    heartbeat_url: str | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property

@@ -52,17 +52,14 @@ class Accepted:
 
 
 # --- report → incident -----------------------------------------------------------------------------------
-def accept_report(
-    engine: Engine, report: Report, *, owner: str, idempotency_key: str, reply_token: str | None = None
-) -> Accepted:
+def accept_report(engine: Engine, report: Report, *, owner: str, idempotency_key: str, drill: bool = False) -> Accepted:
     """Keep the report and begin its incident; the same key and report again changes nothing.
 
-    Conflict where `owner` used the key for another report.
+    A `drill` runs through the whole engine and can reach nobody real.  Conflict where `owner` used the key for
+    another report.
     """
     with engine.store.transaction() as tx:
-        return accept_report_in(
-            engine, tx, report, owner=owner, idempotency_key=idempotency_key, reply_token=reply_token
-        )
+        return accept_report_in(engine, tx, report, owner=owner, idempotency_key=idempotency_key, drill=drill)
 
 
 def accept_report_in(
@@ -73,6 +70,7 @@ def accept_report_in(
     owner: str,
     idempotency_key: str,
     reply_token: str | None = None,
+    drill: bool = False,
 ) -> Accepted:
     """`accept_report` as part of a transaction that does more."""
     fingerprint = _fingerprint(report)
@@ -99,7 +97,7 @@ def accept_report_in(
         has_place=not location.is_empty,
         now=tx.now,
     )
-    incidents.create(tx, decision, pin)
+    incidents.create(tx, decision, pin, drill=drill)
     row = _report_row(tx, report, decision.incident.id, owner, idempotency_key, fingerprint)
     tx.session.add(row)
     tx.session.flush()
@@ -208,7 +206,7 @@ def _choice(tx: Transaction, incident: Incident, deadline: life.Deadline) -> lif
     last_resort = track.state is life.TrackState.UNANSWERED
     considered = choose(
         targets,
-        responders.candidates(tx, targets, incident.place),
+        responders.candidates(tx, targets, incident.place, drill=row.drill),
         incident.place,
         (row.pin[0], row.pin[1]) if row.pin else None,
         frozenset() if last_resort else incident.asked(track.name),
@@ -311,7 +309,8 @@ def open_follow_ups(engine: Engine, deadline_id: int) -> None:
 
 def _caller(tx: Transaction, incident: Incident, plan: FollowUpPlan) -> UUID | None:
     target = Target(plan.by, Within.PROVINCE, count=1)
-    pool = responders.candidates(tx, [target], incident.place)
+    drill = tx.session.get_one(tables.Incident, incident.id).drill
+    pool = responders.candidates(tx, [target], incident.place, drill=drill)
     fits = choose([Target(plan.by, Within.PROVINCE, len(pool) or 1)], pool, incident.place, None, frozenset(), tx.now)
     able = [candidate.responder.id for candidate in fits if candidate.chosen]
     if not able:
@@ -401,6 +400,11 @@ def merge_incident(engine: Engine, incident_id: UUID, into_id: UUID, *, by: str)
         return life.Merge(by, into_id, into.code)
 
     return _operate(engine, incident_id, command)
+
+
+def take_in_hand(engine: Engine, incident_id: UUID) -> Incident:
+    """Repair an incident that the audit found in nobody's hand."""
+    return _operate(engine, incident_id, lambda _: life.TakeInHand())
 
 
 def _operate(engine: Engine, incident_id: UUID, command: Callable[[Transaction], life.Command]) -> Incident:

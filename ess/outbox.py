@@ -175,6 +175,8 @@ class Outbox:
             queue(self._tx, channel, to, letters, key, self._until, incident_id=self._incident.id, reply_token=token)
 
     def _tell_supervisors(self, key: str, follow_up_id: UUID | None) -> None:
+        if self._tx.session.get_one(tables.Incident, self._incident.id).drill:
+            return
         place, who = self._texts.place(self._incident.place), self._name(self._incident.lead.holder)
         for row in responders.supervisors(self._tx):
             channel = _channel(row, None, self._down)

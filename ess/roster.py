@@ -28,6 +28,8 @@ _HOTLINES = frozenset({"191", "1300"})
 #: Numbers of the sample: Thai national numbers never begin with 00, so these reach nobody.
 _SAMPLE_PHONE = re.compile(r"^\+6600\d{7}$")
 _LINE_USER = re.compile(r"^U[0-9a-f]{32}$")
+#: Those that reach somebody.
+_CHANNELS = (Channel.LINE, Channel.SMS)
 _BANGKOK = "10"
 
 
@@ -251,9 +253,9 @@ class _Line:
 
     def _channels(self, phone: str | None, line_user_id: str | None) -> tuple[Channel, ...]:
         names = self._raw["channels"].split()
-        unknown = [name for name in names if name not in set(Channel)]
+        unknown = [name for name in names if name not in _CHANNELS]
         if unknown or not names:
-            self.wrong("channels", f"name one or more of {', '.join(Channel)}, the preferred one first")
+            self.wrong("channels", f"name one or more of {', '.join(_CHANNELS)}, the preferred one first")
             return ()
         address = {Channel.LINE: line_user_id, Channel.SMS: phone}
         for name in names:

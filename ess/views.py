@@ -35,7 +35,12 @@ def listing(
 ) -> Sequence[tables.Incident]:
     """Incidents, the newest first; `before` is the last one of the page before."""
     order = (col(tables.Incident.received_at), col(tables.Incident.id))
-    query = select(tables.Incident).order_by(order[0].desc(), order[1].desc()).limit(limit)
+    query = (
+        select(tables.Incident)
+        .where(col(tables.Incident.drill).is_(False))
+        .order_by(order[0].desc(), order[1].desc())
+        .limit(limit)
+    )
     if state:
         query = query.where(tables.Incident.state == state)
     if province:

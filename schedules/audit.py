@@ -1,39 +1,120 @@
-"""The invariant, audited in production: every open incident has a future deadline or a named person."""
+"""The audit, once a minute: is every promise where it must be?
 
-import time
+The invariant is that every open incident has a future deadline or a named person.  What can be repaired is; what
+is wrong stands in `/readyz`, `/metrics` and the log, and a supervisor is told: by this program itself, over LINE
+or SMS, because Celery may be what is wrong.
+"""
 
+import threading
+from collections.abc import Mapping
+from datetime import timedelta
+from uuid import uuid4
+
+import httpx
 import structlog
-from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
-from ess.store import Store, health
+from config.settings import Settings
+from ess import dispatch
+from ess.channels.envelope import Envelope, Sender
+from ess.domain.duty import Channel
+from ess.domain.errors import PermanentFailure, Refused, TransientFailure
+from ess.engine import Engine
+from ess.store import alarms, health, responders
+from ess.wake import QUEUES, TASKS
+from schedules import canary
 
 log = structlog.get_logger()
 
 _EVERY_S = 60.0
-#: Any number: the one that all clocks use for "somebody audits".
-_LOCK = 0x455353
+#: While something is wrong, so that nobody is told for long of what is right again.
+_SOON_S = 10.0
+#: A promise that is later than this has nobody who works on it.
+_LATE_S = 15.0
+_ALARM_LIVES = timedelta(minutes=30)
 
 
-class _Last:
-    at = float("-inf")
+def run(stop: threading.Event, engine: Engine, settings: Settings) -> None:
+    """Audit until told to stop, in a thread of its own: a provider that hangs must not hold up the clock."""
+    pause_s = _EVERY_S
+    while not stop.wait(pause_s):
+        try:
+            pause_s = _SOON_S if audit(engine, settings) else _EVERY_S
+        except SQLAlchemyError as error:
+            log.warning("database_unreachable", error=type(error).__name__)
+        except Exception:
+            log.exception("audit_failed")  # a bug here must not end the audits to come
 
 
-def audit_when_due(store: Store) -> None:
-    """Once a minute; with several clocks, whichever comes first does it and the others skip the turn."""
-    if time.monotonic() - _Last.at < _EVERY_S:
-        return
-    _Last.at = time.monotonic()
-    audit(store)
+def audit(engine: Engine, settings: Settings) -> Mapping[str, str]:
+    """What is wrong, by name; repaired where that can be, and told."""
+    found = _findings(engine, settings)
+    with engine.store.transaction() as tx:
+        due = alarms.keep(tx, found)
+    for name, detail in found.items():
+        log.error("audit_found", finding=name, detail=detail)
+    if due:
+        _tell(engine, settings, {name: found[name] for name in due})
+    if not found:
+        log.info("audit_clean")
+        _beat(settings)
+    return found
 
 
-def audit(store: Store) -> list[str]:
-    """The codes of incidents that nobody has in hand; each is an error in the log."""
-    with store.transaction() as tx:
-        if not tx.session.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}).scalar_one():
-            return []
+def _findings(engine: Engine, settings: Settings) -> dict[str, str]:
+    with engine.store.transaction() as tx:
         lost = health.out_of_hand(tx)
-        waiting_s = health.oldest_due_s(tx)
-    for code in lost:
-        log.error("incident_out_of_hand", code=code)
-    log.info("audited", out_of_hand=len(lost), oldest_due_s=round(waiting_s, 1))
-    return lost
+        n_renewed = health.renew_promises(tx)
+        late = {kind: seconds for kind, seconds in health.overdue_s(tx).items() if seconds > _LATE_S}
+        absent = health.missing(tx, (health.CLOCK, *QUEUES))
+        overdue_drill = canary.overdue_s(tx) if settings.canary_every_s else 0
+    for incident_id in lost:
+        try:
+            dispatch.take_in_hand(engine, incident_id)
+        except Refused as refused:
+            log.info("in_hand_after_all", why=str(refused))
+    queues = {TASKS[kind][1] for kind in late}
+    found = {
+        "out_of_hand": ", ".join(lost.values()),
+        "promises_lost": str(n_renewed or ""),
+        "late": f"{', '.join(sorted(queues))}: {max(late.values(), default=0):.0f} s" if late else "",
+        "absent": ", ".join(absent),
+        "canary": f"{overdue_drill:.0f} s" if overdue_drill else "",
+    }
+    return {name: detail for name, detail in found.items() if detail}
+
+
+def _tell(engine: Engine, settings: Settings, found: Mapping[str, str]) -> None:
+    """Every supervisor, over their channels in turn until one takes it."""
+    from ess.channels.senders import plain_senders  # noqa: PLC0415  # the SDKs: most of a second, rarely needed
+
+    senders = plain_senders(settings)
+    with engine.store.transaction() as tx:
+        people = [
+            {channel: str(responders.address(row, channel)) for channel in responders.channels(row)}
+            for row in responders.supervisors(tx)
+        ]
+    what = ", ".join(engine.texts.word("alarms", name) for name in found)
+    detail = "\n".join(f"{name}: {detail}" for name, detail in found.items())
+    for person in people:
+        if not any(_told(engine, senders[channel], channel, to, what, detail) for channel, to in person.items()):
+            log.error("supervisor_not_told", findings=list(found))
+
+
+def _told(engine: Engine, sender: Sender, channel: Channel, to: str, what: str, detail: str) -> bool:
+    letter = engine.texts.say("audit_alarm", channel, (), what=what, detail=detail)
+    try:
+        sender.send(Envelope(uuid4(), to, (letter,), int(_ALARM_LIVES.total_seconds())))
+    except (TransientFailure, PermanentFailure) as error:
+        log.warning("alarm_not_sent", channel=channel, error=str(error))
+        return False
+    return True
+
+
+def _beat(settings: Settings) -> None:
+    if settings.heartbeat_url is None:
+        return
+    try:
+        httpx.get(settings.heartbeat_url, timeout=5).raise_for_status()
+    except httpx.HTTPError as error:
+        log.warning("heartbeat_not_taken", error=type(error).__name__)

@@ -20,7 +20,7 @@ from ess.engine import open_engine
 from ess.logs import configure
 from ess.store import Store, deadlines, health
 from ess.wake import Waker, producer
-from schedules import audit
+from schedules import audit, canary
 
 log = structlog.get_logger()
 
@@ -45,7 +45,13 @@ def tick(store: Store, waker: Waker) -> timedelta:
 def run(stop: threading.Event, settings: Settings) -> None:
     """Tick until told to stop; a database that is away is waited for."""
     waker = Waker(producer(str(settings.broker_url)))
-    store = open_engine(settings, waker.publish, pool_size=2).store
+    engine = open_engine(settings, waker.publish, pool_size=3)
+    store = engine.store
+    watches = [threading.Thread(target=audit.run, args=(stop, engine, settings), name="audit", daemon=True)]
+    if settings.canary_every_s:
+        watches.append(threading.Thread(target=canary.run, args=(stop, engine, settings), name="canary", daemon=True))
+    for watch in watches:
+        watch.start()
     last_beat = 0.0
     log.info("clock_started")
     while not stop.is_set():
@@ -55,11 +61,12 @@ def run(stop: threading.Event, settings: Settings) -> None:
                 with store.transaction() as tx:
                     health.beat(tx, health.CLOCK, node=socket.gethostname())
                 last_beat = time.monotonic()
-            audit.audit_when_due(store)
         except SQLAlchemyError as error:
             log.warning("database_unreachable", error=type(error).__name__)
             pause = _LONGEST_SLEEP
         stop.wait(pause.total_seconds())
+    for watch in watches:
+        watch.join(timeout=5)
     store.close()
     log.info("clock_stopped")
 

@@ -115,7 +115,8 @@ class Deployment:
         if not self.redis.alive:
             self.redis.restart()
         self.sim.delete("/sim/faults")
-        self.count("WITH over AS (DELETE FROM outage RETURNING 1) SELECT count(*) FROM over")
+        for table in ("outage", "alarm"):
+            self.count(f"WITH over AS (DELETE FROM {table} RETURNING 1) SELECT count(*) FROM over")
         breakers = self.broker.keys("ess:*pybreaker*")
         if breakers:
             self.broker.delete(*breakers)
@@ -147,7 +148,7 @@ def deployed(folder: Path, policies: Callable[[Path], None] = write_policies) ->
             broker_url=found.broker_url,
             secrets=secrets,
             simulator=True,
-            more={"ESS_POLICY_DIR": str(folder / "policies"), "ESS_CHANNEL_PAUSE_S": "3"},
+            more={"ESS_POLICY_DIR": str(folder / "policies"), "ESS_CHANNEL_PAUSE_S": "3", "ESS_CANARY_EVERY_S": "0"},
         )
         store = Store(
             found.database_url, Vault(secrets["ESS_ENCRYPTION_KEY"]), lambda _: [], lease=timedelta(seconds=5)

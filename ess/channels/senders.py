@@ -3,27 +3,39 @@
 from datetime import timedelta
 
 from config.settings import Settings
-from ess.channels.envelope import Sender
+from ess.channels.envelope import Envelope, Sender
 from ess.channels.guard import Guarded
 from ess.channels.line import LineChannel
 from ess.channels.sms import SmsChannel
 from ess.domain.duty import Channel
 
 
+def plain_senders(settings: Settings) -> dict[Channel, Sender]:
+    """Every channel with its own pool of connections; needs nothing but the provider."""
+    return {Channel.LINE: LineChannel(settings), Channel.SMS: SmsChannel(settings), Channel.DRILL: _Drill()}
+
+
 def senders(settings: Settings) -> dict[Channel, Sender]:
-    """Every channel, each with its own pool of connections, its rate and its breaker."""
-    plain: dict[Channel, tuple[Sender, int]] = {
-        Channel.LINE: (LineChannel(settings), settings.line_rate_per_s),
-        Channel.SMS: (SmsChannel(settings), settings.twilio_rate_per_s),
-    }
+    """Every channel; those with a provider behind its rate and its breaker."""
+    rates = {Channel.LINE: settings.line_rate_per_s, Channel.SMS: settings.twilio_rate_per_s}
     return {
         channel: Guarded(
             channel,
             sender,
             str(settings.broker_url),
-            rate_per_s=rate_per_s,
+            rate_per_s=rates[channel],
             failures=settings.breaker_failures,
             pause=timedelta(seconds=settings.channel_pause_s),
         )
-        for channel, (sender, rate_per_s) in plain.items()
+        if channel in rates
+        else sender
+        for channel, sender in plain_senders(settings).items()
     }
+
+
+class _Drill:
+    """Takes every message and shows it to nobody."""
+
+    def send(self, envelope: Envelope) -> str:
+        """Taken, by its own id."""
+        return str(envelope.id)

@@ -27,6 +27,8 @@ class Channel(StrEnum):
 
     LINE = "line"
     SMS = "sms"
+    #: Reaches nobody: for units that exist only to be alerted by drills.
+    DRILL = "drill"
 
 
 @dataclass(frozen=True)

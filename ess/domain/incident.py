@@ -345,6 +345,11 @@ class Merge:
     into_code: str
 
 
+@dataclass(frozen=True)
+class TakeInHand:
+    """The audit found it in nobody's hand, which must never be: whoever is left is asked now."""
+
+
 Command = (
     Locate
     | AlertResponders
@@ -362,6 +367,7 @@ Command = (
     | Assign
     | Close
     | Merge
+    | TakeInHand
 )
 
 
@@ -476,6 +482,9 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     **{(state, Cancel): frozenset({State.CANCELLED}) for state in (State.RECEIVED, State.LOCATED, *_RESPONDING)},
     **{(state, Merge): frozenset({State.MERGED}) for state in (State.RECEIVED, State.LOCATED, *_RESPONDING)},
     **{(state, Close): frozenset({State.CLOSED}) for state in State if state is not State.CLOSED},
+    (State.RECEIVED, TakeInHand): frozenset({State.RECEIVED}),
+    **{(state, TakeInHand): frozenset({State.UNANSWERED}) for state in (State.LOCATED, *_RESPONDING)},
+    (State.RESOLVED, TakeInHand): frozenset({State.RESOLVED, State.CLOSED}),
 }
 
 
@@ -935,6 +944,26 @@ def _merge(turn: _Turn, command: Merge) -> None:
     turn.end(State.MERGED)
 
 
+def _take_in_hand(turn: _Turn, _: TakeInHand) -> None:
+    incident = turn.incident
+    if is_in_hand(incident):
+        raise AlreadyRecorded(f"incident {incident.code} is in hand")
+    turn.note("taken_in_hand")
+    match incident.state:
+        case State.RECEIVED:
+            turn.promise(DeadlineKind.LOCATE, turn.now)
+        case State.RESOLVED if not incident.follow_ups:
+            turn.promise(DeadlineKind.OPEN_FOLLOW_UPS, turn.now)
+        case State.RESOLVED:
+            for call in incident.follow_ups:
+                if not call.is_done:
+                    turn.promise(DeadlineKind.FOLLOW_UP, turn.now, str(call.id))
+            _close_when_complete(turn)
+        case _:
+            lead = incident.lead
+            turn.ask_step(lead, len(incident.policy.lead.steps) + 1)
+
+
 def _refuse_repeated(incident: Incident, command: Command) -> None:
     """A command that comes again after the incident moved on is told so, not that it is wrong."""
     match command:
@@ -967,4 +996,5 @@ _DECISIONS: Mapping[type, Callable[[_Turn, Any], None]] = {
     Assign: _assign,
     Close: _close,
     Merge: _merge,
+    TakeInHand: _take_in_hand,
 }

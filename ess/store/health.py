@@ -1,6 +1,7 @@
 """Who was seen working lately, and whether every open incident is in hand."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
@@ -35,7 +36,7 @@ def missing(tx: Transaction, names: tuple[str, ...]) -> list[str]:
 
 _OUT_OF_HAND = text(
     """
-    SELECT code FROM incident
+    SELECT id, code FROM incident
     WHERE state NOT IN ('closed', 'cancelled', 'merged')
       AND NOT EXISTS (SELECT FROM deadline WHERE deadline.incident_id = incident.id AND kind <> 'send')
       AND (state = 'resolved'
@@ -44,14 +45,62 @@ _OUT_OF_HAND = text(
     """
 )
 
-_OVERDUE = text("SELECT coalesce(extract(epoch FROM clock_timestamp() - min(due_at)), 0) FROM deadline")
+#: What is still to be said or understood, and nothing wakes anybody for it any more.
+_RENEW_DELIVERIES = text(
+    """
+    INSERT INTO deadline (kind, incident_id, subject, due_at, wake_at, failures)
+    SELECT 'send', incident_id, id::text, clock_timestamp(), clock_timestamp(), 0 FROM delivery
+    WHERE state IN ('queued', 'sending', 'unknown') AND created_at < clock_timestamp() - :settled
+      AND NOT EXISTS (SELECT FROM deadline WHERE kind = 'send' AND subject = delivery.id::text)
+    ON CONFLICT DO NOTHING RETURNING 1
+    """
+)
+_RENEW_INBOUND = text(
+    """
+    INSERT INTO deadline (kind, subject, due_at, wake_at, failures)
+    SELECT 'handle', id, clock_timestamp(), clock_timestamp(), 0 FROM inbound
+    WHERE handled_at IS NULL AND kind <> 'unreadable' AND received_at < clock_timestamp() - :settled
+      AND NOT EXISTS (SELECT FROM deadline WHERE kind = 'handle' AND subject = inbound.id)
+    RETURNING 1
+    """
+)
+#: What was written this moment may still be in somebody's hands.
+_SETTLED = timedelta(minutes=1)
+
+_OVERDUE = text(
+    """
+    SELECT kind, extract(epoch FROM clock_timestamp() - min(due_at)) AS late_s FROM deadline
+    WHERE due_at < clock_timestamp() GROUP BY kind
+    """
+)
+_CANARY = text(
+    """
+    SELECT extract(epoch FROM coalesce(min(delivery.sent_at), clock_timestamp()) - incident.received_at) AS took_s,
+           min(delivery.sent_at) IS NOT NULL AS arrived
+    FROM incident LEFT JOIN delivery ON delivery.incident_id = incident.id AND delivery.message = 'alert'
+    WHERE incident.id = (SELECT id FROM incident WHERE drill ORDER BY received_at DESC LIMIT 1)
+    GROUP BY incident.received_at
+    """
+)
 
 
-def out_of_hand(tx: Transaction) -> list[str]:
-    """Codes of open incidents that have neither a deadline nor a named person: there must be none."""
-    return list(tx.session.scalars(_OUT_OF_HAND))
+def out_of_hand(tx: Transaction) -> dict[UUID, str]:
+    """Ids and codes of open incidents that have neither a deadline nor a named person: there must be none."""
+    return {row.id: row.code for row in tx.session.execute(_OUT_OF_HAND)}
 
 
-def oldest_due_s(tx: Transaction) -> float:
-    """For how many seconds the most overdue promise has waited; 0 where nothing is due."""
-    return max(0.0, float(tx.session.scalars(_OVERDUE).one()))
+def renew_promises(tx: Transaction) -> int:
+    """Promise anew what lost its deadline; how many there were, of which there must be none."""
+    settled = {"settled": _SETTLED}
+    return sum(len(tx.session.execute(renew, settled).all()) for renew in (_RENEW_DELIVERIES, _RENEW_INBOUND))
+
+
+def overdue_s(tx: Transaction) -> dict[str, float]:
+    """For how many seconds the most overdue promise of each kind has waited; empty where nothing is due."""
+    return {row.kind: float(row.late_s) for row in tx.session.execute(_OVERDUE)}
+
+
+def canary(tx: Transaction) -> tuple[float, bool] | None:
+    """How many seconds the newest drill took to its first alert, or has waited for it; and whether that went out."""
+    row = tx.session.execute(_CANARY).one_or_none()
+    return (float(row.took_s), row.arrived) if row else None

@@ -119,7 +119,9 @@ def freeze_policy(tx: Transaction, policy: Policy) -> str:
     return policy_id
 
 
-def create(tx: Transaction, decision: Decision, pin: tuple[float, float] | None) -> tables.Incident:
+def create(
+    tx: Transaction, decision: Decision, pin: tuple[float, float] | None, *, drill: bool = False
+) -> tables.Incident:
     """The row of a new incident; `save` does the rest."""
     incident = decision.incident
     row = tables.Incident(
@@ -130,6 +132,7 @@ def create(tx: Transaction, decision: Decision, pin: tuple[float, float] | None)
         policy_id=freeze_policy(tx, incident.policy),
         tracks=[],
         pin=list(pin) if pin else None,
+        drill=drill,
         received_at=tx.now,
         updated_at=tx.now,
     )

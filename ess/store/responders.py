@@ -14,13 +14,16 @@ from ess.store import tables
 from ess.store.store import Transaction
 
 
-def candidates(tx: Transaction, targets: Iterable[Target], place: Place | None) -> list[Responder]:
-    """Active responders whose role is wanted and whose jurisdiction may hold the place."""
+def candidates(
+    tx: Transaction, targets: Iterable[Target], place: Place | None, *, drill: bool = False
+) -> list[Responder]:
+    """Active responders whose role is wanted and whose jurisdiction may hold the place; a drill has its own."""
     targets = list(targets)
     provinces = [area.code for area in place.candidates] if place else []
     anywhere = [target.role for target in targets if target.within is Within.NATION]
     query = select(tables.Responder).where(
         col(tables.Responder.active),
+        tables.Responder.drill == drill,
         col(tables.Responder.role).in_({target.role for target in targets}),
         or_(col(tables.Responder.role).in_(anywhere), col(tables.Responder.province_code).in_(provinces)),
     )
@@ -29,7 +32,11 @@ def candidates(tx: Transaction, targets: Iterable[Target], place: Place | None) 
 
 def supervisors(tx: Transaction) -> list[tables.Responder]:
     """Whoever supervises, for the whole country."""
-    query = select(tables.Responder).where(col(tables.Responder.active), col(tables.Responder.role).in_(NATIONAL_ROLES))
+    query = select(tables.Responder).where(
+        col(tables.Responder.active),
+        col(tables.Responder.drill).is_(False),
+        col(tables.Responder.role).in_(NATIONAL_ROLES),
+    )
     return list(tx.session.exec(query))
 
 
@@ -60,6 +67,8 @@ def address(row: tables.Responder, channel: Channel) -> str | None:
             return None if row.line_blocked else row.line_user_id
         case Channel.SMS:
             return row.phone
+        case Channel.DRILL:
+            return row.ref
 
 
 def channels(row: tables.Responder) -> list[Channel]:

@@ -38,6 +38,7 @@ class Incident(SQLModel, table=True):
     __table_args__ = (
         Index("incident_open", "received_at", postgresql_where=text("state NOT IN ('closed','cancelled','merged')")),
         Index("incident_listing", "received_at", "id"),
+        Index("incident_drill", "received_at", postgresql_where=text("drill")),
     )
 
     id: UUID = Field(primary_key=True)
@@ -51,6 +52,8 @@ class Incident(SQLModel, table=True):
     pin: list[float] | None = Field(default=None, sa_type=_SECRET)
     tracks: list[dict[str, Any]] = Field(sa_type=_JSON)
     merged_into: UUID | None = Field(default=None, foreign_key="incident.id")
+    #: Runs through the whole engine and can reach nobody real.
+    drill: bool = False
     received_at: datetime = Field(sa_type=_INSTANT)
     updated_at: datetime = Field(sa_type=_INSTANT)
 
@@ -108,6 +111,8 @@ class Responder(SQLModel, table=True):
     channels: list[str] = Field(sa_type=ARRAY(String))
     #: Their account has blocked ours: LINE takes every message and shows none.
     line_blocked: bool = False
+    #: Exists only to be alerted by drills.
+    drill: bool = False
     active: bool = True
     leave_until: datetime | None = Field(default=None, sa_type=_INSTANT)
 
@@ -217,6 +222,18 @@ class Outage(SQLModel, table=True):
     began_at: datetime = Field(sa_type=_INSTANT)
     #: It is not tried before this.
     until: datetime = Field(sa_type=_INSTANT)
+
+
+class Alarm(SQLModel, table=True):
+    """Something that the audit found wrong; the row goes when it is right again."""
+
+    __tablename__ = "alarm"
+
+    name: str = Field(primary_key=True)
+    detail: str
+    began_at: datetime = Field(sa_type=_INSTANT)
+    #: When supervisors were last told of it.
+    told_at: datetime | None = Field(default=None, sa_type=_INSTANT)
 
 
 class Deadline(SQLModel, table=True):

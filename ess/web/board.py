@@ -13,7 +13,7 @@ from ess import views
 from ess.conversation.texts import BANGKOK
 from ess.domain.incident import ENDED
 from ess.engine import Engine
-from ess.store import health, tables
+from ess.store import alarms, health, tables
 from ess.web.auth import Caller, engine_of, reader
 
 router = APIRouter(tags=["board"], include_in_schema=False)
@@ -56,7 +56,7 @@ def board(
     with engine.store.transaction() as tx:
         query = (
             select(tables.Incident)
-            .where(col(tables.Incident.state).not_in(ENDED))
+            .where(col(tables.Incident.state).not_in(ENDED), col(tables.Incident.drill).is_(False))
             .order_by(col(tables.Incident.received_at).desc())
             .limit(_MOST)
         )
@@ -66,9 +66,14 @@ def board(
             .where(col(tables.Deadline.incident_id).in_([row.id for row in rows]), tables.Deadline.kind != "send")
             .group_by(col(tables.Deadline.incident_id))
         ).all()
-        counts: Any = tx.session.exec(select(tables.Incident.state, func.count()).group_by(tables.Incident.state)).all()
+        counts: Any = tx.session.exec(
+            select(tables.Incident.state, func.count())
+            .where(col(tables.Incident.drill).is_(False))
+            .group_by(tables.Incident.state)
+        ).all()
         absent = health.missing(tx, (health.CLOCK,))
         lost = health.out_of_hand(tx)
+        wrong = alarms.standing(tx)
         now = tx.now
     context = {
         "rows": rows,
@@ -77,7 +82,8 @@ def board(
         "states": _URGENCY,
         "warnings": [
             *(f"{name} was not seen lately" for name in absent),
-            *(f"{code} is in nobody's hand" for code in lost),
+            *(f"{code} is in nobody's hand" for code in lost.values()),
+            *(f"{engine.texts.word('alarms', name)}: {detail}" for name, detail in wrong.items()),
         ],
         "texts": engine.texts,
         "now": now,

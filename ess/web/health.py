@@ -10,11 +10,11 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import func, select
+from sqlmodel import col, func, select
 
 from config.settings import Settings
 from ess.engine import Engine
-from ess.store import health, tables
+from ess.store import alarms, health, tables
 from ess.wake import QUEUES
 from ess.web.auth import engine_of
 
@@ -46,13 +46,15 @@ def _checks(engine: Engine, client: redis.Redis) -> dict[str, str]:
         with engine.store.transaction() as tx:
             absent = health.missing(tx, (health.CLOCK, *QUEUES))
             lost = health.out_of_hand(tx)
+            wrong = alarms.standing(tx)
         checks["database"] = "ok"
         for name in (health.CLOCK, *QUEUES):
             what = "the clock" if name == health.CLOCK else f"a worker of the queue {name}"
             checks[name] = (
                 "ok" if name not in absent else f"{what} was not seen for {health.LATELY.seconds} s: start it"
             )
-        checks["incidents"] = "ok" if not lost else f"in nobody's hand: {', '.join(lost)}"
+        checks["incidents"] = "ok" if not lost else f"in nobody's hand: {', '.join(lost.values())}"
+        checks["audit"] = "ok" if not wrong else "; ".join(f"{name}: {detail}" for name, detail in wrong.items())
     except SQLAlchemyError as error:
         checks["database"] = f"cannot be reached ({type(error).__name__}): check ESS_DATABASE_URL and the server"
     try:
@@ -73,7 +75,9 @@ class _Numbers:
     def collect(self) -> Iterator[Metric]:
         with self._engine.store.transaction() as tx:
             by_state: Any = tx.session.exec(
-                select(tables.Incident.state, func.count()).group_by(tables.Incident.state)
+                select(tables.Incident.state, func.count())
+                .where(col(tables.Incident.drill).is_(False))
+                .group_by(tables.Incident.state)
             ).all()
             by_delivery: Any = tx.session.exec(
                 select(tables.Delivery.channel, tables.Delivery.state, func.count()).group_by(
@@ -83,7 +87,8 @@ class _Numbers:
             seen = [
                 (row.name, (tx.now - row.seen_at).total_seconds()) for row in tx.session.exec(select(tables.Heartbeat))
             ]
-            lost, waiting_s = len(health.out_of_hand(tx)), health.oldest_due_s(tx)
+            lost, late = len(health.out_of_hand(tx)), health.overdue_s(tx)
+            wrong, canary = alarms.standing(tx), health.canary(tx)
         yield _gauge("ess_incidents", "Incidents by state", ["state"], [((state,), n) for state, n in by_state])
         yield _gauge(
             "ess_deliveries",
@@ -93,7 +98,12 @@ class _Numbers:
         )
         yield _gauge("ess_seen_seconds", "Since a program was seen", ["name"], [((name,), s) for name, s in seen])
         yield _gauge("ess_incidents_out_of_hand", "Open incidents without deadline or person", [], [((), lost)])
-        yield _gauge("ess_oldest_due_seconds", "How late the most overdue promise is", [], [((), waiting_s)])
+        yield _gauge(
+            "ess_oldest_due_seconds", "How late the most overdue promise is", [], [((), max([0.0, *late.values()]))]
+        )
+        yield _gauge("ess_alarm", "What the audit found wrong", ["name"], [((name,), 1) for name in wrong])
+        if canary:
+            yield _gauge("ess_canary_seconds", "From the newest drill's report to its alert", [], [((), canary[0])])
         try:
             lengths = [((queue,), float(self._client.llen(queue))) for queue in QUEUES]
         except redis.RedisError:

@@ -37,7 +37,7 @@ ROOT = Path(__file__).parent.parent.parent
 LANGUAGES = ("th", "en")
 #: Where texts are asked for by key.
 SPEAKERS = (
-    *("ess/outbox.py", "ess/inbox.py", "ess/domain/incident.py", "ess/deliveries.py"),
+    *("ess/outbox.py", "ess/inbox.py", "ess/domain/incident.py", "ess/deliveries.py", "schedules/audit.py"),
     *("ess/conversation/letters.py", "ess/conversation/citizen.py"),
 )
 
@@ -173,6 +173,10 @@ def all_letters(language: str) -> Iterator[Letter]:
             yield Letter("refused", channel, texts.say("refused", channel, code=CODE, state=state))
         said = texts.say("arrival_overdue", channel, code=CODE, place=texts.place(place), who=who)
         yield Letter("arrival_overdue", channel, said)
+        said = texts.say(
+            "audit_alarm", channel, what=", ".join(_data(language)["alarms"].values()), detail="late: 20 s"
+        )
+        yield Letter("audit_alarm", channel, said)
         yield Letter("channel_down", channel, texts.say("channel_down", channel, down="LINE", reason="LINE: failed"))
         yield Letter("responder_unreachable", channel, texts.say("responder_unreachable", channel, who=who))
     for key in ("welcome", "choose_type", "share_pin", "ask_phone", "phone_noted", "phone_unclear", "noted"):

@@ -59,6 +59,7 @@ def upgrade() -> None:
         sa.Column("line_index", sa.LargeBinary(), nullable=True),
         sa.Column("channels", postgresql.ARRAY(sa.String()), nullable=False),
         sa.Column("line_blocked", sa.Boolean(), nullable=False),
+        sa.Column("drill", sa.Boolean(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("leave_until", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
@@ -81,6 +82,7 @@ def upgrade() -> None:
         sa.Column("pin", sa.LargeBinary(), nullable=True),
         sa.Column("tracks", postgresql.JSONB(), nullable=False),
         sa.Column("merged_into", sa.Uuid(), nullable=True),
+        sa.Column("drill", sa.Boolean(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
@@ -94,6 +96,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("code"),
     )
+    op.create_index("incident_drill", "incident", ["received_at"], unique=False, postgresql_where=sa.text("drill"))
     op.create_index("incident_listing", "incident", ["received_at", "id"], unique=False)
     op.create_index(
         "incident_open",
@@ -300,6 +303,14 @@ def upgrade() -> None:
         sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("channel"),
+    )
+    op.create_table(
+        "alarm",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("detail", sa.String(), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
     )
 
 

@@ -1,0 +1,160 @@
+"""The engine watches itself: what should never be is repaired, and a person hears of it, without Celery.
+
+The audit and the canary run once a minute or less in the clock; here they are asked to run now.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from uuid import uuid4
+
+import pytest
+from stack import Deployment, wait_for
+from story import HAT_YAI, Story
+
+from config.settings import Settings
+from ess.domain.duty import Channel
+from ess.engine import Engine, open_engine
+from ess.store import health, tables
+from ess.wake import Waker, producer
+from schedules import audit, canary
+
+
+@pytest.fixture
+def settings(deployment: Deployment) -> Settings:
+    """As the clock of the deployment has them."""
+    environment = deployment.stack.environment
+    names = {f"ESS_{name.upper()}": name for name in Settings.model_fields}
+    return Settings(**{names[key]: value for key, value in environment.items() if key in names})
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    """The engine as the clock has it open."""
+    engine = open_engine(settings, Waker(producer(str(settings.broker_url))).publish, pool_size=2)
+    yield engine
+    engine.store.close()
+
+
+def test_an_incident_that_nobody_has_is_taken_up_again_and_told(
+    story: Story, engine: Engine, settings: Settings
+) -> None:
+    station, desk, supervisor = story.station(HAT_YAI), story.desk(), story.supervisor((Channel.SMS,))
+    story.care_team(HAT_YAI)
+    incident = story.citizen(line=False).reports_by_api("assault", at=HAT_YAI)
+    station.hears("เหตุด่วน")
+    story.deployment.settle()
+    gone = "WITH gone AS (DELETE FROM deadline WHERE incident_id = :id RETURNING 1) SELECT count(*) FROM gone"
+    assert story.deployment.count(gone, id=incident.id) > 0
+    assert story.deployment.http.get("/readyz").status_code == 503
+
+    found = audit.audit(engine, settings)
+    assert found["out_of_hand"] == incident.code
+    incident.told("taken_in_hand")
+    supervisor.hears("ESS ระบบผิดปกติ")
+    desk.hears("ระบบรับแจ้งเหตุผิดปกติ")
+    desk.hears("เหตุด่วน")
+    supervisor.hears("ESS")
+    desk.taps("รับทราบ")
+    desk.hears("บันทึกแล้ว")
+    supervisor.hears("หน่วยอื่นรับแล้ว")
+
+    assert audit.audit(engine, settings) == {}
+    assert story.deployment.http.get("/readyz").status_code == 200
+
+
+def test_what_is_still_wrong_is_told_once_and_the_heartbeat_stops(
+    story: Story, engine: Engine, settings: Settings
+) -> None:
+    supervisor = story.supervisor()
+    story.expects_complaints = True
+    with heard_calls() as (url, calls):
+        watched = settings.model_copy(update={"heartbeat_url": url})
+        wait_for(lambda: audit.audit(engine, watched) == {}, "all is well", within_s=20)
+        assert calls == ["/alive"]
+        calls.clear()
+        story.deployment.clock.kill()
+        wait_for(lambda: story.deployment.http.get("/readyz").status_code == 503, "it is noticed", within_s=20)
+        for _ in range(2):
+            assert audit.audit(engine, watched) == {"absent": "clock"}
+        supervisor.hears("โปรแกรมบางส่วนหยุดทำงาน")
+        assert calls == [], "a heartbeat says that all is well"
+    assert 'ess_alarm{name="absent"} 1.0' in story.deployment.http.get("/metrics").text
+    story.deployment.clock.start()
+    wait_for(lambda: audit.audit(engine, settings) == {}, "all is well", within_s=20)
+    assert "ess_alarm{" not in story.deployment.http.get("/metrics").text
+
+
+def test_work_that_lost_its_deadline_is_promised_anew(story: Story, engine: Engine, settings: Settings) -> None:
+    citizen = story.citizen()
+    event = {"type": "message", "message": {"type": "text", "text": "สวัสดี"}, "source": {"userId": citizen.line_id}}
+    with engine.store.transaction() as tx:
+        received_at = tx.now - timedelta(minutes=2)
+        tx.session.add(tables.Inbound(id=f"line:{uuid4()}", kind="line", body=event, received_at=received_at))
+    assert audit.audit(engine, settings) == {"promises_lost": "1"}
+    citizen.hears("แจ้งเหตุด่วน")
+    assert audit.audit(engine, settings) == {}
+
+
+def test_a_drill_goes_through_the_whole_engine_and_reaches_nobody(
+    story: Story, engine: Engine, settings: Settings
+) -> None:
+    story.desk()
+    story.supervisor()
+    assert canary.send_when_due(engine, timedelta())
+    assert not canary.send_when_due(engine, timedelta(hours=1)), "one at a time"
+
+    def seen_home() -> int:
+        canary.see_home(engine)
+        return story.deployment.count("SELECT count(*) FROM incident WHERE drill AND state = 'closed'")
+
+    wait_for(seen_home, "the drill is closed")
+    with engine.store.transaction() as tx:
+        newest = health.canary(tx)
+    assert newest is not None
+    took_s, arrived = newest
+    assert arrived
+    assert took_s < 10
+    assert "ess_canary_seconds" in story.deployment.http.get("/metrics").text
+    assert story.shown() == []
+    listed = {row["incident_id"] for row in story.deployment.get("/v1/incidents")["incidents"]}
+    assert (
+        story.deployment.count("SELECT count(*) FROM incident WHERE drill AND id::text = ANY(:ids)", ids=list(listed))
+        == 0
+    )
+
+    watching = settings.model_copy(update={"canary_every_s": 300.0})
+    assert audit.audit(engine, watching) == {}
+    story.deployment.count(
+        "WITH late AS (UPDATE incident SET received_at = received_at - interval '1 minute' WHERE drill RETURNING 1)"
+        " SELECT count(*) FROM late"
+    )
+    assert set(audit.audit(engine, watching)) == {"canary"}
+    story.expects_complaints = True
+    for person in story.people.values():
+        person.may_hear("การซ้อมอัตโนมัติไม่ผ่าน")
+    audit.audit(engine, settings)
+
+
+class heard_calls:  # noqa: N801  # reads as a word of the story
+    """A watch elsewhere: its address and the paths that were called."""
+
+    def __enter__(self) -> tuple[str, list[str]]:
+        calls: list[str] = []
+
+        class Watch(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                calls.append(self.path)
+                self.send_response(204)
+                self.end_headers()
+
+            log_message: Callable[..., None] = lambda *_: None  # type: ignore[assignment]
+
+        self._server = HTTPServer(("127.0.0.1", 0), Watch)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self._server.server_port}/alive", calls
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()

@@ -1,7 +1,11 @@
 """A report as other programs send it: the body of `POST /v1/reports` and of the task `ess.accept_report`."""
 
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from datetime import UTC
-from typing import Annotated
+from functools import reduce
+from operator import getitem
+from typing import Annotated, Any
 
 import phonenumbers
 from pydantic import (
@@ -11,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationError,
     field_validator,
     model_validator,
 )
@@ -98,3 +103,24 @@ class ReportTask(ReportBody):
     """The kwarg `report` of `ess.accept_report`: the body and its key."""
 
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_without_nul)]
+
+    @classmethod
+    def read(cls, report: Mapping[str, Any]) -> tuple["ReportTask", list[str]]:
+        """The report, and the names of fields that this release does not know.
+
+        Whoever enqueued it may be newer than this worker and cannot be told: such fields are left out, because a
+        report without them is better than none.  ValidationError where that is not all that is wrong.
+        """
+        try:
+            return cls.model_validate(report), []
+        except ValidationError as error:
+            unknown = [found["loc"] for found in error.errors() if found["type"] == "extra_forbidden"]
+        return cls.model_validate(_without(report, unknown)), [".".join(map(str, path)) for path in unknown]
+
+
+def _without(report: Mapping[str, Any], paths: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
+    """A copy without the fields at these paths."""
+    copy: dict[str, Any] = deepcopy(dict(report))
+    for *parents, name in paths:
+        reduce(getitem, parents, copy).pop(name)  # type: ignore[arg-type]
+    return copy

@@ -1,6 +1,7 @@
 """The tasks.  Names are fixed and arguments are ids, so that a newer and an older worker understand each other.
 
-A task that fails is not retried by Celery: its deadline is postponed and the clock wakes it again.
+What a newer release adds to a message is not for this one (`**_`).  A task that fails is not retried by Celery: its
+deadline is postponed and the clock wakes it again.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,7 +49,9 @@ def accept_report(report: Mapping[str, Any]) -> None:
     the queue.  What cannot be read as a report is kept for a person, because nobody can be told.
     """
     try:
-        body = ReportTask.model_validate(report)
+        body, unknown = ReportTask.read(report)
+        if unknown:
+            log.warning("report_has_more", fields=unknown)
     except ValidationError as error:
         # Which fields are wrong, never their values.
         problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['type']}" for problem in error.errors()]
@@ -86,36 +89,36 @@ def _keeping(function: Callable[[Engine, int], None], deadline_id: int) -> None:
 
 
 @app.task(name="ess.handle_inbound")
-def handle_inbound(deadline_id: int) -> None:
+def handle_inbound(deadline_id: int, **_: Any) -> None:
     """Understand what LINE or Twilio sent."""
     _keeping(inbox.handle_inbound, deadline_id)
 
 
 @app.task(name="ess.locate_incident")
-def locate_incident(deadline_id: int) -> None:
+def locate_incident(deadline_id: int, **_: Any) -> None:
     """Pin or address → province and district."""
     _keeping(dispatch.locate_incident, deadline_id)
 
 
 @app.task(name="ess.select_responders")
-def select_responders(deadline_id: int) -> None:
+def select_responders(deadline_id: int, **_: Any) -> None:
     """Choose and alert the responders of a step."""
     _keeping(dispatch.select_responders, deadline_id)
 
 
 @app.task(name="ess.fire_deadline")
-def fire_deadline(deadline_id: int) -> None:
+def fire_deadline(deadline_id: int, **_: Any) -> None:
     """Nobody acknowledged, arrived or called in time: go on."""
     _keeping(dispatch.fire_deadline, deadline_id)
 
 
 @app.task(name="ess.send_delivery")
-def send_delivery(deadline_id: int) -> None:
+def send_delivery(deadline_id: int, **_: Any) -> None:
     """Make one attempt over LINE or SMS."""
     _keeping(lambda engine, due: deliveries.send_delivery(engine, hold.senders, due), deadline_id)
 
 
 @app.task(name="ess.open_follow_ups")
-def open_follow_ups(deadline_id: int) -> None:
+def open_follow_ups(deadline_id: int, **_: Any) -> None:
     """Assign the promised calls."""
     _keeping(dispatch.open_follow_ups, deadline_id)

@@ -200,3 +200,32 @@ def test_who_blocks_the_account_and_has_no_other_brings_the_next_forward(story: 
     radio.hears("ESS")
     supervisor.hears(f"{station.spoken_name} บล็อกบัญชี LINE")
     incident.told("unreachable", responder=station.ref)
+
+
+def test_a_message_that_is_too_old_is_not_sent_and_the_next_is_asked(story: Story) -> None:
+    station, radio = story.station(SURAT_THANI), story.radio_191(SURAT_THANI)
+    story.care_team(SURAT_THANI)
+    sender = story.deployment.workers[1]
+    sender.kill()
+    incident = story.citizen(line=False).reports_by_api("assault", at=SURAT_THANI)
+    incident.told("alerted", responder=station.ref)
+    age = "WITH old AS (UPDATE delivery SET expires_at = clock_timestamp() WHERE responder_id = :id RETURNING 1)"
+    assert story.deployment.count(f"{age} SELECT count(*) FROM old", id=station.row_id) == 1
+    sender.start()
+    radio.hears("ESS", within_s=PATIENCE_S)
+    assert incident.told("delivery_expired", responder=station.ref)["error"] == "older than its message is good for"
+    assert station.messages() == []
+
+
+def test_an_alert_that_was_taken_back_before_it_left_lights_up_no_phone(story: Story) -> None:
+    station, radio = story.station(SURAT_THANI), story.radio_191(SURAT_THANI)
+    story.care_team(SURAT_THANI)
+    sender = story.deployment.workers[1]
+    sender.kill()
+    incident = story.citizen(line=False).reports_by_api("running_amok", at=SURAT_THANI)
+    incident.told("alerted", responder=radio.ref)
+    assert incident.answer_for(station, "accept").status_code == 200
+    sender.start()
+    incident.told("delivery_expired", responder=radio.ref, times=2, within_s=PATIENCE_S)
+    assert radio.messages() == [], "neither the alert nor its being taken back"
+    station.may_hear("เหตุด่วน")

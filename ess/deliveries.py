@@ -63,11 +63,12 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
     if delivery.state in _FINAL:
         tx.session.delete(deadline)
         return None
-    delivery.error = _worse_than_none(tx, delivery)
-    if delivery.error:
+    why = _worse_than_none(tx, delivery)
+    if why:
         delivery.state = DeliveryState.EXPIRED
+        delivery.error = why
         tx.session.delete(deadline)
-        _note(tx, delivery, "delivery_expired", error=delivery.error)
+        _note(tx, delivery, "delivery_expired", error=why)
         _lose_contact(engine, tx, delivery)
         return None
     token = delivery.reply_token if tx.now - delivery.created_at < _REPLY_TOKEN_LIVES else None

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from scene import DESK, EVENING, EVERYBODY, SOCIAL_WORKER, SUPERVISOR, THE_HOUSE, an_id
+from scene import DESK, EVENING, EVERYBODY, SOCIAL_WORKER, SUPERVISOR, THE_HOUSE, Scene, an_id
 
 from ess.domain import incident as life
 from ess.domain.duty import NATIONAL_ROLES, Responder, Role
@@ -71,19 +71,24 @@ plans = st.builds(
 
 
 @st.composite
+def track_policies(draw: st.DrawFn, name: str, *, lead: bool) -> TrackPolicy:
+    """One to three steps, and at least one local role that is asked and can acknowledge."""
+    drawn = draw(st.lists(steps, min_size=1, max_size=3).filter(_local_roles))
+    can_stop_it = draw(st.sets(st.sampled_from(_local_roles(drawn)), min_size=1, max_size=2))
+    never_asked = draw(st.sets(st.sampled_from(LOCAL_ROLES), max_size=2))
+    return TrackPolicy(name, tuple(can_stop_it | never_asked), tuple(drawn), lead=lead)
+
+
+def _local_roles(drawn: list[Step]) -> list[Role]:
+    return sorted({target.role for step in drawn for target in step.alert} - NATIONAL_ROLES)
+
+
+@st.composite
 def policies(draw: st.DrawFn) -> Policy:
     """One to three tracks of one to three steps, one of which leads."""
     n_tracks = draw(st.integers(1, 3))
     leader = draw(st.integers(0, n_tracks - 1))
-    tracks = tuple(
-        TrackPolicy(
-            f"track {i}",
-            tuple(draw(st.sets(st.sampled_from(LOCAL_ROLES), min_size=1, max_size=3))),
-            tuple(draw(st.lists(steps, min_size=1, max_size=3))),
-            lead=i == leader,
-        )
-        for i in range(n_tracks)
-    )
+    tracks = tuple(draw(track_policies(f"track {i}", lead=i == leader)) for i in range(n_tracks))
     calls = tuple(replace(plan, name=f"call {i}") for i, plan in enumerate(draw(st.lists(plans, max_size=2))))
     last_resort = LastResort((Target(Role.NATIONAL_DESK, Within.NATION),), timedelta(seconds=60) + draw(waits))
     policy = Policy(IncidentType.ASSAULT, draw(waits), draw(waits), timedelta(minutes=30), tracks, last_resort, calls)
@@ -227,6 +232,11 @@ class AnythingHappens(RuleBasedStateMachine):
     def somebody_answers_what_was_never_asked(self) -> None:
         self.send(life.Accept(an_id("nobody's alert")))
         self.send(life.ReportFollowUp(an_id("nobody's call"), Outcome.REACHED))
+
+    @rule()
+    def the_audit_finds_it(self) -> None:
+        """Never in nobody's hand, so there is nothing to take up."""
+        self.send(life.TakeInHand())
 
     # --- the operators ---
     @rule(which=st.none() | numbers)
@@ -513,3 +523,16 @@ def test_every_state_can_be_reached(state: State) -> None:
 
 def test_what_has_ended_is_touched_by_nobody_but_an_operator_who_closes_the_record() -> None:
     assert {command for (state, command) in TRANSITIONS if state in ENDED} == {life.Close}
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in ENDED])
+def test_what_is_in_nobodys_hand_is_taken_up_again(state: State) -> None:
+    """It must never be; were it so all the same, it has a deadline again."""
+    scene = Scene()
+    tracks = tuple(replace(track, holder=None) for track in scene.incident.tracks)
+    lost = replace(scene.incident, state=state, deadlines=frozenset(), tracks=tracks)
+    assert not is_in_hand(lost)
+    found = decide(lost, life.TakeInHand(), EVENING).incident
+    assert is_in_hand(found)
+    with pytest.raises(AlreadyRecorded):
+        decide(found, life.TakeInHand(), EVENING)

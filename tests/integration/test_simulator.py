@@ -126,9 +126,7 @@ class Edge:
         return app
 
     def statuses(self, sid: str) -> list[str]:
-        return [
-            form["MessageStatus"] for what, form in self.forms if what == "status" and form["SmsSid"] == sid
-        ]
+        return [form["MessageStatus"] for what, form in self.forms if what == "status" and form["SmsSid"] == sid]
 
 
 class ToSimulator(TwilioHttpClient):
@@ -501,9 +499,7 @@ def test_a_dead_edge_is_named() -> None:
         ("429_quota", 429, "You have reached your monthly limit."),
     ],
 )
-def test_line_fails_as_told_and_then_works(
-    simulation: Simulation, kind: str, status: int, message: str
-) -> None:
+def test_line_fails_as_told_and_then_works(simulation: Simulation, kind: str, status: int, message: str) -> None:
     simulation.fault("line", kind, to=OFFICER)
     assert simulation.push(CITIZEN, TextMessage(text="ผู้อื่นไม่กระทบ")).status_code == 200
     with pytest.raises(ApiException) as failed:
@@ -524,9 +520,7 @@ def test_a_broken_answer_leaves_the_message_accepted(simulation: Simulation) -> 
 
 
 @pytest.mark.parametrize(("kind", "accepted"), [("slow", True), ("hang", False)])
-def test_a_late_answer_runs_into_the_callers_timeout(
-    simulation: Simulation, kind: str, accepted: bool
-) -> None:
+def test_a_late_answer_runs_into_the_callers_timeout(simulation: Simulation, kind: str, accepted: bool) -> None:
     simulation.fault("line", kind, delay_ms=1000)
     request = PushMessageRequest(to=OFFICER, messages=[TextMessage(text="ช้า")])
     with pytest.raises(HTTPError):
@@ -615,9 +609,7 @@ def test_a_wrong_login_is_refused(simulation: Simulation) -> None:
     ("code", "statuses"),
     [(30003, ["queued", "sent", "undelivered"]), (30036, ["queued", "failed"])],
 )
-def test_a_message_that_does_not_arrive_says_why(
-    simulation: Simulation, code: int, statuses: list[str]
-) -> None:
+def test_a_message_that_does_not_arrive_says_why(simulation: Simulation, code: int, statuses: list[str]) -> None:
     simulation.fault("twilio", "undelivered", to=PHONE, code=code)
     sid = simulation.sms().sid
     until(lambda: simulation.edge.statuses(sid) == statuses)

@@ -14,7 +14,7 @@ from sqlmodel import col, select
 
 from ess.channels.envelope import Button, Envelope, Message, Press, Sender
 from ess.domain.duty import Channel
-from ess.domain.errors import ChannelDown, PermanentFailure, Refused, TransientFailure
+from ess.domain.errors import ChannelDown, PermanentFailure, Refused, ReplyRefused, TransientFailure
 from ess.domain.incident import TAKEN, AlertState, Fact, LoseContact, decide
 from ess.engine import Engine
 from ess.outbox import Outbox, alarm, carry_out
@@ -134,6 +134,10 @@ def _record(
             if outages.begin(tx, Channel(delivery.channel), str(outcome), engine.channel_pause):
                 alarm(engine, tx, "channel_down", down=delivery.channel.upper(), reason=str(outcome))
             _wait_for_channel(engine, tx, delivery, deadline, tx.now + engine.channel_pause, str(outcome))
+        case ReplyRefused():
+            delivery.state = DeliveryState.QUEUED
+            delivery.reply_token = None
+            tx.wake_now(deadline)
         case TransientFailure():
             pause = outcome.after or timedelta(seconds=min(60, 2 ** min(attempt, 6) / 2))
             delivery.state = DeliveryState.UNKNOWN if outcome.unknown else DeliveryState.QUEUED

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from ess.channels.envelope import Envelope, Sender
 from ess.domain.duty import Channel
-from ess.domain.errors import ChannelDown, PermanentFailure, TransientFailure
+from ess.domain.errors import ChannelDown, PermanentFailure, ReplyRefused, TransientFailure
 
 log = structlog.get_logger()
 
@@ -40,8 +40,8 @@ class Guarded:
         self._breaker = CircuitBreaker(
             fail_max=failures,
             reset_timeout=pause.total_seconds(),
-            # A number that cannot be reached says nothing about the provider.
-            exclude=[PermanentFailure],
+            # A number that cannot be reached, or a token that is too old, says nothing about the provider.
+            exclude=[PermanentFailure, ReplyRefused],
             # The failure that opens it is still what happened to this message: its outcome may be unknown.
             throw_new_error_on_trip=False,
             state_storage=CircuitRedisStorage(STATE_CLOSED, client, namespace=f"ess:{channel}"),

@@ -28,7 +28,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from config.settings import Settings
 from ess.channels.envelope import Button, Envelope, Message, Press
-from ess.domain.errors import ChannelDown, Misconfigured, PermanentFailure, TransientFailure
+from ess.domain.errors import ChannelDown, Misconfigured, PermanentFailure, ReplyRefused, TransientFailure
 
 #: The 429 that means the month's messages are used up; any other 429 is the rate.
 _QUOTA_SPENT = "You have reached your monthly limit."
@@ -52,11 +52,12 @@ class LineChannel:
         self._api = MessagingApi(ApiClient(configuration))
 
     def send(self, envelope: Envelope) -> str:
-        """Reply where the token still lives, else push; tried twice, which the retry key makes safe."""
+        """Reply where there is a token, else push; tried twice, which the retry key makes safe.
+
+        Never both in one attempt: a crash between them would leave nobody who knows which of them was taken.
+        """
         if envelope.reply_token:
-            reference = self._reply(envelope)
-            if reference is not None:
-                return reference
+            return self._reply(envelope)
         for attempt in Retrying(
             stop=stop_after_attempt(2),
             wait=wait_fixed(0.2),
@@ -67,19 +68,20 @@ class LineChannel:
                 return self._push(envelope)
         raise AssertionError("unreachable: the last attempt raises")
 
-    def _reply(self, envelope: Envelope) -> str | None:
-        """None where LINE does not take the token: a push follows.
+    def _reply(self, envelope: Envelope) -> str:
+        """A reply has no retry key, but its token is good once.
 
-        A reply has no retry key, but its token is good once: one that is refused after an attempt whose outcome
-        nobody knew was used up by that attempt.
+        One that is refused after an attempt whose outcome nobody knew was used up by that attempt: it is sent.
         """
         request = ReplyMessageRequest(reply_token=envelope.reply_token, messages=_messages(envelope))
         try:
             answer = self._api.reply_message_with_http_info(request, _request_timeout=self._timeout_s)
         except ApiException as error:
-            if error.status is not None and error.status >= _SERVER_ERROR:
+            if error.status != _BAD_REQUEST:
                 raise _translated(error) from None
-            return "" if error.status == _BAD_REQUEST and envelope.doubtful_since else None
+            if envelope.doubtful_since is None:
+                raise ReplyRefused("LINE: the reply token is not taken") from None
+            return ""
         except urllib3.exceptions.HTTPError as error:
             raise TransientFailure(f"LINE: {type(error).__name__}", unknown=True) from None
         return _request_id(answer.headers)

@@ -7,6 +7,7 @@
     │   ├── NotFound         there is no such thing
     │   └── Conflict         the same key came with another body
     ├── TransientFailure     the provider may take it later: try again
+    │   └── ReplyRefused     a chat's reply token is worth nothing: try again without it
     ├── PermanentFailure     this channel will never reach this person: next channel
     │   └── ChannelDown      nobody can be reached over this channel now: next channel
     └── Misconfigured        an operator must change a setting or a file, which the text names
@@ -56,6 +57,10 @@ class TransientFailure(DispatchError):
         super().__init__(message)
         self.unknown = unknown
         self.after = after
+
+
+class ReplyRefused(TransientFailure):
+    """A LINE reply token was refused, so nothing was sent with it; the message goes by push."""
 
 
 class PermanentFailure(DispatchError):

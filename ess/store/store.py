@@ -45,6 +45,12 @@ class Transaction:
             self.due.append(row)
         return row
 
+    def wake_now(self, deadline: Deadline) -> None:
+        """An existing deadline is due at once: published after the commit, and again after the lease."""
+        deadline.due_at = self.now
+        deadline.wake_at = self.now + self.lease
+        self.due.append(deadline)
+
 
 class Store:
     """An open database.  Make it after a fork, never before: connections do not survive one."""

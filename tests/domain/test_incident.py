@@ -1119,6 +1119,17 @@ def test_a_call_that_was_made_is_not_reported_again() -> None:
         scene.call_went(Outcome.REACHED)
 
 
+def test_a_call_that_an_operator_closed_the_record_over_was_not_made() -> None:
+    scene = two_calls()
+    made, open_call = scene.incident.follow_ups
+    scene.do(life.ReportFollowUp(made.id, Outcome.REACHED))
+    scene.do(CLOSE)
+    for not_made in (open_call.id, an_id("nobody's call")):
+        with pytest.raises(Refused) as refused:
+            scene.do(life.ReportFollowUp(not_made, Outcome.REACHED))
+        assert not isinstance(refused.value, AlreadyRecorded)
+
+
 def test_a_call_that_was_never_promised_is_not_found() -> None:
     with pytest.raises(NotFound, match="BCD234"):
         called().do(life.ReportFollowUp(an_id("nobody's call"), Outcome.REACHED))
@@ -1459,6 +1470,15 @@ def test_forgotten_calls_are_asked_for_now() -> None:
     scene.do(life.TakeInHand())
     assert scene.due == {(DeadlineKind.FOLLOW_UP, str(scene.call.id)): AT_ONCE}
     assert scene.state is State.RESOLVED
+
+
+def test_of_forgotten_calls_those_that_were_made_are_not_asked_for() -> None:
+    scene = two_calls()
+    made, open_call = scene.incident.follow_ups
+    scene.do(life.ReportFollowUp(made.id, Outcome.REACHED))
+    scene = forgotten(State.RESOLVED, follow_ups=scene.incident.follow_ups)
+    scene.do(life.TakeInHand())
+    assert scene.due == {(DeadlineKind.FOLLOW_UP, str(open_call.id)): AT_ONCE}
 
 
 def test_a_forgotten_incident_whose_calls_were_all_made_is_closed() -> None:

@@ -23,7 +23,7 @@ from ess.domain import incident as life
 from ess.domain.duty import Role
 from ess.domain.errors import AlreadyRecorded, Conflict, NotFound, Refused
 from ess.domain.follow_up import FollowUpState, Outcome
-from ess.domain.incident import Decision, Incident, State, decide, receive
+from ess.domain.incident import Decision, Incident, decide, receive
 from ess.domain.place import Place
 from ess.domain.policy import FollowUpPlan, Target, Within
 from ess.domain.report import Location, Report
@@ -346,7 +346,7 @@ def report_follow_up(
 def supply_location(engine: Engine, tx: Transaction, incident_id: UUID, location: Location) -> bool:
     """A pin or an address came after the report; true where the incident had no place and is located now."""
     incident = incidents.lock(tx, incident_id)
-    if incident.place is not None or incident.state not in {State.RECEIVED, State.UNANSWERED}:
+    if incident.place is not None or (incident.state, life.Locate) not in life.TRANSITIONS:
         return False
     pin, place = _pin(location), _found(location)
     if place is None:

@@ -141,8 +141,8 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
     token = body.get("replyToken")
     if heard.file:
         kind, location = heard.file
-        reporter = Reporter(line_user_id=user_id)
-        report = Report(kind, Source.LINE, location, reporter)
+        reporter = Reporter(phone=heard.draft.phone, line_user_id=user_id)
+        report = Report(kind, Source.LINE, location, reporter, description=heard.draft.words)
         accepted = dispatch.accept_report_in(
             engine, tx, report, owner="line", idempotency_key=event_id, reply_token=token
         )
@@ -202,7 +202,6 @@ def _add_to_incident(
                 report.details = {**report.details, "phone": heard.phone}
                 report.phone_index = tx.vault.index(heard.phone)
         incidents.note(tx, incident_id, Fact("phone_given"))
-        return heard.reply
     words = heard.note
     if words is None and heard.located and heard.located.has_pin and not located:
         words = f"{heard.located.latitude}, {heard.located.longitude} {heard.located.address or ''}".strip()

@@ -120,13 +120,17 @@ def parse_csv(text: str) -> list[ResponderRow]:
     text = text.removeprefix("\ufeff")
     head = text.partition("\n")[0]
     reader = csv.DictReader(io.StringIO(text), delimiter=";" if head.count(";") > head.count(",") else ",")
-    missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+    try:
+        names = reader.fieldnames or ()
+    except csv.Error as error:
+        raise RosterRefused(f"row 1: {error}: is a quotation mark left open?") from error
+    missing = [column for column in COLUMNS if column not in names]
     if missing:
         raise RosterRefused(f"row 1: no column {', '.join(missing)}: start from `ess responders sample`")
     rows: list[ResponderRow] = []
     problems: list[str] = []
     seen: dict[str, int] = {}
-    for raw in reader:
+    for raw in _lines(reader):
         line = _Line(reader.line_num, raw)
         row = line.read()
         if row.ref in seen:
@@ -137,6 +141,13 @@ def parse_csv(text: str) -> list[ResponderRow]:
     if problems:
         raise RosterRefused("\n".join(problems))
     return rows
+
+
+def _lines(reader: "csv.DictReader[str]") -> Iterator[dict[str, str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise RosterRefused(f"row {reader.line_num}: {error}: is a quotation mark left open?") from error
 
 
 def values(row: ResponderRow) -> dict[str, Any]:

@@ -35,7 +35,10 @@ VERBS: dict[str, Verb] = {
 }
 
 _POLITE = re.compile(r"(นะ)?(ครับผม|ครับ|คับ|ค่ะ|คะ|จ้า)$")
-_CODED = re.compile(r"^(\d{2})[\s.,:#-]*(.*)$")
+_CODED = re.compile(r"^(\d{2})[\s.,:#/-]*(.*)$")
+#: Thai keyboards leave these between words, and nobody sees them.
+_UNSEEN = re.compile("[\u200b-\u200d\u2060\ufeff]")
+_ENDING = " .!,;:…ๆฯ"
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,10 @@ class Answer:
 
 def read_sms(text: str) -> Answer:
     """Read an SMS reply: Thai digits, full-width forms, spaces, case and polite endings do not matter."""
-    plain = unicodedata.normalize("NFKC", text).strip().casefold()
+    plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).strip().casefold()
     digits = "".join(str(unicodedata.digit(char)) if char.isdecimal() else char for char in plain)
     words = " ".join(digits.split())
-    bare = _POLITE.sub("", words).strip()
+    bare = _POLITE.sub("", words.rstrip(_ENDING)).rstrip(_ENDING)
     coded = _CODED.match(bare)
     if coded and coded.group(2):
         verb = VERBS.get(coded.group(2).strip())

@@ -4,8 +4,9 @@ The incident begins with the pin; the phone comes after and is not waited for.  
 draft and may come in any order: what is missing is asked for, and nothing that was said is thrown away.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import phonenumbers
@@ -16,6 +17,9 @@ from ess.domain.report import IncidentType, Location
 START = "action=report"
 _START_WORDS = frozenset({"แจ้งเหตุด่วน", "แจ้งเหตุ", "ช่วยด้วย", "ask for help now", "help", "sos"})
 _TYPE = "type="
+_ABOUT_PHONES = re.compile("โทรศัพท์|โทร|เบอร์|ครับ|ค่ะ|คะ|tel|phone")
+#: Characters of what was typed before the incident that are kept, the newest ones.
+_MOST_WORDS = 5000
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,12 @@ class Draft:
     type: IncidentType | None = None
     latitude: float | None = None
     longitude: float | None = None
+    #: Of the pin, as LINE named it.
+    address: str | None = None
+    #: A contact phone in E.164 that came before the incident.
+    phone: str | None = None
+    #: What was typed before the incident.
+    words: str | None = None
     #: The incident that the chat began; from then on its words belong to it.
     filed: bool = False
 
@@ -35,23 +45,23 @@ class Draft:
 
     def to_json(self) -> dict[str, Any]:
         """As stored."""
-        return {"type": self.type, "latitude": self.latitude, "longitude": self.longitude, "filed": self.filed}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Draft":
         """As read back."""
         kind = IncidentType(data["type"]) if data.get("type") else None
-        return cls(kind, data.get("latitude"), data.get("longitude"), bool(data.get("filed")))
+        return cls(**{**data, "type": kind})
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What a message from a citizen leads to; at most one of `file`, `phone`, `note`, `located` is set."""
+    """What a message from a citizen leads to: an incident begins, or it is added to, or the next step is asked for."""
 
     draft: Draft
     #: The key of the text to answer with; None where the engine answers by what it does.
     reply: str | None = None
-    #: Begin an incident of the draft's type at this place.
+    #: Begin an incident of this type at this place, with the draft's phone and words.
     file: tuple[IncidentType, Location] | None = None
     #: A contact phone in E.164 for the incident that runs.
     phone: str | None = None
@@ -64,12 +74,12 @@ class Heard:
 def hear_button(draft: Draft, data: str) -> Heard:
     """A menu button or a quick reply was pressed."""
     if data == START:
-        return Heard(Draft(), reply="choose_type")
+        return Heard(_fresh(draft), reply="choose_type")
     if data.startswith(_TYPE) and data.removeprefix(_TYPE) in set(IncidentType):
         kind = IncidentType(data.removeprefix(_TYPE))
         if draft.has_pin and not draft.filed:
-            return _filed(kind, Location(draft.latitude, draft.longitude))
-        return Heard(Draft(type=kind), reply="share_pin")
+            return _filed(draft, kind, Location(draft.latitude, draft.longitude, address=draft.address))
+        return Heard(replace(_fresh(draft), type=kind), reply="share_pin")
     return Heard(draft, reply="welcome")
 
 
@@ -79,32 +89,54 @@ def hear_pin(draft: Draft, latitude: float, longitude: float, address: str | Non
     if draft.filed:
         return Heard(draft, located=location)
     if draft.type is None:
-        return Heard(Draft(latitude=latitude, longitude=longitude), reply="choose_type")
-    return _filed(draft.type, location)
+        pinned = replace(draft, latitude=latitude, longitude=longitude, address=address)
+        return Heard(pinned, reply="choose_type")
+    return _filed(draft, draft.type, location)
 
 
 def hear_text(draft: Draft, text: str) -> Heard:
-    """Something was typed: a phone, an address, a cry for help, or anything else."""
+    """Something was typed: a phone, an address, a cry for help, or anything else; whatever it is, it is kept."""
     words = text.strip()
     if words.casefold() in _START_WORDS:
-        return Heard(Draft(), reply="choose_type")
+        return Heard(_fresh(draft), reply="choose_type")
+    phone, rest = read_phone(words), _beside_phone(words)
     if draft.filed:
-        phone = read_phone(words)
+        located = Location(address=words) if rest else None
         if phone:
-            return Heard(draft, reply="phone_noted", phone=phone)
+            return Heard(draft, reply="phone_noted", phone=phone, note=words if rest else None, located=located)
         digits = sum(char.isdigit() for char in words)
-        return Heard(draft, reply="phone_unclear" if digits >= 6 else None, note=words, located=Location(address=words))
-    if draft.type is not None and words:
-        return _filed(draft.type, Location(address=words))
-    return Heard(draft, reply="welcome")
+        return Heard(draft, reply="phone_unclear" if digits >= 6 else None, note=words or None, located=located)
+    kept = replace(draft, phone=phone or draft.phone)
+    if draft.type is not None and rest:
+        return _filed(kept, draft.type, Location(address=words))
+    if rest:
+        kept = replace(kept, words="\n".join(filter(None, (draft.words, words)))[-_MOST_WORDS:])
+    if draft.type is not None:
+        return Heard(kept, reply="share_pin")
+    return Heard(kept, reply="choose_type" if phone else "welcome")
 
 
 def read_phone(text: str) -> str | None:
-    """The phone number in a text, in E.164; None where there is none that could be called."""
-    for match in phonenumbers.PhoneNumberMatcher(text, "TH", leniency=phonenumbers.Leniency.POSSIBLE):
-        return str(phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164))
-    return None
+    """The phone number in a text, in E.164; None where none could be called: a date or a pin could not."""
+    match = _phone_in(text)
+    return str(phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164)) if match else None
 
 
-def _filed(kind: IncidentType, location: Location) -> Heard:
-    return Heard(Draft(type=kind, filed=True), file=(kind, location))
+def _phone_in(text: str) -> phonenumbers.PhoneNumberMatch | None:
+    return next(iter(phonenumbers.PhoneNumberMatcher(text, "TH", leniency=phonenumbers.Leniency.VALID)), None)
+
+
+def _beside_phone(text: str) -> str:
+    """What a text says beside a phone number; empty where it says no more than that this is one."""
+    match = _phone_in(text)
+    rest = f"{text[: match.start]} {text[match.end :]}" if match else text
+    return rest.strip() if any(char.isalnum() for char in _ABOUT_PHONES.sub("", rest.casefold())) else ""
+
+
+def _fresh(draft: Draft) -> Draft:
+    """Another incident is begun: what was said before it stays, what belonged to the one before goes."""
+    return Draft() if draft.filed else Draft(phone=draft.phone, words=draft.words)
+
+
+def _filed(draft: Draft, kind: IncidentType, location: Location) -> Heard:
+    return Heard(Draft(type=kind, phone=draft.phone, words=draft.words, filed=True), file=(kind, location))

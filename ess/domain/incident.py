@@ -441,6 +441,8 @@ _RESPONDING = (State.ALERTING, State.UNANSWERED, State.ACKNOWLEDGED, State.ON_SC
 TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.RECEIVED, Locate): frozenset({State.LOCATED, State.UNANSWERED}),
     (State.UNANSWERED, Locate): frozenset({State.LOCATED}),
+    (State.ACKNOWLEDGED, Locate): frozenset({State.ACKNOWLEDGED}),
+    (State.ON_SCENE, Locate): frozenset({State.ON_SCENE}),
     (State.LOCATED, AlertResponders): frozenset({State.LOCATED, State.ALERTING, State.UNANSWERED}),
     (State.ALERTING, AlertResponders): frozenset({State.ALERTING, State.UNANSWERED}),
     (State.UNANSWERED, AlertResponders): frozenset({State.UNANSWERED}),
@@ -451,19 +453,23 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.ACKNOWLEDGED, PassDeadline): frozenset({State.ACKNOWLEDGED}),
     (State.ON_SCENE, PassDeadline): frozenset({State.ON_SCENE}),
     (State.RESOLVED, PassDeadline): frozenset({State.RESOLVED}),
+    (State.LOCATED, Accept): frozenset({State.LOCATED, State.ACKNOWLEDGED}),
     (State.ALERTING, Accept): frozenset({State.ALERTING, State.ACKNOWLEDGED}),
     (State.UNANSWERED, Accept): frozenset({State.UNANSWERED, State.ACKNOWLEDGED}),
     (State.ACKNOWLEDGED, Accept): frozenset({State.ACKNOWLEDGED}),
     (State.ON_SCENE, Accept): frozenset({State.ON_SCENE}),
+    (State.LOCATED, Decline): frozenset({State.LOCATED}),
     (State.ALERTING, Decline): frozenset({State.ALERTING, State.UNANSWERED}),
     (State.UNANSWERED, Decline): frozenset({State.UNANSWERED}),
     (State.ACKNOWLEDGED, Decline): frozenset({State.ACKNOWLEDGED, State.ALERTING, State.UNANSWERED}),
     (State.ON_SCENE, Decline): frozenset({State.ON_SCENE, State.ALERTING, State.UNANSWERED}),
+    (State.LOCATED, LoseContact): frozenset({State.LOCATED}),
     (State.ALERTING, LoseContact): frozenset({State.ALERTING, State.UNANSWERED}),
     (State.UNANSWERED, LoseContact): frozenset({State.UNANSWERED}),
     (State.ACKNOWLEDGED, LoseContact): frozenset({State.ACKNOWLEDGED}),
     (State.ON_SCENE, LoseContact): frozenset({State.ON_SCENE}),
-    **{(state, Depart): frozenset({state}) for state in _RESPONDING},
+    **{(state, Depart): frozenset({state}) for state in (State.LOCATED, *_RESPONDING)},
+    (State.LOCATED, Arrive): frozenset({State.LOCATED}),
     (State.ALERTING, Arrive): frozenset({State.ALERTING}),
     (State.UNANSWERED, Arrive): frozenset({State.UNANSWERED}),
     (State.ACKNOWLEDGED, Arrive): frozenset({State.ACKNOWLEDGED, State.ON_SCENE}),
@@ -475,6 +481,7 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.RESOLVED, ReportFollowUp): frozenset({State.RESOLVED, State.CLOSED}),
     (State.LOCATED, Escalate): frozenset({State.LOCATED, State.UNANSWERED}),
     (State.ALERTING, Escalate): frozenset({State.ALERTING, State.UNANSWERED}),
+    (State.UNANSWERED, Escalate): frozenset({State.UNANSWERED}),
     (State.ACKNOWLEDGED, Escalate): frozenset({State.ACKNOWLEDGED}),
     (State.ON_SCENE, Escalate): frozenset({State.ON_SCENE}),
     (State.ALERTING, Assign): frozenset({State.ALERTING}),
@@ -648,9 +655,12 @@ def _locate(turn: _Turn, command: Locate) -> None:
         confidence=place.confidence,
         source=place.source,
     )
-    turn.become(State.LOCATED)
+    if incident.state in {State.RECEIVED, State.UNANSWERED}:
+        turn.become(State.LOCATED)
     for track in incident.tracks:
-        turn.ask_step(track, 1)
+        # Whoever was found without a place is on the way: only what has not begun begins.
+        if track.state is TrackState.PENDING or turn.incident.state is State.LOCATED:
+            turn.ask_step(track, 1)
 
 
 def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
@@ -964,12 +974,18 @@ def _take_in_hand(turn: _Turn, _: TakeInHand) -> None:
             turn.ask_step(lead, len(incident.policy.lead.steps) + 1)
 
 
+#: Where somebody has said that the danger is over.
+_AFTER = frozenset({State.RESOLVED, State.CLOSED})
+
+
 def _refuse_repeated(incident: Incident, command: Command) -> None:
     """A command that comes again after the incident moved on is told so, not that it is wrong."""
     match command:
-        case Locate():
+        case Locate() if incident.place is not None:
             raise AlreadyRecorded(f"incident {incident.code} has a place already")
-        case Resolve() if any(alert.id == command.alert_id and alert.state in TAKEN for alert in incident.alerts):
+        case Resolve() if incident.state in _AFTER and any(
+            alert.id == command.alert_id and alert.state in TAKEN for alert in incident.alerts
+        ):
             raise AlreadyRecorded("this incident is resolved already")
         case ReportFollowUp() if any(call.id == command.follow_up_id and call.is_done for call in incident.follow_ups):
             raise AlreadyRecorded("this call is done already")

@@ -157,6 +157,8 @@ def problems(policy: Policy) -> Iterator[tuple[Path, str]]:
     for i, plan in enumerate(policy.follow_ups):
         if plans.index(plan.name) != i:
             yield ("follow_ups", i, "name"), f"two follow-ups are called {plan.name!r}"
+        if plan.by in NATIONAL_ROLES:
+            yield ("follow_ups", i, "by"), "calls are made from the province: use a role that has one, social_worker"
         for name in ("due", "remind_every", "retry_after"):
             yield from _positive(("follow_ups", i, name), getattr(plan, name))
         if plan.tries < 1 or plan.reminders < 0:

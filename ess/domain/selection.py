@@ -3,7 +3,7 @@
 Every candidate keeps the reason why they were chosen or not, so that a supervisor can see it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -44,7 +44,7 @@ def choose(
     for target in targets:
         ranked = sorted(
             (
-                _judged(responder, target, place, pin, asked | taken, at)
+                _judged(responder, target, place, pin, asked, taken, at)
                 for responder in pool
                 if responder.role is target.role
             ),
@@ -67,7 +67,8 @@ def _judged(
     target: Target,
     place: Place | None,
     pin: tuple[float, float] | None,
-    passed: frozenset[UUID] | set[UUID],
+    asked: Set[UUID],
+    taken: Set[UUID],
     at: datetime,
 ) -> tuple[_Rank, Candidate]:
     km = None
@@ -75,8 +76,10 @@ def _judged(
         km = distance_km(*pin, responder.latitude, responder.longitude)
     nearness, area = _jurisdiction(responder, target.within, place)
     obstacle = (
-        "asked before"
-        if responder.id in passed
+        "chosen already"
+        if responder.id in taken
+        else "asked before"
+        if responder.id in asked
         else "not on call"
         if not is_on_call(responder, at)
         else "no channel reaches them"

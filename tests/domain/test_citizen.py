@@ -65,7 +65,7 @@ def test_who_only_greets_is_shown_how_to_begin() -> None:
 
 
 def test_an_empty_message_is_no_address() -> None:
-    assert hear_text(ASSAULT_CHOSEN, "  ") == Heard(ASSAULT_CHOSEN, reply="welcome")
+    assert hear_text(ASSAULT_CHOSEN, "  ") == Heard(ASSAULT_CHOSEN, reply="share_pin")
 
 
 # --- in another order, and again -------------------------------------------------------------------------
@@ -198,13 +198,13 @@ def test_nothing_that_is_said_after_the_report_is_lost(chat: list[tuple[str, str
             if said[0] == "share":
                 assert heard.located == Location(*THE_PIN, address=said[1])
             if said[0] == "type" and heard.draft.filed and not heard.phone:
-                assert heard.note == str(said[1]).strip()
+                assert (heard.note or "") == str(said[1]).strip()
         else:
             assert heard.reply or heard.file, f"{said} is not answered"
             assert (heard.note, heard.phone, heard.located) == (None, None, None), "there is no incident to add it to"
         if heard.file:
             kind, location = heard.file
-            assert heard.draft == Draft(type=kind, filed=True)
+            assert heard.draft == Draft(type=kind, phone=heard.draft.phone, words=heard.draft.words, filed=True)
             assert not location.is_empty
         draft = Draft.from_json(json.loads(json.dumps(heard.draft.to_json())))
         assert draft == heard.draft
@@ -232,3 +232,37 @@ def test_half_a_pin_is_none() -> None:
 
 def test_an_empty_draft_of_an_older_release_is_read() -> None:
     assert Draft.from_json({}) == NOTHING_SAID
+
+
+# --- what comes too early is kept ------------------------------------------------------------------------
+def test_a_phone_before_the_pin_goes_with_the_report() -> None:
+    heard = hear_text(ASSAULT_CHOSEN, "081 234 5678")
+    assert heard == Heard(Draft(type=IncidentType.ASSAULT, phone="+66812345678"), reply="share_pin")
+    filed = share(heard.draft)
+    assert filed.file == (IncidentType.ASSAULT, Location(*THE_PIN))
+    assert filed.draft.phone == "+66812345678"
+
+
+def test_words_before_the_type_go_with_the_report() -> None:
+    first = hear_text(NOTHING_SAID, "พี่ชายตีหนู")
+    second = hear_text(first.draft, "อยู่ในห้อง")
+    assert (first.reply, second.reply) == ("welcome", "welcome")
+    begun = hear_button(second.draft, START).draft
+    assert share(press(begun).draft).draft.words == "พี่ชายตีหนู\nอยู่ในห้อง"
+
+
+def test_words_beside_a_phone_are_kept() -> None:
+    heard = hear_text(FILED, "อยู่ซอยหลังวัด โทร 0812345678")
+    assert heard.phone == "+66812345678"
+    assert heard.note == "อยู่ซอยหลังวัด โทร 0812345678"
+
+
+@pytest.mark.parametrize("words", ["วันที่ 20-04-2566", "1650100000000", "16.821100 100.265900", "081234567"])
+def test_what_is_no_phone_is_kept_as_words(words: str) -> None:
+    heard = hear_text(FILED, words)
+    assert heard.phone is None
+    assert heard.note == words
+
+
+def test_a_second_report_forgets_the_phone_of_the_first() -> None:
+    assert hear_button(Draft(phone="+66812345678", words="x", filed=True), START).draft == NOTHING_SAID

@@ -81,6 +81,7 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
     delivery.state = DeliveryState.SENDING
     delivery.attempt += 1
     delivery.claimed_until = deadline.wake_at = tx.now + _CALL_AT_MOST
+    delivery.claimed_by = engine.run
     return delivery, Envelope(
         id=delivery.id,
         to=delivery.envelope["to"],

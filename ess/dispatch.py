@@ -9,7 +9,7 @@ import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -194,12 +194,27 @@ def _from_words(location: Location) -> Place | None:
 
 
 def select_responders(engine: Engine, deadline_id: int) -> None:
-    """Choose and alert the responders of a track's present step."""
+    """Choose and alert the responders of a track's present step, and of each other track that waits for the same.
 
-    _keep(engine, deadline_id, _choice)
+    A step for which there is nobody leads to the next one here and now.
+    """
+    with engine.store.transaction() as tx:
+        found = incidents.lock_for(tx, deadline_id)
+        if found is None:
+            return
+        decision = Decision(found[0])
+        while due := _choice_due(decision.incident, tx.now):
+            decision = decision.then(decide(decision.incident, _choice(tx, decision.incident, due), tx.now))
+        _finish(engine, tx, decision)
 
 
-def _choice(tx: Transaction, incident: Incident, deadline: life.Deadline) -> life.Command:
+def _choice_due(incident: Incident, now: datetime) -> life.Deadline | None:
+    """The first choice that is to be made now."""
+    choices = (due for due in incident.deadlines if due.kind is life.DeadlineKind.SELECT and due.due_at <= now)
+    return min(choices, default=None)
+
+
+def _choice(tx: Transaction, incident: Incident, deadline: life.Deadline) -> life.AlertResponders:
     track = incident.track(deadline.subject)
     targets = incident.policy.targets(track.name, track.step)
     row = tx.session.get_one(tables.Incident, incident.id)
@@ -236,21 +251,15 @@ def _keep(
 ) -> None:
     """Do what a deadline promised, once: whoever finds the row gone, or moved, comes too late and does nothing."""
     with engine.store.transaction() as tx:
-        incident_id = tx.session.exec(
-            select(tables.Deadline.incident_id).where(tables.Deadline.id == deadline_id)
-        ).one_or_none()
-        if incident_id is None:
+        found = incidents.lock_for(tx, deadline_id)
+        if found is None:
             return
-        incident = incidents.lock(tx, incident_id)
-        row = tx.session.get(tables.Deadline, deadline_id)
-        if row is None or row.due_at > tx.now:
-            return
-        deadline = life.Deadline(row.due_at, life.DeadlineKind(row.kind), row.subject)
+        incident, deadline = found
         try:
             decision = decide(incident, command(tx, incident, deadline), tx.now)
         except AlreadyRecorded as late:
             log.info("deadline_decides_nothing", incident=incident.code, kind=deadline.kind, why=str(late))
-            tx.session.delete(row)
+            incidents.drop(tx, incident, deadline)
             return
         _finish(engine, tx, decision)
 

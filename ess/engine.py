@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import uuid4
 
 from config.settings import REQUIRED, Settings
 from ess.conversation.texts import Texts
@@ -19,10 +20,16 @@ class Engine:
     """One process's hold on the world, given to each function of `dispatch`, `inbox` and `outbox`."""
 
     store: Store
+    #: This run of the program, so that it is known when it is over.
+    run: str
     #: How long a channel that is down for everyone is left alone.
     channel_pause: timedelta
     policies: Mapping[IncidentType, Policy]
     texts: Texts
+
+
+#: Once for each process that was started; forks of it share it, and die with it.
+RUN = uuid4().hex
 
 
 def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> Engine:
@@ -33,6 +40,7 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
     vault = Vault(settings.encryption_key.get_secret_value())
     return Engine(
         store=Store(settings.database_url, vault, publish, lease=settings.lease, pool_size=pool_size),
+        run=RUN,
         channel_pause=timedelta(seconds=settings.channel_pause_s),
         policies=load_policies(settings.policy_dir),
         texts=Texts(settings.message_dir, settings.language),

@@ -13,6 +13,7 @@ import structlog
 from celery import Celery
 from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
+from redis import Redis
 from redis.exceptions import RedisError
 
 from ess.domain.incident import DeadlineKind
@@ -80,6 +81,27 @@ def producer(broker_url: str) -> Celery:
         broker_connection_retry=False,
     )
     return app
+
+
+class Backlog:
+    """How full the queues are, as the clock must know: what waits there already need not be sent again."""
+
+    #: Workers empty as many within a second or two; a queue that Redis forgot is empty.
+    _FULL = 500
+
+    def __init__(self, broker_url: str) -> None:
+        self._client = Redis.from_url(broker_url, socket_timeout=1, socket_connect_timeout=1)
+
+    def kinds_with_room(self) -> list[str]:
+        """The kinds of deadlines whose queue is not full; all of them where Redis cannot say."""
+        try:
+            with self._client.pipeline(transaction=False) as pipeline:
+                for queue in QUEUES:
+                    pipeline.llen(queue)
+                lengths = dict(zip(QUEUES, pipeline.execute(), strict=True))
+        except (RedisError, OSError):
+            return list(TASKS)
+        return [kind for kind, (_, queue) in TASKS.items() if lengths[queue] < self._FULL]
 
 
 class Waker:

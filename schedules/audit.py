@@ -63,6 +63,7 @@ def audit(engine: Engine, settings: Settings) -> Mapping[str, str]:
 
 def _findings(engine: Engine, settings: Settings) -> dict[str, str]:
     with engine.store.transaction() as tx:
+        health.forget_old_runs(tx)
         lost = health.out_of_hand(tx)
         n_renewed = health.renew_promises(tx)
         late = {kind: seconds for kind, seconds in health.overdue_s(tx).items() if seconds > _LATE_S}

@@ -19,21 +19,29 @@ from config.settings import Settings
 from ess.engine import open_engine
 from ess.logs import configure
 from ess.store import Store, deadlines, health
-from ess.wake import Waker, producer
+from ess.wake import TASKS, Backlog, Waker, producer
 from schedules import audit, canary
 
 log = structlog.get_logger()
 
 _LONGEST_SLEEP = timedelta(seconds=1)
+_FULL_PAUSE = timedelta(seconds=0.2)
 _BATCH = 500
 _BEAT_EVERY_S = 2.0
 
 
-def tick(store: Store, waker: Waker) -> timedelta:
-    """Publish one batch of what is due; how long to sleep until the next."""
+def tick(store: Store, waker: Waker, backlog: Backlog) -> timedelta:
+    """Publish one batch of what is due; how long to sleep until the next.
+
+    Nothing is sent into a queue that is full: under a flood the same wake-ups would pile up there, lease after
+    lease, before what is new.
+    """
+    kinds = backlog.kinds_with_room()
     with store.transaction() as tx:
-        due = deadlines.claim(tx, _BATCH)
+        due = deadlines.claim(tx, kinds, _BATCH)
         pause = timedelta() if len(due) == _BATCH else deadlines.next_wake_in(tx, _LONGEST_SLEEP)
+    if len(kinds) < len(TASKS):
+        pause = max(pause, _FULL_PAUSE)  # what is due and has no room must not be looked for at once
     unpublished = waker.publish(due)
     if unpublished:
         with store.transaction() as tx:
@@ -52,14 +60,16 @@ def run(stop: threading.Event, settings: Settings) -> None:
         watches.append(threading.Thread(target=canary.run, args=(stop, engine, settings), name="canary", daemon=True))
     for watch in watches:
         watch.start()
+    backlog = Backlog(str(settings.broker_url))
     last_beat = 0.0
     log.info("clock_started")
     while not stop.is_set():
         try:
-            pause = tick(store, waker)
+            pause = tick(store, waker, backlog)
             if time.monotonic() - last_beat > _BEAT_EVERY_S:
                 with store.transaction() as tx:
                     health.beat(tx, health.CLOCK, node=socket.gethostname())
+                    deadlines.free_dead_calls(tx)
                 last_beat = time.monotonic()
         except SQLAlchemyError as error:
             log.warning("database_unreachable", error=type(error).__name__)

@@ -20,7 +20,7 @@ from ess import geo
 from ess.channels.envelope import Sender
 from ess.channels.senders import senders
 from ess.domain.duty import Channel
-from ess.engine import Engine, open_engine
+from ess.engine import RUN, Engine, open_engine
 from ess.logs import configure
 from ess.store import health
 from ess.wake import BROKER_TRANSPORT_OPTIONS, CELERY_QUEUES, DISPATCH, TASKS, Waker, producer
@@ -129,7 +129,7 @@ class Pulse(bootsteps.StartStopStep):
         while not self._stop.is_set():
             try:
                 with store.transaction() as tx:
-                    health.beat(tx, *queues, node=node)
+                    health.beat(tx, *queues, f"worker:{RUN}", node=node)
             except SQLAlchemyError as error:
                 log.warning("database_unreachable", error=type(error).__name__)
             self._stop.wait(2.0)

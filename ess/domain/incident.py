@@ -433,6 +433,10 @@ class Decision:
     facts: tuple[Fact, ...] = ()
     effects: tuple[Effect, ...] = ()
 
+    def then(self, later: "Decision") -> "Decision":
+        """Both, where `later` was decided about the incident that this one left."""
+        return Decision(later.incident, self.facts + later.facts, self.effects + later.effects)
+
 
 # --- the table -------------------------------------------------------------------------------------------
 _RESPONDING = (State.ALERTING, State.UNANSWERED, State.ACKNOWLEDGED, State.ON_SCENE)

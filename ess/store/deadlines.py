@@ -1,5 +1,6 @@
 """The clock's queue: what is due and has not been done."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, text
@@ -9,12 +10,14 @@ from ess.store import tables
 from ess.store.store import Transaction
 from ess.wake import WakeUp
 
-#: Sorted by the index and locked row by row, so that several clocks share the work and none waits.
+#: Sorted by the index and locked row by row, so that several clocks share the work and none waits.  The
+#: statement's own time, because `clock_timestamp()` changes while it runs and so cannot bound the index: with a
+#: million rows pending it took 119 ms instead of 0.1.
 _CLAIM = text(
     """
-    UPDATE deadline SET wake_at = clock_timestamp() + :lease
+    UPDATE deadline SET wake_at = statement_timestamp() + :lease
     WHERE id IN (
-        SELECT id FROM deadline WHERE wake_at <= clock_timestamp()
+        SELECT id FROM deadline WHERE wake_at <= statement_timestamp() AND kind = ANY(:kinds)
         ORDER BY wake_at LIMIT :most FOR UPDATE SKIP LOCKED
     )
     RETURNING id, kind
@@ -24,9 +27,32 @@ _CLAIM = text(
 _RELEASE = text("UPDATE deadline SET wake_at = due_at WHERE id = ANY(:ids)")
 
 
-def claim(tx: Transaction, most: int) -> list[WakeUp]:
-    """Up to `most` deadlines that are due and unpublished, now leased to whoever asked."""
-    rows = tx.session.execute(_CLAIM, {"lease": tx.lease, "most": most})
+#: A call whose worker is dead is due again: it has not been seen for so long, and beats every two seconds.
+_FREE_DEAD_CALLS = text(
+    """
+    WITH dead AS (
+        UPDATE delivery SET claimed_until = NULL
+        WHERE state = 'sending' AND claimed_until > statement_timestamp() AND NOT EXISTS (
+            SELECT FROM heartbeat
+            WHERE name = 'worker:' || delivery.claimed_by AND seen_at > statement_timestamp() - interval '6 s'
+        )
+        RETURNING id, incident_id
+    )
+    UPDATE deadline SET wake_at = statement_timestamp() FROM dead
+    WHERE deadline.kind = 'send' AND deadline.subject = dead.id::text
+      AND (deadline.incident_id = dead.incident_id OR (deadline.incident_id IS NULL AND dead.incident_id IS NULL))
+    """
+)
+
+
+def free_dead_calls(tx: Transaction) -> None:
+    """What a worker was sending when it was killed is taken up again, without waiting for the call's own limit."""
+    tx.session.execute(_FREE_DEAD_CALLS)
+
+
+def claim(tx: Transaction, kinds: Collection[str], most: int) -> list[WakeUp]:
+    """Up to `most` deadlines of these kinds that are due and unpublished, now leased to whoever asked."""
+    rows = tx.session.execute(_CLAIM, {"lease": tx.lease, "kinds": list(kinds), "most": most})
     return [WakeUp(row.id, row.kind) for row in rows]
 
 

@@ -45,43 +45,56 @@ _OUT_OF_HAND = text(
     """
 )
 
+_FORGET_RUNS = text(
+    "DELETE FROM heartbeat WHERE name LIKE 'worker:%' AND seen_at < statement_timestamp() - interval '1 h'"
+)
+
 #: What is still to be said or understood, and nothing wakes anybody for it any more.
 _RENEW_DELIVERIES = text(
     """
     INSERT INTO deadline (kind, incident_id, subject, due_at, wake_at, failures)
-    SELECT 'send', incident_id, id::text, clock_timestamp(), clock_timestamp(), 0 FROM delivery
-    WHERE state IN ('queued', 'sending', 'unknown') AND created_at < clock_timestamp() - :settled
-      AND NOT EXISTS (SELECT FROM deadline WHERE kind = 'send' AND subject = delivery.id::text)
+    SELECT 'send', incident_id, id::text, statement_timestamp(), statement_timestamp(), 0 FROM delivery
+    WHERE state IN ('queued', 'sending', 'unknown') AND created_at < statement_timestamp() - :settled
+      AND NOT EXISTS (SELECT FROM deadline WHERE deadline.incident_id = delivery.incident_id
+                      AND kind = 'send' AND subject = delivery.id::text)
+      AND NOT EXISTS (SELECT FROM deadline WHERE deadline.incident_id IS NULL
+                      AND kind = 'send' AND subject = delivery.id::text)
     ON CONFLICT DO NOTHING RETURNING 1
     """
 )
 _RENEW_INBOUND = text(
     """
     INSERT INTO deadline (kind, subject, due_at, wake_at, failures)
-    SELECT 'handle', id, clock_timestamp(), clock_timestamp(), 0 FROM inbound
-    WHERE handled_at IS NULL AND kind <> 'unreadable' AND received_at < clock_timestamp() - :settled
-      AND NOT EXISTS (SELECT FROM deadline WHERE kind = 'handle' AND subject = inbound.id)
+    SELECT 'handle', id, statement_timestamp(), statement_timestamp(), 0 FROM inbound
+    WHERE handled_at IS NULL AND kind <> 'unreadable' AND received_at < statement_timestamp() - :settled
+      AND NOT EXISTS (SELECT FROM deadline WHERE incident_id IS NULL AND kind = 'handle' AND subject = inbound.id)
     RETURNING 1
     """
 )
 #: What was written this moment may still be in somebody's hands.
 _SETTLED = timedelta(minutes=1)
 
+#: No promise that is due is left longer than a minute before it is woken for again, so the index on that bounds it.
 _OVERDUE = text(
     """
-    SELECT kind, extract(epoch FROM clock_timestamp() - min(due_at)) AS late_s FROM deadline
-    WHERE due_at < clock_timestamp() GROUP BY kind
+    SELECT kind, extract(epoch FROM statement_timestamp() - min(due_at)) AS late_s FROM deadline
+    WHERE wake_at < statement_timestamp() + interval '2 min' AND due_at < statement_timestamp() GROUP BY kind
     """
 )
 _CANARY = text(
     """
-    SELECT extract(epoch FROM coalesce(min(delivery.sent_at), clock_timestamp()) - incident.received_at) AS took_s,
+    SELECT extract(epoch FROM coalesce(min(delivery.sent_at), statement_timestamp()) - incident.received_at) AS took_s,
            min(delivery.sent_at) IS NOT NULL AS arrived
     FROM incident LEFT JOIN delivery ON delivery.incident_id = incident.id AND delivery.message = 'alert'
     WHERE incident.id = (SELECT id FROM incident WHERE drill ORDER BY received_at DESC LIMIT 1)
     GROUP BY incident.received_at
     """
 )
+
+
+def forget_old_runs(tx: Transaction) -> None:
+    """Beats of workers that ended long ago."""
+    tx.session.execute(_FORGET_RUNS)
 
 
 def out_of_hand(tx: Transaction) -> dict[UUID, str]:

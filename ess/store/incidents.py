@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +34,18 @@ _POLICY = TypeAdapter(Policy)
 _PLAN = TypeAdapter(FollowUpPlan)
 _TRACKS = TypeAdapter(tuple[Track, ...])
 _policies: dict[str, Policy] = {}
+#: Calls are promised when the danger is over.
+_WITH_FOLLOW_UPS = frozenset({State.RESOLVED, State.CLOSED})
+
+
+@dataclass
+class Rows:
+    """What a transaction has loaded of one incident; held here, because a session forgets what nobody holds."""
+
+    incident: tables.Incident
+    alerts: dict[UUID, tables.Alert] = field(default_factory=dict)
+    follow_ups: dict[UUID, tables.FollowUp] = field(default_factory=dict)
+    deadlines: dict[Deadline, tables.Deadline] = field(default_factory=dict)
 
 
 def lock(tx: Transaction, incident_id: UUID) -> Incident:
@@ -44,6 +57,22 @@ def lock(tx: Transaction, incident_id: UUID) -> Incident:
     return _incident(tx, row)
 
 
+def lock_for(tx: Transaction, deadline_id: int) -> tuple[Incident, Deadline] | None:
+    """The incident of a deadline, locked, and the deadline; None where it was met or moved meanwhile, or is not due."""
+    query = (
+        select(tables.Incident)
+        .join(tables.Deadline, col(tables.Deadline.incident_id) == col(tables.Incident.id))
+        .where(tables.Deadline.id == deadline_id)
+        .with_for_update(of=tables.Incident)
+    )
+    row = tx.session.exec(query).one_or_none()
+    if row is None:
+        return None
+    incident = _incident(tx, row)
+    found = next((due for due, kept in tx.loaded[row.id].deadlines.items() if kept.id == deadline_id), None)
+    return (incident, found) if found and found.due_at <= tx.now else None
+
+
 def read(tx: Transaction, incident_id: UUID) -> Incident:
     """The incident as it is now, to look at only."""
     row = tx.session.get(tables.Incident, incident_id)
@@ -52,20 +81,33 @@ def read(tx: Transaction, incident_id: UUID) -> Incident:
     return _incident(tx, row)
 
 
+def drop(tx: Transaction, incident: Incident, deadline: Deadline) -> None:
+    """Forget a deadline that decides nothing any more."""
+    tx.session.delete(tx.loaded[incident.id].deadlines[deadline])
+
+
 def _incident(tx: Transaction, row: tables.Incident) -> Incident:
-    session = tx.session
-    alerts = session.exec(
-        select(tables.Alert).where(tables.Alert.incident_id == row.id).order_by(col(tables.Alert.created_at))
+    session, state = tx.session, State(row.state)
+    rows = tx.loaded[row.id] = Rows(row)
+    if state is not State.RECEIVED:  # before that nobody can have been alerted
+        alerts = select(tables.Alert).where(tables.Alert.incident_id == row.id).order_by(col(tables.Alert.created_at))
+        rows.alerts = {alert.id: alert for alert in session.exec(alerts)}
+    if state in _WITH_FOLLOW_UPS:
+        follow_ups = select(tables.FollowUp).where(tables.FollowUp.incident_id == row.id)
+        rows.follow_ups = {follow_up.id: follow_up for follow_up in session.exec(follow_ups)}
+    deadlines = select(tables.Deadline).where(
+        tables.Deadline.incident_id == row.id, col(tables.Deadline.kind).in_(DeadlineKind)
     )
-    follow_ups = session.exec(select(tables.FollowUp).where(tables.FollowUp.incident_id == row.id))
-    deadlines = session.exec(select(tables.Deadline).where(tables.Deadline.incident_id == row.id))
-    kinds = set(DeadlineKind)
+    rows.deadlines = {
+        Deadline(deadline.due_at, DeadlineKind(deadline.kind), deadline.subject): deadline
+        for deadline in session.exec(deadlines)
+    }
     return Incident(
         id=row.id,
         code=row.code,
         type=IncidentType(row.type),
         policy=_policy(tx, row.policy_id),
-        state=State(row.state),
+        state=state,
         place=Place.from_json(row.place) if row.place else None,
         tracks=_TRACKS.validate_python(row.tracks),
         alerts=tuple(
@@ -78,14 +120,10 @@ def _incident(tx: Transaction, row: tables.Incident) -> Incident:
                 AlertState(alert.state),
                 alert.eta_at,
             )
-            for alert in alerts
+            for alert in rows.alerts.values()
         ),
-        follow_ups=tuple(_follow_up(follow_up) for follow_up in follow_ups),
-        deadlines=frozenset(
-            Deadline(deadline.due_at, DeadlineKind(deadline.kind), deadline.subject)
-            for deadline in deadlines
-            if deadline.kind in kinds
-        ),
+        follow_ups=tuple(map(_follow_up, rows.follow_ups.values())),
+        deadlines=frozenset(rows.deadlines),
     )
 
 
@@ -138,14 +176,15 @@ def create(
     )
     tx.session.add(row)
     tx.session.flush()
+    tx.loaded[row.id] = Rows(row)
     return row
 
 
 def save(tx: Transaction, decision: Decision) -> None:
-    """Write what the decision changed; the session knows the rows that were loaded under the lock."""
+    """Write what the decision changed in the rows that were loaded under the lock."""
     incident = decision.incident
-    session = tx.session
-    row = session.get_one(tables.Incident, incident.id)
+    rows = tx.loaded[incident.id]
+    row = rows.incident
     row.state = incident.state
     row.place = incident.place.to_json() if incident.place else None
     row.province_code = incident.place.province.code if incident.place else None
@@ -154,29 +193,28 @@ def save(tx: Transaction, decision: Decision) -> None:
         row.tracks = tracks
     row.updated_at = tx.now
     for alert in incident.alerts:
-        _save_alert(tx, incident, alert)
+        _save_alert(tx, rows, alert)
     for follow_up in incident.follow_ups:
-        _save_follow_up(tx, incident, follow_up)
-    _save_deadlines(tx, incident)
+        _save_follow_up(tx, rows, follow_up)
+    _save_deadlines(tx, rows, incident)
     note(tx, incident.id, *decision.facts)
-    session.flush()
+    tx.session.flush()
 
 
-def _save_alert(tx: Transaction, incident: Incident, alert: Alert) -> None:
-    row = tx.session.get(tables.Alert, alert.id)
+def _save_alert(tx: Transaction, rows: Rows, alert: Alert) -> None:
+    row = rows.alerts.get(alert.id)
     if row is None:
-        tx.session.add(
-            tables.Alert(
-                id=alert.id,
-                incident_id=incident.id,
-                responder_id=alert.responder_id,
-                role=alert.role,
-                track=alert.track,
-                step=alert.step,
-                state=alert.state,
-                created_at=tx.now,
-            )
+        row = rows.alerts[alert.id] = tables.Alert(
+            id=alert.id,
+            incident_id=rows.incident.id,
+            responder_id=alert.responder_id,
+            role=alert.role,
+            track=alert.track,
+            step=alert.step,
+            state=alert.state,
+            created_at=tx.now,
         )
+        tx.session.add(row)
         return
     if row.state != alert.state:
         row.state = alert.state
@@ -184,8 +222,8 @@ def _save_alert(tx: Transaction, incident: Incident, alert: Alert) -> None:
     row.eta_at = alert.eta_at
 
 
-def _save_follow_up(tx: Transaction, incident: Incident, follow_up: FollowUp) -> None:
-    row = tx.session.get(tables.FollowUp, follow_up.id)
+def _save_follow_up(tx: Transaction, rows: Rows, follow_up: FollowUp) -> None:
+    row = rows.follow_ups.get(follow_up.id)
     values: dict[str, Any] = {
         "due_at": follow_up.due_at,
         "state": follow_up.state,
@@ -194,9 +232,12 @@ def _save_follow_up(tx: Transaction, incident: Incident, follow_up: FollowUp) ->
         "outcome": follow_up.outcome,
     }
     if row is None:
-        plan = _PLAN.dump_python(follow_up.plan, mode="json")
-        row = tables.FollowUp(
-            id=follow_up.id, incident_id=incident.id, plan=plan, responder_id=follow_up.responder_id, **values
+        row = rows.follow_ups[follow_up.id] = tables.FollowUp(
+            id=follow_up.id,
+            incident_id=rows.incident.id,
+            plan=_PLAN.dump_python(follow_up.plan, mode="json"),
+            responder_id=follow_up.responder_id,
+            **values,
         )
         tx.session.add(row)
         return
@@ -204,16 +245,16 @@ def _save_follow_up(tx: Transaction, incident: Incident, follow_up: FollowUp) ->
         setattr(row, name, value)
 
 
-def _save_deadlines(tx: Transaction, incident: Incident) -> None:
-    kinds = set(DeadlineKind)
-    rows = tx.session.exec(select(tables.Deadline).where(tables.Deadline.incident_id == incident.id))
-    stored = {Deadline(row.due_at, DeadlineKind(row.kind), row.subject): row for row in rows if row.kind in kinds}
-    for deadline, row in stored.items():
-        if deadline not in incident.deadlines:
-            tx.session.delete(row)
-    tx.session.flush()  # a deadline that moves keeps its key: the old row goes before the new one comes
-    for deadline in sorted(incident.deadlines - stored.keys()):
-        tx.promise(deadline.kind, deadline.due_at, incident_id=incident.id, subject=deadline.subject)
+def _save_deadlines(tx: Transaction, rows: Rows, incident: Incident) -> None:
+    gone = [deadline for deadline in rows.deadlines if deadline not in incident.deadlines]
+    for deadline in gone:
+        tx.session.delete(rows.deadlines.pop(deadline))
+    if gone:
+        tx.session.flush()  # a deadline that moves keeps its key: the old row goes before the new one comes
+    for deadline in sorted(incident.deadlines - rows.deadlines.keys()):
+        rows.deadlines[deadline] = tx.promise(
+            deadline.kind, deadline.due_at, incident_id=incident.id, subject=deadline.subject
+        )
 
 
 def note(tx: Transaction, incident_id: UUID, *facts: Fact) -> None:

@@ -8,14 +8,19 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import Engine, create_engine, func, select
 from sqlmodel import Session
 
+from ess.domain.incident import DeadlineKind
 from ess.store.crypto import EncryptedJson, Vault
 from ess.store.tables import Deadline
 from ess.wake import WakeUp
+
+if TYPE_CHECKING:
+    from ess.store.incidents import Rows
 
 Publish = Callable[[Iterable[WakeUp]], list[WakeUp]]
 
@@ -28,6 +33,8 @@ class Transaction:
         self.vault = vault
         self.lease = lease
         self.due: list[Deadline] = []
+        #: What `incidents` has loaded, by the incident's id.
+        self.loaded: dict[UUID, Rows] = {}
 
     @cached_property
     def now(self) -> datetime:
@@ -85,10 +92,20 @@ class Store:
             tx = Transaction(session, self.vault, self.lease)
             yield tx
             session.commit()
-            wake_ups = [WakeUp(row.id, row.kind) for row in tx.due if row.id is not None]
+            wake_ups = [WakeUp(row.id, row.kind) for row in _once_each(tx.due) if row.id is not None]
         if wake_ups:
             self._publish(wake_ups)
 
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+
+
+def _once_each(due: Iterable[Deadline]) -> Iterable[Deadline]:
+    """Without the second choice of the same incident: one task makes them all."""
+    choices: set[UUID | None] = set()
+    for row in due:
+        if row.kind != DeadlineKind.SELECT or row.incident_id not in choices:
+            yield row
+        if row.kind == DeadlineKind.SELECT:
+            choices.add(row.incident_id)

@@ -180,6 +180,7 @@ class Delivery(SQLModel, table=True):
     __table_args__ = (
         Index("delivery_provider_ref", "provider_ref", postgresql_where=text("provider_ref IS NOT NULL")),
         Index("delivery_alert", "alert_id", "created_at"),
+        Index("delivery_unsent", "created_at", postgresql_where=text("state IN ('queued','sending','unknown')")),
         Index("delivery_follow_up", "follow_up_id", postgresql_where=text("follow_up_id IS NOT NULL")),
     )
 
@@ -199,6 +200,8 @@ class Delivery(SQLModel, table=True):
     attempt: int = 0
     #: While it is `sending`: when its worker must have come back, or is taken for dead.
     claimed_until: datetime | None = Field(default=None, sa_type=_INSTANT)
+    #: Which run of a worker has the call.
+    claimed_by: str | None = None
     #: Since when nobody knows whether an attempt was sent after all; never forgotten, so that it is looked up.
     doubtful_since: datetime | None = Field(default=None, sa_type=_INSTANT)
     #: Twilio's message sid or LINE's request id.
@@ -287,6 +290,7 @@ class Inbound(SQLModel, table=True):
     """What a provider sent, verbatim, before anybody has understood it."""
 
     __tablename__ = "inbound"
+    __table_args__ = (Index("inbound_unhandled", "received_at", postgresql_where=text("handled_at IS NULL")),)
 
     #: The provider's own event id, so a repeated webhook is one row.
     id: str = Field(primary_key=True)
@@ -327,7 +331,7 @@ class Heartbeat(SQLModel, table=True):
 
     __tablename__ = "heartbeat"
 
-    #: `clock`, or a worker's queue.
+    #: `clock`, a queue that some worker consumes, or `worker:` and the run of one.
     name: str = Field(primary_key=True)
     seen_at: datetime = Field(sa_type=_INSTANT)
     detail: dict[str, Any] = Field(sa_type=_JSON)

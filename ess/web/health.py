@@ -85,7 +85,10 @@ class _Numbers:
                 )
             ).all()
             seen = [
-                (row.name, (tx.now - row.seen_at).total_seconds()) for row in tx.session.exec(select(tables.Heartbeat))
+                (row.name, (tx.now - row.seen_at).total_seconds())
+                for row in tx.session.exec(
+                    select(tables.Heartbeat).where(col(tables.Heartbeat.name).not_like("worker:%"))
+                )
             ]
             lost, late = len(health.out_of_hand(tx)), health.overdue_s(tx)
             wrong, canary = alarms.standing(tx), health.canary(tx)

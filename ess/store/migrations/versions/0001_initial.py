@@ -34,6 +34,9 @@ def upgrade() -> None:
         sa.Column("handled_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index(
+        "inbound_unhandled", "inbound", ["received_at"], unique=False, postgresql_where=sa.text("handled_at IS NULL")
+    )
     op.create_table(
         "policy",
         sa.Column("id", sa.String(), nullable=False),
@@ -255,6 +258,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("claimed_by", sa.String(), nullable=True),
         sa.Column("doubtful_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("provider_ref", sa.String(), nullable=True),
         sa.Column("error", sa.String(), nullable=True),
@@ -289,6 +293,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_delivery_incident_id"), "delivery", ["incident_id"], unique=False)
     op.create_index("delivery_alert", "delivery", ["alert_id", "created_at"], unique=False)
+    op.create_index(
+        "delivery_unsent",
+        "delivery",
+        ["created_at"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('queued','sending','unknown')"),
+    )
     op.create_index(
         "delivery_follow_up",
         "delivery",

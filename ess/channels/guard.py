@@ -4,6 +4,7 @@ Both are kept on Redis, so that all workers count together.  Neither blocks a wo
 neither stops a message.
 """
 
+import threading
 from datetime import timedelta
 
 import structlog
@@ -36,28 +37,35 @@ class Guarded:
         self._limiter = FixedWindowRateLimiter(
             storage_from_string(broker_url, socket_timeout=1, socket_connect_timeout=1)
         )
-        client = Redis.from_url(broker_url, socket_timeout=1, socket_connect_timeout=1)
-        self._breaker = CircuitBreaker(
-            fail_max=failures,
-            reset_timeout=pause.total_seconds(),
-            # A number that cannot be reached, or a token that is too old, says nothing about the provider.
-            exclude=[PermanentFailure, ReplyRefused],
-            # The failure that opens it is still what happened to this message: its outcome may be unknown.
-            throw_new_error_on_trip=False,
-            state_storage=CircuitRedisStorage(STATE_CLOSED, client, namespace=f"ess:{channel}"),
-            name=channel,
-        )
+        self._client = Redis.from_url(broker_url, socket_timeout=1, socket_connect_timeout=1)
+        self._failures = failures
+        self._pause = pause
+        self._mine = threading.local()
 
     def send(self, envelope: Envelope) -> str:
         """As the channel does; above the rate TransientFailure, and while the breaker is open ChannelDown, at once."""
         if not self._has_room():
             raise TransientFailure(f"{self._channel}: more than {self._rate.amount} calls a second", after=_NEXT_SECOND)
         try:
-            return str(self._breaker.call(self._sender.send, envelope))
+            return str(self._breaker().call(self._sender.send, envelope))
         except CircuitBreakerError:
-            raise ChannelDown(
-                f"{self._channel} failed {self._breaker.fail_max} times in a row", code="breaker"
-            ) from None
+            raise ChannelDown(f"{self._channel} failed {self._failures} times in a row", code="breaker") from None
+
+    def _breaker(self) -> CircuitBreaker:
+        """One for each thread, all on the same state: pybreaker holds a lock for as long as a call lasts."""
+        breaker: CircuitBreaker | None = getattr(self._mine, "breaker", None)
+        if breaker is None:
+            breaker = self._mine.breaker = CircuitBreaker(
+                fail_max=self._failures,
+                reset_timeout=self._pause.total_seconds(),
+                # A number that cannot be reached, or a token that is too old, says nothing about the provider.
+                exclude=[PermanentFailure, ReplyRefused],
+                # The failure that opens it is still what happened to this message: its outcome may be unknown.
+                throw_new_error_on_trip=False,
+                state_storage=CircuitRedisStorage(STATE_CLOSED, self._client, namespace=f"ess:{self._channel}"),
+                name=self._channel,
+            )
+        return breaker
 
     def _has_room(self) -> bool:
         try:

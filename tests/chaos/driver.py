@@ -1,0 +1,148 @@
+"""One run: its schedule is played, everything is mended, and what is left is collected."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from stack import Deployment, wait_for
+
+from chaos.breaker import Breaker
+from chaos.evidence import Evidence, collect
+from chaos.people import Citizens, Responders
+from chaos.phones import GivenUp, Phones
+from chaos.schedule import (
+    BreakPart,
+    BreakProvider,
+    Deed,
+    Operate,
+    RepeatReceipts,
+    ReportByApi,
+    ReportByLine,
+    Schedule,
+)
+from chaos.world import World
+from ess.store.keys import KeyRole
+
+#: From the end of a run until nothing more is due: a call that died (20 s), a few leases, and slow machines.
+SETTLED_WITHIN_S = 90.0
+
+#: Promises that must be kept before all is said: of those for later, only arrivals and calls may be left.  A receipt
+#: for a message that was never recorded is looked for again for ten minutes, and nobody waits for it.
+_RESTLESS = """
+    SELECT count(*) FROM deadline
+    WHERE (due_at <= clock_timestamp() OR kind NOT IN ('arrive', 'follow_up')) AND subject NOT LIKE 'receipt:%'
+"""
+
+
+class Crew(ThreadPoolExecutor):
+    """Threads that say what went wrong in them."""
+
+    def __init__(self) -> None:
+        super().__init__(max_workers=128, thread_name_prefix="chaos")
+        self.futures: list[Future[Any]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """As the executor does it, and remembered."""
+        future = super().submit(fn, *args, **kwargs)
+        self.futures.append(future)
+        return future
+
+    def errors(self) -> list[str]:
+        """What was raised in threads that have ended, but for callers who gave up."""
+        raised = [future.exception() for future in self.futures if future.done()]
+        return [f"{type(error).__name__}: {error}" for error in raised if error and not isinstance(error, GivenUp)]
+
+
+class Driver:
+    """Plays one schedule in one world."""
+
+    def __init__(self, world: World, schedule: Schedule) -> None:
+        self._world = world
+        self._deployment: Deployment = world.deployment
+        self._schedule = schedule
+        self._phones = Phones(world.deployment)
+        self._citizens = Citizens(world, self._phones, schedule.seed)
+        self._responders = Responders(world, self._phones, schedule)
+        self._breaker = Breaker(world)
+
+    def run(self) -> Evidence:
+        """What is left, once all deeds are done, all is mended and everybody has answered."""
+        with Crew() as crew:
+            standing = [
+                crew.submit(self._responders.listen, crew),
+                crew.submit(self._breaker.supervise, self._phones.over),
+            ]
+            try:
+                doing = self._play(crew)
+                for future in doing:
+                    future.exception()  # has ended; what it raised is asked for below
+                self._deployment.mend()
+                self._responders.calm.set()
+                settled = self._settle(crew, standing)
+            finally:
+                self._phones.over.set()
+        mishaps = [*self._breaker.deaths, *crew.errors(), *settled]
+        return collect(self._deployment, self._phones.promises, self._breaker.disturbances, mishaps)
+
+    def _play(self, crew: Crew) -> list[Future[Any]]:
+        began, wakes = time.monotonic(), threading.Event()
+        futures = []
+        for at_s, deed in self._schedule.deeds:
+            wakes.wait(max(0.0, began + at_s - time.monotonic()))
+            futures.append(crew.submit(self._do, deed, crew))
+        wakes.wait(max(0.0, began + self._schedule.seconds - time.monotonic()))
+        return futures
+
+    def _do(self, deed: Deed, crew: Crew) -> None:
+        match deed:
+            case BreakPart():
+                self._breaker.break_part(deed)
+            case BreakProvider(fault):
+                answer = self._deployment.sim.post("/sim/faults", json=fault)
+                assert answer.status_code == 201, answer.text
+            case ReportByApi():
+                self._citizens.report_by_api(deed, crew)
+            case ReportByLine():
+                self._citizens.report_by_line(deed)
+            case RepeatReceipts():
+                self._repeat_receipts(deed)
+            case Operate():
+                self._operate(deed)
+
+    def _repeat_receipts(self, deed: RepeatReceipts) -> None:
+        ledger = self._deployment.sim.get("/sim/ledger").json()
+        sids = [entry["sid"] for entry in ledger if entry["kind"] == "sms" and entry["status"] == 201]
+        for sid in sids[-deed.n_messages :]:
+            for status in deed.statuses:
+                body = {"status": status, "code": 30005 if status == "undelivered" else None}
+                self._deployment.sim.post(f"/sim/sms/messages/{sid}/status", json=body)
+
+    def _operate(self, deed: Operate) -> None:
+        headers = self._deployment.bearer(KeyRole.SUPERVISOR)
+        try:
+            listed = self._deployment.http.get("/v1/incidents", headers=headers)
+        except Exception:  # noqa: BLE001  # a person who cannot open the board does something else
+            return
+        if listed.status_code != 200:
+            return
+        open_now = [row for row in listed.json()["incidents"] if row["state"] in {"alerting", "acknowledged"}]
+        if len(open_now) > 1:
+            body = {"into": open_now[1]["incident_id"]} if deed.operation == "merge" else {}
+            path = f"/v1/incidents/{open_now[0]['incident_id']}/{deed.operation}"
+            answer = self._phones.post(path, body, headers)
+            assert answer.status_code in {200, 409}, answer.text
+
+    def _settle(self, crew: Crew, standing: list[Future[Any]]) -> list[str]:
+        """Nothing is due and nobody is asked any more; otherwise that it was not so in time."""
+
+        def is_settled() -> bool:
+            idle = all(future.done() for future in list(crew.futures) if future not in standing)
+            return idle and self._deployment.count(_RESTLESS) == 0
+
+        try:
+            wait_for(is_settled, "everything that was due is done", SETTLED_WITHIN_S)
+        except AssertionError as late:
+            return [str(late)]
+        return []

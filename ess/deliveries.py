@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlmodel import col, select
+from sqlmodel import col, delete, select
 
 from ess.channels.envelope import Button, Envelope, Message, Press, Sender
 from ess.domain.duty import Channel
@@ -42,18 +42,22 @@ def send_delivery(engine: Engine, senders: Mapping[Channel, Sender], deadline_id
         claimed = _claim(engine, tx, deadline_id)
     if claimed is None:
         return
-    delivery, envelope = claimed
+    delivery, envelope, was_down = claimed
     outcome: str | TransientFailure | PermanentFailure
     try:
         outcome = senders[Channel(delivery.channel)].send(envelope)
     except (TransientFailure, PermanentFailure) as error:
         outcome = error
     with engine.store.transaction() as tx:
-        _record(engine, tx, delivery.id, delivery.attempt, deadline_id, outcome)
+        if _record(engine, tx, delivery.id, delivery.attempt, deadline_id, outcome) and was_down:
+            outages.end(tx, Channel(delivery.channel))
 
 
-def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery, Envelope] | None:
-    """Commit the attempt before the provider is called; None where there is nothing left to do."""
+def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery, Envelope, bool] | None:
+    """Commit the attempt before the provider is called; None where there is nothing left to do.
+
+    With the envelope comes whether the channel was down when it was last tried.
+    """
     deadline = tx.session.get(tables.Deadline, deadline_id, with_for_update={"skip_locked": True})
     if deadline is None or deadline.due_at > tx.now:
         return None
@@ -72,8 +76,8 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
         _lose_contact(engine, tx, delivery)
         return None
     token = delivery.reply_token if tx.now - delivery.created_at < _REPLY_TOKEN_LIVES else None
-    outage = outages.active(tx).get(Channel(delivery.channel))
-    if outage and not token:  # a reply costs nothing of a month's messages
+    outage = outages.standing(tx).get(Channel(delivery.channel))
+    if outage and outage.until > tx.now and not token:  # a reply costs nothing of a month's messages
         _wait_for_channel(engine, tx, delivery, deadline, outage.until, outage.reason)
         return None
     if delivery.state == DeliveryState.SENDING:  # its worker died in the call
@@ -82,7 +86,7 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
     delivery.attempt += 1
     delivery.claimed_until = deadline.wake_at = tx.now + _CALL_AT_MOST
     delivery.claimed_by = engine.run
-    return delivery, Envelope(
+    envelope = Envelope(
         id=delivery.id,
         to=delivery.envelope["to"],
         messages=tuple(_message(message) for message in delivery.envelope["messages"]),
@@ -90,6 +94,7 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
         reply_token=token,
         doubtful_since=delivery.doubtful_since,
     )
+    return delivery, envelope, outage is not None
 
 
 def _worse_than_none(tx: Transaction, delivery: Delivery) -> str | None:
@@ -124,17 +129,27 @@ def _record(
     attempt: int,
     deadline_id: int,
     outcome: str | TransientFailure | PermanentFailure,
-) -> None:
+) -> bool:
+    """Write down what became of the attempt; whether the provider took it."""
+    now = tx.now  # before anything changes: asking for it later would flush half of the changes
     delivery = tx.session.get_one(Delivery, delivery_id, with_for_update=True)
-    deadline = tx.session.get(tables.Deadline, deadline_id)
-    if delivery.attempt != attempt or delivery.state in _FINAL or deadline is None:
-        return  # taken for dead, and somebody else has gone on: their outcome counts
+    if delivery.attempt != attempt or delivery.state in _FINAL:
+        return False  # taken for dead, and somebody else has gone on: their outcome counts
     delivery.claimed_until = None
+    if isinstance(outcome, str):
+        delivery.state = DeliveryState.SENT
+        delivery.provider_ref = outcome or None
+        delivery.sent_at = now
+        delivery.error = None
+        tx.session.execute(delete(tables.Deadline).where(col(tables.Deadline.id) == deadline_id))
+        _note(tx, delivery, "delivery_sent")
+        return True
+    deadline = tx.session.get_one(tables.Deadline, deadline_id)
     match outcome:
         case ChannelDown():
             if outages.begin(tx, Channel(delivery.channel), str(outcome), engine.channel_pause):
                 alarm(engine, tx, "channel_down", down=delivery.channel.upper(), reason=str(outcome))
-            _wait_for_channel(engine, tx, delivery, deadline, tx.now + engine.channel_pause, str(outcome))
+            _wait_for_channel(engine, tx, delivery, deadline, now + engine.channel_pause, str(outcome))
         case ReplyRefused():
             delivery.state = DeliveryState.QUEUED
             delivery.reply_token = None
@@ -145,8 +160,8 @@ def _record(
             if outcome.unknown:
                 delivery.doubtful_since = delivery.doubtful_since or delivery.created_at
             delivery.error = str(outcome)
-            if tx.now + pause < delivery.expires_at:
-                deadline.due_at = deadline.wake_at = tx.now + pause
+            if now + pause < delivery.expires_at:
+                deadline.due_at = deadline.wake_at = now + pause
                 _note(tx, delivery, "delivery_retried", error=str(outcome))
             else:
                 tx.session.delete(deadline)
@@ -154,14 +169,7 @@ def _record(
         case PermanentFailure():
             tx.session.delete(deadline)
             fail(engine, tx, delivery, str(outcome))
-        case reference:
-            delivery.state = DeliveryState.SENT
-            delivery.provider_ref = reference or None
-            delivery.sent_at = tx.now
-            delivery.error = None
-            tx.session.delete(deadline)
-            outages.end(tx, Channel(delivery.channel))
-            _note(tx, delivery, "delivery_sent")
+    return False
 
 
 def fail(engine: Engine, tx: Transaction, delivery: Delivery, why: str) -> None:

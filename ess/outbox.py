@@ -4,9 +4,11 @@ Who is told over which channel is settled here, and the words are composed and k
 says the very same.  The calls to providers are in `deliveries`.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import cached_property
 from uuid import UUID
 
 from sqlalchemy import text
@@ -90,16 +92,30 @@ class Outbox:
         self._incident = incident
         self._reply_token = reply_token
         self._until = tx.now + incident.policy.fresh_for
-        self._down = outages.active(tx)
         self._alerts = {alert.id: alert for alert in incident.alerts}
         self._follow_ups = {follow_up.id: follow_up for follow_up in incident.follow_ups}
-        self._reports = list(tx.session.exec(select(tables.Report).where(tables.Report.incident_id == incident.id)))
-        asked = {alert.responder_id for alert in incident.alerts}
-        callers = {follow_up.responder_id for follow_up in incident.follow_ups if follow_up.responder_id}
-        self._people = responders.by_ids(tx, asked | callers)
-        row = tx.session.get_one(tables.Incident, incident.id)
-        self._about = About(
-            incident,
+
+    # Looked up when first needed: a decision that nobody is told of asks for none of these.
+    @cached_property
+    def _down(self) -> dict[Channel, tables.Outage]:
+        return outages.active(self._tx)
+
+    @cached_property
+    def _reports(self) -> list[tables.Report]:
+        query = select(tables.Report).where(tables.Report.incident_id == self._incident.id)
+        return list(self._tx.session.exec(query))
+
+    @cached_property
+    def _people(self) -> dict[UUID, tables.Responder]:
+        asked = {alert.responder_id for alert in self._alerts.values()}
+        callers = {call.responder_id for call in self._follow_ups.values() if call.responder_id}
+        return responders.by_ids(self._tx, asked | callers)
+
+    @cached_property
+    def _about(self) -> About:
+        row = self._tx.session.get_one(tables.Incident, self._incident.id)
+        return About(
+            self._incident,
             row.received_at,
             pin=(row.pin[0], row.pin[1]) if row.pin else None,
             minor=any(report.victim_is_minor for report in self._reports),
@@ -231,14 +247,14 @@ class Outbox:
 
     def _give_codes(self, alerts: Iterable[Alert]) -> None:
         """Two digits for each new alert, unique among the phone's open alerts and those of the last day."""
-        wanted = []
+        wanted: defaultdict[bytes, list[tables.Alert]] = defaultdict(list)
         for alert in alerts:
             row = self._tx.session.get_one(tables.Alert, alert.id)
             index = self._people[alert.responder_id].phone_index
             if row.reply_code is None and index is not None:
-                wanted.append((index, row))
+                wanted[index].append(row)
         # In one order everywhere, so that two incidents that alert the same phones never wait for each other.
-        for index, row in sorted(wanted, key=lambda pair: pair[0]):
+        for index, rows in sorted(wanted.items()):
             lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
             self._tx.session.execute(lock, {"key": index.hex()})
             day_ago = self._tx.now - timedelta(hours=24)
@@ -255,11 +271,14 @@ class Outbox:
                 )
                 .order_by(col(tables.Alert.created_at))
             ).all()
-            row.phone_index = index
-            row.reply_code = next_code(
-                [code for code, _ in others if code], {code for code, still in others if code and still}
-            )
-            self._tx.session.flush()
+            used = [code for code, _ in others if code]
+            open_now = {code for code, still in others if code and still}
+            for row in rows:
+                row.phone_index = index
+                row.reply_code = next_code(used, open_now)
+                if row.reply_code:
+                    used.append(row.reply_code)
+                    open_now.add(row.reply_code)
 
 
 def alarm(engine: Engine, tx: Transaction, key: str, **values: str) -> None:

@@ -168,7 +168,7 @@ def create(
         type=incident.type,
         state=incident.state,
         policy_id=freeze_policy(tx, incident.policy),
-        tracks=[],
+        tracks=_TRACKS.dump_python(incident.tracks, mode="json"),
         pin=list(pin) if pin else None,
         drill=drill,
         received_at=tx.now,

@@ -11,10 +11,14 @@ from ess.store import tables
 from ess.store.store import Transaction
 
 
+def standing(tx: Transaction) -> dict[Channel, tables.Outage]:
+    """The channels that were down when last tried."""
+    return {Channel(row.channel): row for row in tx.session.exec(select(tables.Outage))}
+
+
 def active(tx: Transaction) -> dict[Channel, tables.Outage]:
     """The channels that are not to be tried now."""
-    rows = tx.session.exec(select(tables.Outage).where(tables.Outage.until > tx.now))
-    return {Channel(row.channel): row for row in rows}
+    return {channel: row for channel, row in standing(tx).items() if row.until > tx.now}
 
 
 def begin(tx: Transaction, channel: Channel, reason: str, lasts: timedelta) -> bool:

@@ -4,6 +4,7 @@ What a transaction promises for now is published when it has committed, never be
 where it failed.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -11,7 +12,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import Engine, create_engine, func, select
+import psycopg
+from sqlalchemy import Engine, create_engine, event, func, select
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session
 
 from ess.domain.incident import DeadlineKind
@@ -74,8 +79,6 @@ class Store:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=5,
-            # A connection that died with its server is replaced instead of failing a report.
-            pool_pre_ping=True,
             # An error's text must not carry what was in the row.
             hide_parameters=True,
             connect_args={
@@ -84,6 +87,9 @@ class Store:
                 " -c idle_in_transaction_session_timeout=30s",
             },
         )
+
+        event.listen(self.engine, "checkin", _note_return)
+        event.listen(self.engine, "checkout", _ping_after_idling)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -109,3 +115,24 @@ def _once_each(due: Iterable[Deadline]) -> Iterable[Deadline]:
             yield row
         if row.kind == DeadlineKind.SELECT:
             choices.add(row.incident_id)
+
+
+#: A connection that was used within this is taken for alive; asking costs a round trip.
+_IDLE_S = 1.0
+
+
+def _note_return(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    record.info["returned"] = time.monotonic()
+
+
+def _ping_after_idling(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """A connection that died with its server is replaced instead of failing a report."""
+    if time.monotonic() - record.info.get("returned", time.monotonic()) < _IDLE_S:
+        return
+    try:
+        cursor = connection.cursor()
+        cursor.execute("SELECT 1")
+        cursor.close()
+        connection.rollback()
+    except psycopg.Error as error:
+        raise DisconnectionError from error  # the pool throws it away and takes another

@@ -26,6 +26,6 @@ RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent --shel
 COPY --from=packages /opt/ess /opt/ess
 COPY --from=packages /app /app
 WORKDIR /app
-ENV PATH=/opt/ess/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/ess/bin:$PATH PYTHONPATH=/app MALLOC_ARENA_MAX=2 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001
 CMD ["ess", "--help"]

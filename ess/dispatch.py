@@ -20,7 +20,7 @@ from sqlmodel import col, func, select
 from ess import geo, outbox
 from ess.conversation.answer import Verb
 from ess.domain import incident as life
-from ess.domain.duty import Role
+from ess.domain.duty import Responder, Role
 from ess.domain.errors import AlreadyRecorded, Conflict, NotFound, Refused
 from ess.domain.follow_up import FollowUpState, Outcome
 from ess.domain.incident import Decision, Incident, decide, receive
@@ -203,8 +203,9 @@ def select_responders(engine: Engine, deadline_id: int) -> None:
         if found is None:
             return
         decision = Decision(found[0])
+        pool = _pool(tx, decision.incident)
         while due := _choice_due(decision.incident, tx.now):
-            decision = decision.then(decide(decision.incident, _choice(tx, decision.incident, due), tx.now))
+            decision = decision.then(decide(decision.incident, _choice(tx, decision.incident, due, pool), tx.now))
         _finish(engine, tx, decision)
 
 
@@ -214,14 +215,24 @@ def _choice_due(incident: Incident, now: datetime) -> life.Deadline | None:
     return min(choices, default=None)
 
 
-def _choice(tx: Transaction, incident: Incident, deadline: life.Deadline) -> life.AlertResponders:
+def _pool(tx: Transaction, incident: Incident) -> list[Responder]:
+    """Everybody whom a step of the policy could alert where the incident is, in one query."""
+    policy = incident.policy
+    steps = [step for track in policy.tracks for step in track.steps]
+    targets = [target for step in steps for target in step.alert] + list(policy.last_resort.alert)
+    drill = tx.session.get_one(tables.Incident, incident.id).drill
+    return responders.candidates(tx, targets, incident.place, drill=drill)
+
+
+def _choice(
+    tx: Transaction, incident: Incident, deadline: life.Deadline, pool: Sequence[Responder]
+) -> life.AlertResponders:
     track = incident.track(deadline.subject)
-    targets = incident.policy.targets(track.name, track.step)
     row = tx.session.get_one(tables.Incident, incident.id)
     last_resort = track.state is life.TrackState.UNANSWERED
     considered = choose(
-        targets,
-        responders.candidates(tx, targets, incident.place, drill=row.drill),
+        incident.policy.targets(track.name, track.step),
+        pool,
         incident.place,
         (row.pin[0], row.pin[1]) if row.pin else None,
         frozenset() if last_resort else incident.asked(track.name),

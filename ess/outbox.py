@@ -40,6 +40,11 @@ from ess.store import Transaction, outages, responders, tables
 from ess.store.tables import Delivery
 from ess.wake import SEND
 
+#: In the order given, the same everywhere, so that two incidents that alert the same phones never wait for each other.
+_LOCK_PHONES = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(key, 0))"
+    " FROM (SELECT unnest(CAST(:keys AS text[])) AS key) AS phones"
+)
 #: What is told of a channel or a program is old after this.
 _ALARM_LIVES = timedelta(minutes=30)
 #: From the wish that binds most to the one that binds least.
@@ -253,32 +258,43 @@ class Outbox:
             index = self._people[alert.responder_id].phone_index
             if row.reply_code is None and index is not None:
                 wanted[index].append(row)
-        # In one order everywhere, so that two incidents that alert the same phones never wait for each other.
-        for index, rows in sorted(wanted.items()):
-            lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
-            self._tx.session.execute(lock, {"key": index.hex()})
-            day_ago = self._tx.now - timedelta(hours=24)
-            is_open = col(tables.Alert.state).in_({AlertState.OPEN, *TAKEN}) & col(tables.Incident.state).not_in(
-                {State.RESOLVED, *ENDED}
-            )
-            others = self._tx.session.exec(
-                select(tables.Alert.reply_code, is_open)
-                .join(tables.Incident, col(tables.Incident.id) == col(tables.Alert.incident_id))
-                .where(
-                    tables.Alert.phone_index == index,
-                    col(tables.Alert.reply_code).is_not(None),
-                    (col(tables.Alert.created_at) > day_ago) | is_open,
-                )
-                .order_by(col(tables.Alert.created_at))
-            ).all()
-            used = [code for code, _ in others if code]
-            open_now = {code for code, still in others if code and still}
+        if not wanted:
+            return
+        self._tx.session.execute(_LOCK_PHONES, {"keys": sorted(index.hex() for index in wanted)})
+        used, open_now = self._codes_of(wanted)
+        for index, rows in wanted.items():
             for row in rows:
                 row.phone_index = index
-                row.reply_code = next_code(used, open_now)
+                row.reply_code = next_code(used[index], open_now[index])
                 if row.reply_code:
-                    used.append(row.reply_code)
-                    open_now.add(row.reply_code)
+                    used[index].append(row.reply_code)
+                    open_now[index].add(row.reply_code)
+
+    def _codes_of(
+        self, phones: Collection[bytes]
+    ) -> tuple[defaultdict[bytes, list[str]], defaultdict[bytes, set[str]]]:
+        """For each phone the codes of the last day, the oldest first, and those that are open now."""
+        is_open = col(tables.Alert.state).in_({AlertState.OPEN, *TAKEN}) & col(tables.Incident.state).not_in(
+            {State.RESOLVED, *ENDED}
+        )
+        rows = self._tx.session.exec(
+            select(tables.Alert.phone_index, tables.Alert.reply_code, is_open)
+            .join(tables.Incident, col(tables.Incident.id) == col(tables.Alert.incident_id))
+            .where(
+                col(tables.Alert.phone_index).in_(phones),
+                col(tables.Alert.reply_code).is_not(None),
+                (col(tables.Alert.created_at) > self._tx.now - timedelta(hours=24)) | is_open,
+            )
+            .order_by(col(tables.Alert.created_at))
+        )
+        used: defaultdict[bytes, list[str]] = defaultdict(list)
+        open_now: defaultdict[bytes, set[str]] = defaultdict(set)
+        for index, code, still in rows:
+            if index is not None and code is not None:
+                used[index].append(code)
+                if still:
+                    open_now[index].add(code)
+        return used, open_now
 
 
 def alarm(engine: Engine, tx: Transaction, key: str, **values: str) -> None:

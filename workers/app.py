@@ -6,6 +6,8 @@ messages when processes die, so nothing rests on it but speed (docs/adr/0001).
 
 import os
 import threading
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import structlog
@@ -18,12 +20,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from config.settings import Settings
 from ess import geo
 from ess.channels.envelope import Sender
-from ess.channels.senders import senders
 from ess.domain.duty import Channel
 from ess.engine import RUN, Engine, open_engine
 from ess.logs import configure
 from ess.store import health
-from ess.wake import BROKER_TRANSPORT_OPTIONS, CELERY_QUEUES, DISPATCH, TASKS, Waker, producer
+from ess.wake import BROKER_TRANSPORT_OPTIONS, CELERY_QUEUES, DISPATCH, INTAKE, NOTIFY, TASKS, Waker, producer
 
 log = structlog.get_logger()
 
@@ -74,6 +75,11 @@ app.conf.update(
 )
 
 
+def _senders_room() -> ModuleType:
+    """The SDKs: 40 MiB and most of a second, so only a worker that sends has them."""
+    return import_module("ess.channels.senders")
+
+
 class _Hold:
     """What one worker process holds open: made after the fork, because connections do not survive one."""
 
@@ -93,7 +99,7 @@ class _Hold:
     def senders(self) -> dict[Channel, Sender]:
         with self._lock:
             if self._senders is None:
-                self._senders = senders(settings)
+                self._senders = _senders_room().senders(settings)
             return self._senders
 
     def close(self) -> None:
@@ -118,10 +124,13 @@ class Pulse(bootsteps.StartStopStep):
 
     def start(self, worker: Any) -> None:
         """Begin with the worker."""
-        # Outlines and names take a tenth of a second to read: now, and not within the first incident.
-        geo.locate(13.7563, 100.5018)
-        geo.find("จ.กรุงเทพ")
         queues = tuple(worker.app.amqp.queues.consume_from)
+        # What takes long to read is read now, and not within the first incident.
+        if NOTIFY in queues:
+            _senders_room()
+        if DISPATCH in queues or INTAKE in queues:
+            geo.locate(13.7563, 100.5018)
+            geo.find("จ.กรุงเทพ")
         threading.Thread(target=self._beat, args=(worker.hostname, queues), name="pulse", daemon=True).start()
 
     def _beat(self, node: str, queues: tuple[str, ...]) -> None:

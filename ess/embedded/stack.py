@@ -76,7 +76,7 @@ class Stack:
         return self._process(
             "flower",
             [
-                *(sys.executable, "-m", "celery", "-A", "workers.app", "flower"),
+                *(sys.executable, "-m", "celery", "-A", "workers.window", "flower"),
                 *(f"--address={self.host}", f"--port={self.flower_port}", "--read-only", "--logging=warning"),
             ],
             ready=f"{self.flower_url}/healthcheck",
@@ -132,6 +132,8 @@ def make_stack(
         "ESS_PORT": str(settings.port),
         "ESS_FLOWER_PORT": str(settings.flower_port),
         "PYTHONUNBUFFERED": "1",
+        # Threads that each keep an arena of memory of their own keep it for good.
+        "MALLOC_ARENA_MAX": "2",
         # By the environment, where no list of processes shows it.
         **({"FLOWER_BASIC_AUTH": settings.flower_auth.get_secret_value()} if settings.flower_auth else {}),
         **(more or {}),

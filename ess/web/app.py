@@ -10,7 +10,7 @@ from config.settings import HERE, Settings
 from ess.engine import open_engine
 from ess.logs import configure
 from ess.wake import Waker, producer
-from ess.web import board, health, incidents, problems, reports, webhooks
+from ess.web import auth, board, health, incidents, problems, reports, webhooks
 
 
 def create_app() -> FastAPI:
@@ -33,6 +33,7 @@ def create_app() -> FastAPI:
     )
     app.state.settings = settings
     app.state.engine = engine
+    app.state.keys = auth.KeyRing()
     app.state.broker = health.broker(settings)
     app.add_middleware(problems.BodyLimit)
     problems.install(app)

@@ -1,6 +1,7 @@
 """Who is calling: `Authorization: Bearer KEY`, or for pages that people open, a browser's name and password
 with the key as the password."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -29,14 +30,37 @@ def engine_of(request: Request) -> Engine:
     return engine
 
 
-def _caller(engine: Engine, key: str, wanted: KeyRole) -> Caller | None:
-    with engine.store.transaction() as tx:
-        row = find_key(tx, key)
-    if row is None:
+class KeyRing:
+    """Whose key it was a moment ago: an intake service that sends many reports is looked up once for all of them."""
+
+    #: A key that was taken back opens nothing after this.
+    _FRESH_S = 5.0
+    _MOST = 1000
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, Caller | None]] = {}
+
+    def owner(self, engine: Engine, key: str) -> Caller | None:
+        """The owner of the key, None where it is nobody's."""
+        known_at, caller = self._known.get(key, (float("-inf"), None))
+        if time.monotonic() - known_at < self._FRESH_S:
+            return caller
+        with engine.store.transaction() as tx:
+            row = find_key(tx, key)
+        caller = Caller(row.name, KeyRole(row.role)) if row else None
+        if len(self._known) >= self._MOST:  # somebody guesses
+            self._known.clear()
+        self._known[key] = time.monotonic(), caller
+        return caller
+
+
+def _caller(request: Request, key: str, wanted: KeyRole) -> Caller | None:
+    ring: KeyRing = request.app.state.keys
+    caller = ring.owner(engine_of(request), key)
+    if caller is None:
         return None
-    caller = Caller(row.name, KeyRole(row.role))
     if not caller.role.includes(wanted):
-        raise HTTPException(403, f"a key with the role {wanted} is needed; {row.name} has the role {row.role}")
+        raise HTTPException(403, f"a key with the role {wanted} is needed; {caller.name} has the role {caller.role}")
     return caller
 
 
@@ -46,7 +70,7 @@ def caller_with(wanted: KeyRole) -> Callable[..., Caller]:
     def check(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> Caller:
-        caller = _caller(engine_of(request), credentials.credentials, wanted) if credentials else None
+        caller = _caller(request, credentials.credentials, wanted) if credentials else None
         if caller is None:
             raise HTTPException(
                 401,
@@ -60,7 +84,7 @@ def caller_with(wanted: KeyRole) -> Callable[..., Caller]:
 
 def reader(request: Request, credentials: Annotated[HTTPBasicCredentials | None, Depends(_basic)]) -> Caller:
     """A dependency for pages: somebody who may see incidents."""
-    caller = _caller(engine_of(request), credentials.password, KeyRole.OPERATOR) if credentials else None
+    caller = _caller(request, credentials.password, KeyRole.OPERATOR) if credentials else None
     if caller is None:
         raise HTTPException(
             401,

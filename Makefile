@@ -37,7 +37,7 @@ bench: setup ## measures on this machine, beside a floor measured in the same ru
 	@$(BIN)/python tests/bench $(ARGS)
 
 chaos: setup ## breaks everything at random and judges; ARGS="--seconds N --seed N"
-	@$(BIN)/python tests/chaos $(ARGS)
+	@cd tests && ../$(BIN)/python -m chaos $(ARGS)
 
 format: setup ## formats the code and repairs what the linter can
 	@$(BIN)/ruff format .

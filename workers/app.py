@@ -15,6 +15,8 @@ from celery import Celery, bootsteps
 from celery.app.amqp import AMQP
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 from kombu import Connection
+from kombu.transport import redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.settings import Settings
@@ -31,14 +33,36 @@ log = structlog.get_logger()
 settings = Settings()
 
 
+class _Channel(redis.Channel):
+    """Says that its connection is closed, where kombu 5.7 fails on the absent client and takes the worker with it.
+
+    That is when a task ends, or the channel is closed, after Redis has gone (kombu#582).  The message comes back
+    anyway: its row is due again, or Redis restores it after the visibility timeout.
+    """
+
+    def _connparams(self, *args: Any, **kwargs: Any) -> Any:
+        if self.connection.client is None:
+            raise RedisConnectionError("this channel's connection is closed")
+        return super()._connparams(*args, **kwargs)
+
+
+class _Transport(redis.Transport):
+    Channel = _Channel
+
+
 class _EagerConnection(Connection):
-    """Looks for a broker that is away every second: kombu's own pauses grow to half a minute."""
+    """Looks for a broker that is away every second, and outlives its going."""
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
-        """As kombu does, but soon."""
+        """As kombu does, whose own pauses grow to half a minute."""
         return super().ensure_connection(
             *args, **{"interval_start": 1, "interval_step": 0, "interval_max": 1, **kwargs}
         )
+
+    def get_transport_cls(self) -> type:
+        """Ours for Redis; Sentinel's as it is."""
+        found = super().get_transport_cls()
+        return _Transport if found is redis.Transport else found
 
 
 class _Amqp(AMQP):

@@ -253,5 +253,15 @@ def test_what_a_decision_names_is_there(path: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+# --- the failure modes -----------------------------------------------------------------------------------
+def test_every_failure_mode_names_a_test_that_exists() -> None:
+    promised = (ROOT / "docs" / "failure-modes.md").read_text(encoding="utf-8")
+    names = re.findall(r"`(test_\w+)(…?)`", promised)
+    assert len(names) > 10
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    missing = [name for name, more in names if f"def {name}{'' if more else '('}" not in tests]
+    assert missing == []
+
+
 if __name__ == "__main__":
     DIAGRAM.write_text(drawn(), encoding="utf-8")

@@ -37,7 +37,7 @@ from ess.domain.incident import (
 from ess.domain.report import Contact
 from ess.engine import Engine
 from ess.store import Transaction, outages, responders, tables
-from ess.store.tables import Delivery
+from ess.store.tables import Delivery, DeliveryState
 from ess.wake import SEND
 
 #: In the order given, the same everywhere, so that two incidents that alert the same phones never wait for each other.
@@ -124,7 +124,10 @@ class Outbox:
             row.received_at,
             pin=(row.pin[0], row.pin[1]) if row.pin else None,
             minor=any(report.victim_is_minor for report in self._reports),
-            contact=min((Contact(report.contact) for report in self._reports), key=_STRICTEST.index),
+            # A merged incident has given its reports away.
+            contact=min(
+                (Contact(report.contact) for report in self._reports), key=_STRICTEST.index, default=Contact.NONE
+            ),
         )
 
     def carry_out(self, effects: Iterable[Effect]) -> None:
@@ -133,8 +136,10 @@ class Outbox:
         self._give_codes([self._alerts[effect.alert_id] for effect in effects if isinstance(effect, AskResponder)])
         for effect in effects:
             match effect:
-                case AskResponder(alert_id):
-                    self.ask(self._alerts[alert_id])
+                case AskResponder(alert_id, again):
+                    # What waits to be sent already says it: a stalled channel must not fill up with repetitions.
+                    if not (again and self._waits(alert_id)):
+                        self.ask(self._alerts[alert_id])
                 case TellResponder(alert_id, key, holder):
                     self._tell_responder(self._alerts[alert_id], key, holder)
                 case TellReporter(key, arrival_at):
@@ -249,6 +254,15 @@ class Outbox:
         )
         found = self._tx.session.exec(query).first()
         return Channel(found) if found else None
+
+    def _waits(self, alert_id: UUID) -> bool:
+        """Whether the alert is still to be sent."""
+        query = select(Delivery.id).where(
+            Delivery.alert_id == alert_id,
+            Delivery.message == "alert",
+            col(Delivery.state).in_({DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.UNKNOWN}),
+        )
+        return self._tx.session.exec(query).first() is not None
 
     def _give_codes(self, alerts: Iterable[Alert]) -> None:
         """Two digits for each new alert, unique among the phone's open alerts and those of the last day."""

@@ -64,8 +64,11 @@ def remove_postgres(data_dir: Path) -> None:
     folder = (data_dir / "postgres").resolve()
     if (short := _short_socket_folder(folder)).exists():
         short.rmdir()
-    shutil.rmtree(folder)
-    (data_dir / "postgres").unlink(missing_ok=True)  # root's link
+    if (data_dir / "postgres").is_symlink():
+        root.remove(folder)
+        (data_dir / "postgres").unlink()
+    else:
+        shutil.rmtree(folder)
 
 
 def create_database(url: str, name: str, *, template: str | None = None) -> str:

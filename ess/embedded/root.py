@@ -50,6 +50,12 @@ def place(link: Path) -> Path:
     return folder
 
 
+def remove(folder: Path) -> None:
+    """The folder that `place` made is gone; another start may take it for abandoned at the same moment."""
+    with _locked(_our_folder()):
+        shutil.rmtree(folder, ignore_errors=not folder.exists())
+
+
 def reachable_copy(package: Path) -> Path:
     """The same package where every account may run its programs; root's home is closed to others."""
     with _locked(_our_folder()) as ours:

@@ -49,8 +49,12 @@ class Rows:
 
 
 def lock(tx: Transaction, incident_id: UUID) -> Incident:
-    """The incident, held until the transaction ends: whoever comes second waits and sees what the first did."""
-    query = select(tables.Incident).where(tables.Incident.id == incident_id).with_for_update()
+    """The incident, held until the transaction ends: whoever comes second waits and sees what the first did.
+
+    A fact of its timeline may be added meanwhile: its foreign key would else wait for this lock, and whoever then
+    locks the incident too would wait for ever.
+    """
+    query = select(tables.Incident).where(tables.Incident.id == incident_id).with_for_update(key_share=True)
     row = tx.session.exec(query).one_or_none()
     if row is None:
         raise NotFound(f"there is no incident {incident_id}")
@@ -63,7 +67,7 @@ def lock_for(tx: Transaction, deadline_id: int) -> tuple[Incident, Deadline] | N
         select(tables.Incident)
         .join(tables.Deadline, col(tables.Deadline.incident_id) == col(tables.Incident.id))
         .where(tables.Deadline.id == deadline_id)
-        .with_for_update(of=tables.Incident)
+        .with_for_update(of=tables.Incident, key_share=True)
     )
     row = tx.session.exec(query).one_or_none()
     if row is None:

@@ -229,3 +229,18 @@ def test_an_alert_that_was_taken_back_before_it_left_lights_up_no_phone(story: S
     incident.told("delivery_expired", responder=radio.ref, times=2, within_s=PATIENCE_S)
     assert radio.messages() == [], "neither the alert nor its being taken back"
     station.may_hear("เหตุด่วน")
+
+
+def test_numbers_that_all_fail_at_once_wait_for_nobody(story: Story) -> None:
+    """Each failure looks for the next person in the same incident, at the same instant."""
+    stations = [story.station(SURAT_THANI, SMS_ONLY, district=f"84{i:02}") for i in range(2, 6)]
+    desk = story.desk()
+    story.care_team(SURAT_THANI)
+    story.breaks("twilio", "error_code", code=21211, times=None)
+    incidents = [story.citizen(line=False).reports_by_api("assault", at=SURAT_THANI) for _ in range(4)]
+    for incident in incidents:
+        desk.hears(incident.code, within_s=30)
+    assert "DeadlockDetected" not in story.deployment.log_text("worker-1", "worker-2")
+    assert not any(incident.facts("step_expired") for incident in incidents)
+    for station in stations:
+        station.may_hear("ESS")

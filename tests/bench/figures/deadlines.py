@@ -10,6 +10,7 @@ from plans import Question, explained, nodes, timed
 from world import World
 
 from ess.store import deadlines
+from ess.wake import TASKS
 from figures.alerts import CONNECTIONS
 
 _BATCH = 500
@@ -117,7 +118,7 @@ def together(world: World, scale: Scale) -> Figure:
 def pending(world: World, scale: Scale) -> Figure:
     """What the clock asks each second, and the workers' memory, as the table grows."""
     asked: dict[str, Question] = {
-        "claim": partial(deadlines.claim, most=_BATCH),
+        "claim": partial(deadlines.claim, kinds=list(TASKS), most=_BATCH),
         "next_wake": partial(deadlines.next_wake_in, at_most=timedelta(seconds=1)),
     }
     spreads: dict[int, dict[str, Spread]] = {}

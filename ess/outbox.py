@@ -28,6 +28,7 @@ from ess.domain.incident import (
     AskResponder,
     Decision,
     Effect,
+    Fact,
     Incident,
     State,
     TellReporter,
@@ -36,7 +37,7 @@ from ess.domain.incident import (
 )
 from ess.domain.report import Contact
 from ess.engine import Engine
-from ess.store import Transaction, outages, responders, tables
+from ess.store import Transaction, incidents, outages, responders, tables
 from ess.store.tables import Delivery, DeliveryState
 from ess.wake import SEND
 
@@ -137,8 +138,10 @@ class Outbox:
         for effect in effects:
             match effect:
                 case AskResponder(alert_id, again):
-                    # What waits to be sent already says it: a stalled channel must not fill up with repetitions.
-                    if not (again and self._waits(alert_id)):
+                    # What waits to be sent says it already: a stalled channel must not fill up with repetitions.
+                    if again and self._waits(alert_id):
+                        incidents.note(self._tx, self._incident.id, Fact("alert_waits", {"alert_id": alert_id}))
+                    else:
                         self.ask(self._alerts[alert_id])
                 case TellResponder(alert_id, key, holder):
                     self._tell_responder(self._alerts[alert_id], key, holder)

@@ -48,6 +48,7 @@ _SENTENCES: dict[str, str] = {
     "responder_wrote": "{who} wrote something (kept encrypted)",
     "closed": "CLOSED by {by}",
     "cancelled": "cancelled by {by}: {reason}",
+    "alert_waits": "not asked once more: the alert before still waits to be sent",
     "taken_in_hand": "was in nobody's hand: the audit has it taken up again",
     "escalated": "escalated by {by}: {track}, step {step} is over",
     "assigned": "assigned by {by}: {who}",

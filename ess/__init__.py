@@ -4,7 +4,9 @@ Start with `ess.domain.incident`: it tells the whole life of an incident, and de
 report through the shell:
 
     web, conversation, workers   a report comes in (HTTP, LINE, Celery)
+    inbox                        what LINE and Twilio sent is kept, then understood
     dispatch                     one function for each thing that a person or the clock can do
+    outbox, deliveries           what is to be said, to whom and how; the calls that say it
     geo                          pin or address → province and district
     store                        the rows, which are the truth; `wake` tells the workers after commit
     channels                     LINE and Twilio, through their SDKs

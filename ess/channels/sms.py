@@ -26,8 +26,9 @@ _TWILIO = "https://api.twilio.com"
 _TOO_MANY = 429
 _SERVER_ERROR = 500
 
-#: Twilio's codes for "not this number, ever".  https://www.twilio.com/docs/api/errors
-PERMANENT = frozenset({"21211", "21610", "21614", "30004", "30005", "30006"})
+#: Twilio's codes for "not now": a queue is full or somebody is slow, and nothing was sent.  Every other refusal
+#: concerns this number for good.  https://www.twilio.com/docs/api/errors
+PASSING = frozenset({"21611", "30001", "30036", "30410"})
 #: The account or region must be changed by a person, so nobody gets SMS until then.
 CONFIGURATION = frozenset({"20003", "21408", "21606", "21609", "21659", "21660"})
 
@@ -112,6 +113,8 @@ def _translated(error: TwilioRestException) -> Exception:
         return TransientFailure("Twilio: too many requests")
     if error.status >= _SERVER_ERROR:
         return TransientFailure(f"Twilio answered {error.status}", unknown=True)
+    if code in PASSING:
+        return TransientFailure(f"Twilio refused with {code}, for now")
     if code in CONFIGURATION:
         return ChannelDown(f"Twilio refused with {code}: a person must change the account", code=code)
     return PermanentFailure(f"Twilio refused with {code}", code=code)

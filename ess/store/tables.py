@@ -158,7 +158,7 @@ class FollowUp(SQLModel, table=True):
 
 
 class DeliveryState(StrEnum):
-    """Where one attempt to say something to somebody stands; the last four never change again."""
+    """Where one attempt to say something to somebody stands; the last three never change again."""
 
     QUEUED = "queued"
     #: Committed before the provider is called.

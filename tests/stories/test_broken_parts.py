@@ -244,3 +244,12 @@ def test_numbers_that_all_fail_at_once_wait_for_nobody(story: Story) -> None:
     assert not any(incident.facts("step_expired") for incident in incidents)
     for station in stations:
         station.may_hear("ESS")
+
+
+def test_a_refusal_that_passes_is_tried_again_and_reaches_the_same_person(story: Story) -> None:
+    station = story.station(SURAT_THANI, SMS_ONLY)
+    story.care_team(SURAT_THANI)
+    story.breaks("twilio", "error_code", code=21611, to=station.phone)
+    incident = story.citizen(line=False).reports_by_api("assault", at=SURAT_THANI)
+    station.hears("ESS")
+    assert not incident.facts("unreachable")

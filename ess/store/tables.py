@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, DateTime, Identity, Index, LargeBinary, String, text
+from sqlalchemy import BigInteger, DateTime, Identity, Index, Integer, LargeBinary, PrimaryKeyConstraint, String, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
@@ -39,6 +39,7 @@ class Incident(SQLModel, table=True):
         Index("incident_open", "received_at", postgresql_where=text("state NOT IN ('closed','cancelled','merged')")),
         Index("incident_listing", "received_at", "id"),
         Index("incident_drill", "received_at", postgresql_where=text("drill")),
+        Index("incident_near", "cell", "received_at", postgresql_where=text("cell IS NOT NULL")),
     )
 
     id: UUID = Field(primary_key=True)
@@ -50,6 +51,8 @@ class Incident(SQLModel, table=True):
     province_code: str | None = Field(default=None, index=True)
     #: `[latitude, longitude]`.
     pin: list[float] | None = Field(default=None, sa_type=_SECRET)
+    #: Keyed hash of the square of the map that holds the pin, so that neighbours are found without reading any pin.
+    cell: bytes | None = Field(default=None, sa_type=_INDEX)
     tracks: list[dict[str, Any]] = Field(sa_type=_JSON)
     merged_into: UUID | None = Field(default=None, foreign_key="incident.id")
     #: Runs through the whole engine and can reach nobody real.
@@ -107,14 +110,129 @@ class Responder(SQLModel, table=True):
     phone_index: bytes | None = Field(default=None, sa_type=_INDEX, index=True)
     line_user_id: str | None = Field(default=None, sa_type=_SECRET)
     line_index: bytes | None = Field(default=None, sa_type=_INDEX, index=True)
+    #: What the unit covers where codes do not say it: a ring of `[latitude, longitude]`, closed or not.
+    outline: list[list[float]] | None = Field(default=None, sa_type=_JSON)
+    #: What they can beside their role, such as `children` or `sign_language`.
+    skills: list[str] = Field(default_factory=list, sa_type=ARRAY(String))
+    #: Open incidents that they can hold at once; None: as many as there are.
+    capacity: int | None = None
+    #: Seconds to rest after a call-out ended, while others are free.
+    rest_s: int = 0
     #: In order of preference.
     channels: list[str] = Field(sa_type=ARRAY(String))
+    #: When somebody last answered over LINE, or linked the account.
+    line_verified_at: datetime | None = Field(default=None, sa_type=_INSTANT)
+    #: When somebody last answered from this phone.
+    phone_verified_at: datetime | None = Field(default=None, sa_type=_INSTANT)
     #: Their account has blocked ours: LINE takes every message and shows none.
     line_blocked: bool = False
     #: Exists only to be alerted by drills.
     drill: bool = False
     active: bool = True
     leave_until: datetime | None = Field(default=None, sa_type=_INSTANT)
+
+
+class Jurisdiction(SQLModel, table=True):
+    """One area that a responder may be alerted for; the role stands here too, so that one index finds both."""
+
+    __tablename__ = "jurisdiction"
+    __table_args__ = (PrimaryKeyConstraint("role", "area_code", "responder_id", name="jurisdiction_pkey"),)
+
+    role: str
+    #: DOPA code of a province (2 digits), district (4) or sub-district (6), or `TH`.  By the C collation, so that a
+    #: province's index range holds its districts.
+    area_code: str = Field(sa_type=String(collation="C"))
+    responder_id: UUID = Field(foreign_key="responder.id", index=True, ondelete="CASCADE")
+
+
+class Rota(SQLModel, table=True):
+    """Who of a group is on duty when: shifts that repeat, and the people who take turns in them."""
+
+    __tablename__ = "rota"
+
+    name: str = Field(primary_key=True)
+    #: `TH` or the DOPA code of what it serves, for looking up and for warnings.
+    area_code: str = Field(index=True)
+    role: str
+    #: The shifts, rotation and substitute, as `ess.domain` knows them; responders by their `ref`.
+    body: dict[str, Any] = Field(sa_type=_JSON)
+
+
+class Cover(SQLModel, table=True):
+    """Somebody takes a rota's duty between two instants, instead of whoever's turn it is."""
+
+    __tablename__ = "cover"
+    __table_args__ = (Index("cover_of_rota", "rota", "ends_at"),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    rota: str = Field(foreign_key="rota.name", ondelete="CASCADE")
+    starts_at: datetime = Field(sa_type=_INSTANT)
+    ends_at: datetime = Field(sa_type=_INSTANT)
+    #: The `ref` of whoever has the duty; None: nobody, on purpose.
+    ref: str | None = None
+    reason: str = ""
+    created_at: datetime = Field(sa_type=_INSTANT)
+
+
+class LinkCode(SQLModel, table=True):
+    """A code that links a LINE account to a responder, once, when it is typed into the chat."""
+
+    __tablename__ = "link_code"
+
+    #: Keyed hash of the code.
+    id: bytes = Field(primary_key=True, sa_type=_INDEX)
+    responder_id: UUID = Field(foreign_key="responder.id", index=True, ondelete="CASCADE")
+    expires_at: datetime = Field(sa_type=_INSTANT)
+    used_at: datetime | None = Field(default=None, sa_type=_INSTANT)
+
+
+class RollCall(SQLModel, table=True):
+    """Everybody in the roster is asked to tap once, to learn whom an alert would not reach."""
+
+    __tablename__ = "roll_call"
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    asked_at: datetime = Field(sa_type=_INSTANT)
+    #: Whoever has not answered by then is reported.
+    closes_at: datetime = Field(sa_type=_INSTANT)
+    reported_at: datetime | None = Field(default=None, sa_type=_INSTANT)
+
+
+class RollCallAnswer(SQLModel, table=True):
+    """One responder who was asked in a roll call."""
+
+    __tablename__ = "roll_call_answer"
+
+    roll_call_id: UUID = Field(primary_key=True, foreign_key="roll_call.id", ondelete="CASCADE")
+    responder_id: UUID = Field(primary_key=True, foreign_key="responder.id", ondelete="CASCADE")
+    channel: str | None = None
+    answered_at: datetime | None = Field(default=None, sa_type=_INSTANT)
+
+
+class OutlineSet(SQLModel, table=True):
+    """Official outlines that were imported; the newest that is not withdrawn is used."""
+
+    __tablename__ = "outline_set"
+
+    id: int | None = Field(default=None, sa_type=BigInteger, sa_column_args=(Identity(),), primary_key=True)
+    #: The file's name, and what is in it.
+    source: str
+    levels: list[int] = Field(sa_type=ARRAY(Integer))
+    body: bytes = Field(sa_type=LargeBinary)
+    imported_at: datetime = Field(sa_type=_INSTANT)
+    withdrawn_at: datetime | None = Field(default=None, sa_type=_INSTANT)
+
+
+class Geocode(SQLModel, table=True):
+    """What an online geocoder said about an address, so that it is asked once."""
+
+    __tablename__ = "geocode"
+
+    #: Keyed hash of the geocoder's name and the address.
+    id: bytes = Field(primary_key=True, sa_type=_INDEX)
+    #: `[latitude, longitude]`, or nothing where it found nothing.
+    found: list[float] | None = Field(default=None, sa_type=_SECRET)
+    asked_at: datetime = Field(sa_type=_INSTANT)
 
 
 class Alert(SQLModel, table=True):
@@ -124,6 +242,7 @@ class Alert(SQLModel, table=True):
     __table_args__ = (
         Index("alert_once_per_step", "incident_id", "track", "responder_id", "step", unique=True),
         Index("alert_reply_code", "phone_index", "created_at"),
+        Index("alert_responder", "responder_id", "created_at"),
     )
 
     id: UUID = Field(primary_key=True)

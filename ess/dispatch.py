@@ -8,7 +8,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,9 +24,9 @@ from ess.domain.duty import Responder, Role
 from ess.domain.errors import AlreadyRecorded, Conflict, NotFound, Refused
 from ess.domain.follow_up import FollowUpState, Outcome
 from ess.domain.incident import Decision, Incident, decide, receive
-from ess.domain.place import Place
-from ess.domain.policy import FollowUpPlan, Target, Within
-from ess.domain.report import Location, Report
+from ess.domain.place import Pin, Place, Source, overrules, settled, squares_around, together
+from ess.domain.policy import FollowUpPlan, Policy, Target, Within
+from ess.domain.report import IncidentType, Location, Report
 from ess.domain.selection import Candidate, choose
 from ess.engine import Engine
 from ess.store import Transaction, incidents, responders, tables
@@ -36,8 +36,10 @@ log = structlog.get_logger()
 #: No vowels and nothing that is read as something else, so a code is never a word and survives a phone call.
 _CODE_LETTERS = "23456789BCDFGHJKMNPQRTVWXZ"
 _CODE_LENGTH = 6
-#: Words that fit several provinces alike are below this, and name none: the national desk asks.
-_SURE_ENOUGH = 0.5
+#: In the order given: the report's key before the squares around its pin, the same everywhere.
+_LOCK_KEYS = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(key, 1)) FROM (SELECT unnest(CAST(:keys AS text[])) AS key) AS keys"
+)
 #: Candidates that were passed over and are kept with their reasons, per step.
 _KEPT_REASONS = 20
 
@@ -53,7 +55,9 @@ class Accepted:
 
 # --- report → incident -----------------------------------------------------------------------------------
 def accept_report(engine: Engine, report: Report, *, owner: str, idempotency_key: str, drill: bool = False) -> Accepted:
-    """Keep the report and begin its incident; the same key and report again changes nothing.
+    """Keep the report and begin its incident, or join the one that others have told of.
+
+    The same key and report again changes nothing.
 
     A `drill` runs through the whole engine and can reach nobody real.  Conflict where `owner` used the key for
     another report.
@@ -74,9 +78,11 @@ def accept_report_in(
 ) -> Accepted:
     """`accept_report` as part of a transaction that does more."""
     fingerprint = _fingerprint(report)
-    key = f"{owner}\n{idempotency_key}"
-    # Two of the same at the same instant: the second waits here and then finds the first.
-    tx.session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 1))"), {"key": key})
+    policy, pin = engine.policies[report.type], _pin(report.location)
+    joins = bool(policy.join and pin and not drill)
+    # Two of the same at the same instant, or two witnesses: the second waits here and then finds the first.
+    neighbours = sorted(f"{report.type} {row} {column}" for row, column in squares_around(pin)) if pin and joins else []
+    tx.session.execute(_LOCK_KEYS, {"keys": [f"{owner}\n{idempotency_key}", *neighbours]})
     before = tx.session.exec(
         select(tables.Report, tables.Incident.code)
         .join(tables.Incident, col(tables.Incident.id) == col(tables.Report.incident_id))
@@ -87,22 +93,31 @@ def accept_report_in(
         if earlier.fingerprint != fingerprint:
             raise Conflict("this Idempotency-Key came with another report: use a new key for a new report")
         return Accepted(earlier.id, earlier.incident_id, code)
-    location = report.location
-    pin = _pin(location)
-    decision = receive(
-        uuid4(),
-        _new_code(tx),
-        report.type,
-        engine.policies[report.type],
-        has_place=not location.is_empty,
-        now=tx.now,
-    )
-    incidents.create(tx, decision, pin, drill=drill)
-    row = _report_row(tx, report, decision.incident.id, owner, idempotency_key, fingerprint)
-    tx.session.add(row)
+    report_id = uuid4()
+    known = _witnessed(tx, report.type, policy, pin) if joins else None
+    if known:
+        decision = decide(known, life.Join((report_id,), adds=bool(report.description)), tx.now)
+    else:
+        code, has_place = _new_code(tx), not report.location.is_empty
+        decision = receive(uuid4(), code, report.type, policy, has_place=has_place, now=tx.now, pin=pin)
+        incidents.create(tx, decision, drill=drill)
+    tx.session.add(_report_row(tx, report_id, report, decision.incident.id, owner, idempotency_key, fingerprint))
     tx.session.flush()
     _finish(engine, tx, decision, reply_token=reply_token)
-    return Accepted(row.id, decision.incident.id, decision.incident.code)
+    return Accepted(report_id, decision.incident.id, decision.incident.code)
+
+
+def _witnessed(tx: Transaction, kind: IncidentType, policy: Policy, pin: Pin | None) -> Incident | None:
+    """The running incident that a report of this type from there tells of as well, locked.
+
+    One that began under a policy without joining stays as it is.
+    """
+    for incident_id in incidents.near(tx, kind, pin, policy.join) if pin and policy.join else ():
+        incident = incidents.lock(tx, incident_id)
+        # It may have ended while its lock was waited for.
+        if incident.policy.join and incident.is_open and incident.state is not life.State.RESOLVED:
+            return incident
+    return None
 
 
 def _fingerprint(report: Report) -> str:
@@ -116,18 +131,24 @@ def _new_code(tx: Transaction) -> str:
             return code
 
 
-def _pin(location: Location) -> tuple[float, float] | None:
+def _pin(location: Location) -> Pin | None:
     if location.latitude is None or location.longitude is None:
         return None
     return location.latitude, location.longitude
 
 
 def _report_row(
-    tx: Transaction, report: Report, incident_id: UUID, owner: str, idempotency_key: str, fingerprint: str
+    tx: Transaction,
+    report_id: UUID,
+    report: Report,
+    incident_id: UUID,
+    owner: str,
+    idempotency_key: str,
+    fingerprint: str,
 ) -> tables.Report:
     reporter = report.reporter
     return tables.Report(
-        id=uuid4(),
+        id=report_id,
         incident_id=incident_id,
         source=report.source,
         owner=owner,
@@ -160,37 +181,41 @@ def locate_incident(engine: Engine, deadline_id: int) -> None:
     """Name the place of a new incident; where nobody can, the national desk is alerted."""
 
     def command(tx: Transaction, incident: Incident, _: life.Deadline) -> life.Command:
-        return life.Locate(_place(tx, incident.id))
+        reports = _reports(tx, incident.id)
+        places = (_found(Location(**report.details["location"])) for report in reports)
+        place = next((place for place in places if place is not None), None)
+        unclear = any(report.details["location"]["address"] for report in reports)
+        return life.Locate(place, incident.pin, unclear=unclear)
 
     _keep(engine, deadline_id, command)
 
 
-def _place(tx: Transaction, incident_id: UUID) -> Place | None:
-    """The place of the first report that names one."""
-    reports = tx.session.exec(select(tables.Report).where(tables.Report.incident_id == incident_id))
-    places = (_found(Location(**report.details["location"])) for report in reports)
-    return next((place for place in places if place is not None), None)
+def _reports(tx: Transaction, incident_id: UUID) -> Sequence[tables.Report]:
+    """Of an incident, the first one first."""
+    query = select(tables.Report).where(tables.Report.incident_id == incident_id)
+    return tx.session.exec(query.order_by(col(tables.Report.received_at), col(tables.Report.id))).all()
 
 
-def _found(location: Location) -> Place | None:
-    """From the pin, else from the words of the address."""
+def _found(location: Location, source: Source | None = None) -> Place | None:
+    """What pin and words say together, the pin first; whoever says so, where it is not the reporter."""
+    pin = _pin(location)
+    pinned = _looked_up(geo.locate, *pin) if pin else None
+    said = _looked_up(geo.find, location.address) if location.address else None
+    if pinned is None:
+        return replace(said, source=source or "text") if said else None
+    how = source or ("pin" if location.accuracy_m is None else "device")
+    place = replace(pinned, source=how, accuracy_m=location.accuracy_m)
+    return together(place, said) if said else place
+
+
+def _looked_up(look: Callable[..., Place | None], *what: float | str) -> Place | None:
     try:
-        return _from_pin(location) or _from_words(location)
+        return look(*what)
     except Exception:
         # The fourth law goes before the rule that a bug is never caught: nothing that can fail stands before
         # the first alert, and the national desk can find a place that this program cannot.
         log.exception("place_failed")
         return None
-
-
-def _from_pin(location: Location) -> Place | None:
-    pin = _pin(location)
-    return geo.locate(*pin) if pin else None
-
-
-def _from_words(location: Location) -> Place | None:
-    place = geo.find(location.address) if location.address else None
-    return place if place and place.confidence >= _SURE_ENOUGH else None
 
 
 def select_responders(engine: Engine, deadline_id: int) -> None:
@@ -231,7 +256,7 @@ def _choice(
     row = tx.session.get_one(tables.Incident, incident.id)
     last_resort = track.state is life.TrackState.UNANSWERED
     considered = choose(
-        incident.policy.targets(track.name, track.step),
+        incident.targets(track.name),
         pool,
         incident.place,
         (row.pin[0], row.pin[1]) if row.pin else None,
@@ -363,18 +388,74 @@ def report_follow_up(
 
 
 # --- what reporters and operators add --------------------------------------------------------------------
-def supply_location(engine: Engine, tx: Transaction, incident_id: UUID, location: Location) -> bool:
-    """A pin or an address came after the report; true where the incident had no place and is located now."""
-    incident = incidents.lock(tx, incident_id)
-    if incident.place is not None or (incident.state, life.Locate) not in life.TRANSITIONS:
+def correct_location(
+    engine: Engine, tx: Transaction, incident_id: UUID, location: Location, *, source: Source | None = None
+) -> bool:
+    """A place came after the report, and the incident is decided anew where it is another or a better one.
+
+    `source` None: the reporter says so.  True where the incident is at that place now; false where it is over, the
+    place means nothing, or it only confirms or contradicts what is known.
+    """
+    incident, pin = incidents.lock(tx, incident_id), _pin(location)
+    is_talk = source is None and pin is None and incident.place is not None and incident.place.is_sure
+    found = None if is_talk else _found(location, source)
+    if found is None or (incident.state, life.Locate) not in life.TRANSITIONS:
         return False
-    pin, place = _pin(location), _found(location)
-    if place is None:
+    try:
+        return _relocate(engine, tx, incident, found, pin, is_reporter=source is None) is not None
+    except AlreadyRecorded:
         return False
-    if pin:
-        tx.session.get_one(tables.Incident, incident_id).pin = list(pin)
-    _finish(engine, tx, decide(incident, life.Locate(place), tx.now))
-    return True
+
+
+def _relocate(
+    engine: Engine,
+    tx: Transaction,
+    incident: Incident,
+    found: Place,
+    pin: Pin | None,
+    *,
+    is_reporter: bool = False,
+    by: str = "",
+) -> Incident | None:
+    """Decide about the place that was found; None where the incident stays where it was."""
+    before = incident.place
+    place = settled(before, found) if before else found
+    if pin is None and before and (before.province, before.district) == (place.province, place.district):
+        pin = incident.pin
+    stays = before is not None and not overrules(found, before)
+    if before and stays:
+        place, pin = together(before, found), incident.pin
+    elif before and is_reporter and life.is_elsewhere(incident, replace(incident, place=place, pin=pin)):
+        # One of several witnesses does not draw everybody away from the others.
+        stays = len(_reports(tx, incident.id)) > 1
+        if stays:
+            place, pin = replace(before, contradicted_by=found.province), incident.pin
+    decision = decide(incident, life.Locate(place, pin, outside=_outside(tx, incident, place), by=by), tx.now)
+    _finish(engine, tx, decision)
+    return None if stays else decision.incident
+
+
+def _outside(tx: Transaction, incident: Incident, place: Place) -> frozenset[str]:
+    """The tracks whose holder serves another area than where the place is."""
+    holders = {track.holder: track.name for track in incident.tracks if track.holder}
+    asked = {alert.responder_id: holders[alert.id] for alert in incident.alerts if alert.id in holders}
+    here = {None, place.province.code, place.district.code if place.district else None}
+    rows = responders.by_ids(tx, asked.keys()) if asked else {}
+    return frozenset(
+        track
+        for row_id, track in asked.items()
+        if (rows[row_id].district_code or rows[row_id].province_code) not in here
+    )
+
+
+def locate_by_operator(engine: Engine, incident_id: UUID, location: Location, *, by: str) -> Incident:
+    """An operator says where it is; Refused where nobody can tell what that means."""
+    found = _found(location, "operator")
+    if found is None:
+        raise Refused("no place in Thailand is known by that: give a pin, or the district and the province")
+    with engine.store.transaction() as tx:
+        incident = incidents.lock(tx, incident_id)
+        return _relocate(engine, tx, incident, found, _pin(location), by=by) or incident
 
 
 def cancel_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str) -> Incident:
@@ -406,20 +487,62 @@ def assign_incident(engine: Engine, incident_id: UUID, ref: str, *, by: str) -> 
 
 def merge_incident(engine: Engine, incident_id: UUID, into_id: UUID, *, by: str) -> Incident:
     """Let another incident go on for both; the reports and their reporters go with it."""
-
-    def command(tx: Transaction) -> life.Command:
-        into = tx.session.get(tables.Incident, into_id)
-        if into is None:
-            raise NotFound(f"there is no incident {into_id}")
-        if into.state in life.ENDED:
+    with engine.store.transaction() as tx:
+        # In one order everywhere, so that two who merge crosswise do not wait for each other.
+        found = {each: incidents.lock(tx, each) for each in sorted({incident_id, into_id})}
+        into = found[into_id]
+        if not into.is_open:
             raise Refused(f"incident {into.code} is {into.state}: merge into one that is open")
-        for report in tx.session.exec(select(tables.Report).where(tables.Report.incident_id == incident_id)):
-            report.incident_id = into_id
+        merged = decide(found[incident_id], life.Merge(by, into_id, into.code), tx.now)
+        reports = _reports(tx, incident_id)
+        _move(tx, reports, into_id)
         tx.session.get_one(tables.Incident, incident_id).merged_into = into_id
-        incidents.note(tx, into_id, life.Fact("absorbed", {"incident_id": incident_id, "by": by}))
-        return life.Merge(by, into_id, into.code)
+        _finish(engine, tx, merged)
+        joined = life.Join(tuple(report.id for report in reports), merged_from=incident_id, by=by)
+        _finish(engine, tx, decide(into, joined, tx.now))
+        return merged.incident
 
-    return _operate(engine, incident_id, command)
+
+def split_incident(engine: Engine, incident_id: UUID, report_ids: Sequence[UUID], *, by: str) -> Incident:
+    """Begin an incident of their own for some of the reports, also of one that is over; the others stay."""
+    with engine.store.transaction() as tx:
+        incident = incidents.lock(tx, incident_id)
+        reports = _reports(tx, incident_id)
+        going = [report for report in reports if report.id in set(report_ids)]
+        if len(going) < len(set(report_ids)):
+            raise NotFound(f"not all of these are reports of incident {incident.code}: look them up in its `reports`")
+        if not going or len(going) == len(reports):
+            raise Refused(
+                f"incident {incident.code} has {len(reports)} reports: name some of them, and leave at least one"
+            )
+        locations = [Location(**report.details["location"]) for report in going]
+        decision = receive(
+            uuid4(),
+            _new_code(tx),
+            incident.type,
+            engine.policies[incident.type],
+            has_place=not all(location.is_empty for location in locations),
+            now=tx.now,
+            pin=next(filter(None, map(_pin, locations)), None),
+        )
+        begun = decision.incident
+        incidents.create(tx, decision, drill=tx.loaded[incident_id].incident.drill)
+        _move(tx, going, begun.id)
+        incidents.note(tx, incident_id, life.Fact("split", {"into_id": begun.id, "into_code": begun.code, "by": by}))
+        incidents.note(tx, begun.id, life.Fact("split_off", {"from_id": incident_id, "from_code": incident.code}))
+        _finish(engine, tx, decision)
+        return begun
+
+
+def _move(tx: Transaction, reports: Sequence[tables.Report], to_id: UUID) -> None:
+    """Reports, and the chats of whoever made them, belong to another incident from now on."""
+    for report in reports:
+        report.incident_id = to_id
+        user_id = report.details.get("line_user_id")
+        chat = tx.session.get(tables.Chat, tx.vault.index(user_id)) if user_id else None
+        if chat and chat.incident_id is not None:
+            chat.incident_id = to_id
+    tx.session.flush()
 
 
 def take_in_hand(engine: Engine, incident_id: UUID) -> Incident:

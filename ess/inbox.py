@@ -194,7 +194,7 @@ def _add_to_incident(
     engine: Engine, tx: Transaction, incident_id: UUID, user_id: str, heard: citizen.Heard
 ) -> str | None:
     """What the citizen said after the report began belongs to it; the key of the answer."""
-    located = bool(heard.located) and dispatch.supply_location(engine, tx, incident_id, heard.located)  # type: ignore[arg-type]
+    located = heard.located is not None and dispatch.correct_location(engine, tx, incident_id, heard.located)
     if heard.phone:
         query = select(tables.Report).where(tables.Report.incident_id == incident_id)
         for report in tx.session.exec(query):
@@ -315,7 +315,7 @@ def _reporter_sms(engine: Engine, tx: Transaction, phone: str, words: str) -> No
         return
     tx.session.add(tables.Note(incident_id=incident_id, text=words, at=tx.now))
     incidents.note(tx, incident_id, Fact("reporter_wrote"))
-    dispatch.supply_location(engine, tx, incident_id, Location(address=words))
+    dispatch.correct_location(engine, tx, incident_id, Location(address=words))
 
 
 def _answer(

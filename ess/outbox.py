@@ -16,7 +16,14 @@ from sqlmodel import col, select
 
 from ess.channels.envelope import Message
 from ess.conversation.answer import next_code
-from ess.conversation.letters import About, alert_letter, follow_up_letter, progress_letter, reporter_letter
+from ess.conversation.letters import (
+    About,
+    alert_letter,
+    corrected_letter,
+    follow_up_letter,
+    progress_letter,
+    reporter_letter,
+)
 from ess.domain.duty import Channel
 from ess.domain.follow_up import FollowUp
 from ess.domain.incident import (
@@ -143,10 +150,10 @@ class Outbox:
                         incidents.note(self._tx, self._incident.id, Fact("alert_waits", {"alert_id": alert_id}))
                     else:
                         self.ask(self._alerts[alert_id])
-                case TellResponder(alert_id, key, holder):
-                    self._tell_responder(self._alerts[alert_id], key, holder)
-                case TellReporter(key, arrival_at):
-                    self._tell_reporter(key, arrival_at)
+                case TellResponder(alert_id, key, holder, into):
+                    self._tell_responder(self._alerts[alert_id], key, holder, into)
+                case TellReporter(key, arrival_at, report_id):
+                    self._tell_reporter(key, arrival_at, report_id)
                 case TellSupervisors(key, follow_up_id):
                     self._tell_supervisors(key, follow_up_id)
                 case AskFollowUp(follow_up_id, reminder):
@@ -175,23 +182,29 @@ class Outbox:
         self._queue(row, channel, letter, key, follow_up=follow_up)
         return True
 
-    def _tell_responder(self, alert: Alert, key: str, holder: UUID | None) -> None:
+    def _tell_responder(self, alert: Alert, key: str, holder: UUID | None, into: str) -> None:
         row = self._people[alert.responder_id]
         reached_over = self._reached_over(alert)
         works = reached_over and responders.address(row, reached_over)
         channel = reached_over if works else _channel(row, None, self._down)
         if channel is None:
             return
-        if key == "arrived_yet":
-            letter = progress_letter(self._texts, key, self._incident, alert, channel, self._code(alert))
-        else:
-            letter = self._texts.say(key, channel, code=self._incident.code, who=self._name(holder))
+        match key:
+            case "arrived_yet":
+                letter = progress_letter(self._texts, key, self._incident, alert, channel, self._code(alert))
+            case "place_corrected":
+                letter = corrected_letter(self._texts, self._about, alert, channel)
+            case _:
+                letter = self._texts.say(key, channel, code=self._incident.code, who=self._name(holder), into=into)
         self._queue(row, channel, letter, key, alert=alert)
 
-    def _tell_reporter(self, key: str, arrival_at: datetime | None) -> None:
+    def _tell_reporter(self, key: str, arrival_at: datetime | None, report_id: UUID | None) -> None:
         """In the chat in which they reported, else by SMS where they said that they may be written to."""
         who = self._name(self._incident.lead.holder)
+        heard = set()
         for report in self._reports:
+            if report_id not in {None, report.id}:
+                continue
             line_user, phone = report.details.get("line_user_id"), report.details.get("phone")
             if line_user:
                 channel, to = Channel.LINE, line_user
@@ -200,19 +213,25 @@ class Outbox:
             else:
                 continue
             letters = reporter_letter(self._texts, key, self._incident, channel, who, arrival_at)
+            if to in heard:  # whoever reported twice hears it once
+                continue
+            heard.add(to)
             token = self._reply_token if channel is Channel.LINE else None
+            self._reply_token = None if token else self._reply_token  # good once
             queue(self._tx, channel, to, letters, key, self._until, incident_id=self._incident.id, reply_token=token)
 
     def _tell_supervisors(self, key: str, follow_up_id: UUID | None) -> None:
         if self._tx.session.get_one(tables.Incident, self._incident.id).drill:
             return
         place, who = self._texts.place(self._incident.place), self._name(self._incident.lead.holder)
+        doubt = self._incident.place.contradicted_by if self._incident.place else None
+        said = self._texts.province(doubt) if doubt else ""
         for row in responders.supervisors(self._tx):
             channel = _channel(row, None, self._down)
             if follow_up_id is not None:
                 self.ask_follow_up(self._follow_ups[follow_up_id], key, row)
             elif channel is not None:
-                letter = self._texts.say(key, channel, code=self._incident.code, place=place, who=who)
+                letter = self._texts.say(key, channel, code=self._incident.code, place=place, who=who, said=said)
                 self._queue(row, channel, letter, key)
 
     def _queue(

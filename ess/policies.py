@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
@@ -117,6 +118,8 @@ def _bare_durations(kind: Any, data: Any, where: ValuePath) -> Iterator[ValuePat
         for name, wanted in get_type_hints(kind).items():
             if name in data:
                 yield from _bare_durations(wanted, data[name], (*where, name))
+    elif get_origin(kind) is UnionType and data is not None:
+        yield from _bare_durations(get_args(kind)[0], data, where)
     elif get_origin(kind) is tuple and isinstance(data, list):
         for i, item in enumerate(data):
             yield from _bare_durations(get_args(kind)[0], item, (*where, i))

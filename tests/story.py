@@ -7,7 +7,7 @@ fails it, and so does a webhook that was not taken.
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -39,6 +39,10 @@ class Spot:
     @property
     def pin(self) -> dict[str, float]:
         return {"latitude": self.latitude, "longitude": self.longitude}
+
+    def metres_north(self, metres: float) -> "Spot":
+        """A spot nearby, of the same district for all that this story knows."""
+        return replace(self, latitude=self.latitude + metres / 111_195)
 
 
 PHITSANULOK = Spot(16.8211, 100.2659, "65", "6501")
@@ -169,6 +173,16 @@ class Citizen(Person):
         answer = self.story.post_report(self.report(incident_type, at, contact=contact, **more))
         assert answer.status_code == 202, answer.text
         return Incident(self.story, answer.json()["incident_id"])
+
+    def witnesses(
+        self, incident: "Incident", incident_type: str, at: Spot, *, contact: str = "none", **more: Any
+    ) -> str:
+        """Reports through an intake service what is known already; the id of the report."""
+        answer = self.story.post_report(self.report(incident_type, at, contact=contact, **more))
+        assert answer.status_code == 202, answer.text
+        told: dict[str, str] = answer.json()
+        assert (told["incident_id"], told["code"]) == (incident.id, incident.code)
+        return told["report_id"]
 
     def reports_by_task(self, incident_type: str, at: Spot | None = None, *, contact: str = "none") -> "Incident":
         """Through an intake service that has access to the broker."""

@@ -17,6 +17,8 @@ from ess.domain.report import IncidentType, Location
 START = "action=report"
 _START_WORDS = frozenset({"แจ้งเหตุด่วน", "แจ้งเหตุ", "ช่วยด้วย", "ask for help now", "help", "sos"})
 _TYPE = "type="
+#: A quick reply to the question which of several places is meant, with the words of one of them.
+PLACE = "place="
 _ABOUT_PHONES = re.compile("โทรศัพท์|โทร|เบอร์|ครับ|ค่ะ|คะ|tel|phone")
 #: Characters of what was typed before the incident that are kept, the newest ones.
 _MOST_WORDS = 5000
@@ -80,6 +82,8 @@ def hear_button(draft: Draft, data: str) -> Heard:
         if draft.has_pin and not draft.filed:
             return _filed(draft, kind, Location(draft.latitude, draft.longitude, address=draft.address))
         return Heard(replace(_fresh(draft), type=kind), reply="share_pin")
+    if data.startswith(PLACE) and draft.filed:
+        return Heard(draft, located=Location(address=data.removeprefix(PLACE)))
     return Heard(draft, reply="welcome")
 
 

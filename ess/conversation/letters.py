@@ -7,13 +7,16 @@ from uuid import UUID
 
 from ess.channels.envelope import Button, Message, Press
 from ess.conversation.answer import Pressed, Verb, button_data
-from ess.conversation.citizen import START
+from ess.conversation.citizen import PLACE, START
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel
 from ess.domain.follow_up import Outcome
 from ess.domain.incident import Alert, AlertState, Incident
-from ess.domain.place import distance_km
+from ess.domain.place import Area, distance_km
 from ess.domain.report import Contact, IncidentType
+
+#: Characters of a button's label, as LINE counts them.
+_LABEL = 20
 
 #: What a responder can do next, by what they have done.
 NEXT_VERBS: dict[AlertState, tuple[Verb, ...]] = {
@@ -44,10 +47,7 @@ def alert_letter(
     incident = about.incident
     km = distance_km(*about.pin, *base) if about.pin and base else None
     buttons = list(verb_buttons(texts, incident, alert))
-    if about.pin:
-        latitude, longitude = about.pin
-        link = f"https://www.google.com/maps/search/?api=1&query={latitude:.6f},{longitude:.6f}"
-        buttons.append(Button(texts.word("buttons", "map"), link, Press.OPEN_LINK))
+    buttons += _map(texts, about)
     return texts.say(
         "alert",
         channel,
@@ -60,6 +60,23 @@ def alert_letter(
         minor=texts.phrase("minor") if about.minor else "",
         n=code or "",
     )
+
+
+def _map(texts: Texts, about: About) -> list[Button]:
+    """Opens the pin, where there is one."""
+    if about.pin is None:
+        return []
+    link = "https://www.google.com/maps/search/?api=1&query={:.6f},{:.6f}".format(*about.pin)
+    return [Button(texts.word("buttons", "map"), link, Press.OPEN_LINK)]
+
+
+def corrected_letter(texts: Texts, about: About, alert: Alert, channel: Channel) -> Message:
+    """Where it is after all, with what an alert that was not answered yet can be answered with."""
+    asked = verb_buttons(texts, about.incident, alert) if alert.state is AlertState.OPEN else ()
+    buttons = [*asked, *_map(texts, about)]
+    place = texts.place(about.incident.place)
+    message = texts.say("place_corrected", channel, buttons, code=about.incident.code, place=place)
+    return message if buttons else Message(message.text)
 
 
 def _next_verbs(incident: Incident, alert: Alert) -> list[Verb]:
@@ -124,9 +141,20 @@ def reporter_letter(
     texts: Texts, key: str, incident: Incident, channel: Channel, who: str, arrival_at: datetime | None
 ) -> tuple[Message, ...]:
     """The public promises: received, and acknowledged with the time of arrival."""
-    pin = [Button(texts.word("buttons", "share_pin"), press=Press.SHARE_LOCATION)] if key == "where" else []
     arrival = texts.time(arrival_at) if arrival_at else ""
-    first = texts.say(key, channel, pin, code=incident.code, who=who, arrival=arrival)
+    options = incident.place.options if key == "which_place" and incident.place else ()
+    pin = [Button(texts.word("buttons", "share_pin"), press=Press.SHARE_LOCATION)]
+    buttons = [
+        *(Button(texts.province(area)[:_LABEL], PLACE + _words(district, area)) for district, area in options),
+        *(pin if key in {"where", "which_place"} else ()),
+    ]
+    names = " ".join(texts.name(province) for _, province in options)
+    first = texts.say(key, channel, buttons, code=incident.code, who=who, arrival=arrival, options=names)
     if key == "received" and channel is Channel.LINE:
         return first, citizen_reply(texts, "ask_phone")
     return (first,)
+
+
+def _words(district: Area | None, province: Area) -> str:
+    """An address that names just this place."""
+    return f"อ.{district.name_th} จ.{province.name_th}" if district else f"จ.{province.name_th}"

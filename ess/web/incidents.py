@@ -13,6 +13,7 @@ from ess.conversation.answer import Verb
 from ess.domain.incident import Incident, State
 from ess.domain.report import IncidentType
 from ess.engine import Engine
+from ess.intake import LocationBody
 from ess.store import tables
 from ess.store.keys import KeyRole
 from ess.web.auth import Caller, caller_with, engine_of
@@ -98,13 +99,20 @@ def answer_alert(
     return _state(dispatch.answer_alert(engine, alert_id, verb, via=f"api:{caller.name}", eta=eta))
 
 
+@router.post("/incidents/{incident_id}/locate")
+def locate(engine: EngineOf, caller: Operator, incident_id: UUID, body: LocationBody) -> dict[str, Any]:
+    """Say where it is, by a pin, an address or both; everybody who has the alert is told."""
+    return _state(dispatch.locate_by_operator(engine, incident_id, body.location(), by=caller.name))
+
+
 class OperationBody(_Body):
     """What the operation needs: `reason` for cancel and close, `responder` (its number in the roster) for
-    assign, `into` (an incident's id) for merge, `track` for escalate."""
+    assign, `into` (an incident's id) for merge, `reports` (their ids) for split, `track` for escalate."""
 
     reason: Annotated[str, Field(max_length=500)] = ""
     responder: str | None = None
     into: UUID | None = None
+    reports: list[UUID] = []
     track: str | None = None
 
 
@@ -113,7 +121,7 @@ def operate(
     engine: EngineOf,
     caller: Supervisor,
     incident_id: UUID,
-    operation: Literal["cancel", "escalate", "assign", "close", "merge"],
+    operation: Literal["cancel", "escalate", "assign", "close", "merge", "split"],
     body: OperationBody | None = None,
 ) -> dict[str, Any]:
     """Do what only a supervisor may."""
@@ -134,6 +142,10 @@ def operate(
             if not wish.into:
                 raise HTTPException(422, "say which incident goes on: `into` is its id")
             return _state(dispatch.merge_incident(engine, incident_id, wish.into, by=by))
+        case "split":
+            if not wish.reports:
+                raise HTTPException(422, "say which reports go: `reports` holds their ids, as the incident lists them")
+            return _state(dispatch.split_incident(engine, incident_id, wish.reports, by=by))
 
 
 def _state(incident: Incident) -> dict[str, Any]:

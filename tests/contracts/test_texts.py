@@ -7,7 +7,7 @@ https://developers.line.biz/en/reference/messaging-api/ and https://www.twilio.c
 import ast
 import string
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,14 @@ from ess.channels.envelope import Button, Message, Press
 from ess.conversation import letters
 from ess.conversation.answer import VERBS, Verb
 from ess.conversation.citizen import START
-from ess.conversation.letters import About, alert_letter, citizen_reply, follow_up_letter, progress_letter
+from ess.conversation.letters import (
+    About,
+    alert_letter,
+    citizen_reply,
+    corrected_letter,
+    follow_up_letter,
+    progress_letter,
+)
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel, Role
 from ess.domain.follow_up import Outcome
@@ -44,10 +51,13 @@ SPEAKERS = (
 #: Twilio keeps these words: a text that begins with one looks like an answer to it.
 RESERVED = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
 #: All that an SMS may be filled with: codes, the district, times.  Anybody may see the phone.
-SAID_BY_SMS = frozenset({"code", "n", "place", "verbs", "arrival", "due", "example", "codes", "down"})
+SAID_BY_SMS = frozenset(
+    {"code", "n", "place", "verbs", "arrival", "due", "example", "codes", "down", "into", "options"}
+)
 #: SMS that may take two segments, each with the reason.
 TWO_SEGMENTS = {
     "which_code": "lists every open alert of the phone",
+    "which_place": "lists three provinces",
 }
 
 #: Characters of GSM-7, 160 to an SMS; those of the extension count twice.  Any other makes it UCS-2, 70 units.
@@ -121,6 +131,12 @@ def longest_place(language: str) -> Place:
     return max(places(), key=lambda place: units(_texts(language).place(place)))
 
 
+def longest_provinces(language: str) -> tuple[Area, ...]:
+    """The three provinces whose names take most room."""
+    provinces = dict.fromkeys(place.province for place in places())
+    return tuple(sorted(provinces, key=lambda area: -units(_texts(language).name(area)))[:3])
+
+
 @cache
 def longest_name() -> str:
     """The longest name in the sample roster."""
@@ -156,6 +172,9 @@ def all_letters(language: str) -> Iterator[Letter]:
             about = About(an_incident(place, kind), AT, pin=(16.821123, 100.265912), minor=True, contact=Contact.NONE)
             letter = alert_letter(texts, about, an_alert(), channel, DIGITS, (5.61, 105.63))
             yield Letter("alert", channel, letter)
+        for state in (AlertState.OPEN, AlertState.ACCEPTED):
+            letter = corrected_letter(texts, about, an_alert(state), channel)
+            yield Letter("place_corrected", channel, letter)
         for key in ("next", "arrived_yet"):
             for state in (AlertState.ACCEPTED, AlertState.DEPARTED, AlertState.ARRIVED):
                 letter = progress_letter(texts, key, an_incident(place), an_alert(state), channel, DIGITS)
@@ -164,15 +183,29 @@ def all_letters(language: str) -> Iterator[Letter]:
             about = About(an_incident(place), AT, contact=contact)
             for key in ("follow_up", "follow_up_reminder", "follow_up_overdue"):
                 yield Letter(key, channel, follow_up_letter(texts, key, about, _ID, AT, channel))
-        for key in ("received", "where", "acknowledged"):
-            for message in letters.reporter_letter(texts, key, an_incident(place), channel, who, AT):
+        guess = replace(place, candidates=longest_provinces(language))
+        for key in ("received", "where", "which_place", "acknowledged", "in_good_hands", "goes_on_as"):
+            for message in letters.reporter_letter(texts, key, an_incident(guess), channel, who, AT):
                 yield Letter(key, channel, message)
-        for key in ("stood_down", "over", "declined", "already_taken", "already_recorded", "follow_up_noted"):
+        for message in letters.reporter_letter(texts, "which_place", an_incident(None), channel, who, None):
+            yield Letter("which_place", channel, message)
+        yield Letter("merged", channel, texts.say("merged", channel, code=CODE, into=CODE))
+        for key in (
+            "another_report",
+            "stood_down",
+            "over",
+            "declined",
+            "already_taken",
+            "already_recorded",
+            "follow_up_noted",
+        ):
             yield Letter(key, channel, texts.say(key, channel, code=CODE, who=who))
         for state in State:
             yield Letter("refused", channel, texts.say("refused", channel, code=CODE, state=state))
-        said = texts.say("arrival_overdue", channel, code=CODE, place=texts.place(place), who=who)
-        yield Letter("arrival_overdue", channel, said)
+        for key in ("arrival_overdue", "place_contradicted", "outside_area"):
+            province = texts.province(place.province)
+            said = texts.say(key, channel, code=CODE, place=texts.place(place), who=who, said=province)
+            yield Letter(key, channel, said)
         said = texts.say(
             "audit_alarm", channel, what=", ".join(_data(language)["alarms"].values()), detail="late: 20 s"
         )

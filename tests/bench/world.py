@@ -40,6 +40,9 @@ PROVIDER_DELAY_MS = 50
 #: How long `gathering` waits for the first acknowledgement.
 SHORT_WAIT_S = 3
 
+#: Degrees of latitude from one report to the next at the same base: 450 m, too far to be witnesses of one incident.
+_APART = 0.004
+
 #: What one figure leaves behind, and the next must not meet.
 _TRACES = "fact, note, delivery, deadline, alert, follow_up, report, inbound, chat, incident"
 
@@ -68,7 +71,8 @@ class World:
         self.simulator = httpx.Client(base_url=engine.stack.simulator_url, timeout=120, trust_env=False)
         self.phones = Caller(engine.stack.simulator_url)
         self.broker = redis.Redis.from_url(engine.services.broker_url)
-        self._pins = [(row.latitude, row.longitude) for row in roster.parse_csv(roster.sample_csv()) if row.latitude]
+        rows = roster.parse_csv(roster.sample_csv())
+        self._pins = sorted({(row.latitude, row.longitude) for row in rows if row.latitude and row.longitude})
         random.Random(191).shuffle(self._pins)  # the same country in every run
 
     @cached_property
@@ -108,7 +112,9 @@ class World:
     # --- what is asked of it ---------------------------------------------------------------------------
     def report(self, i: int, kind: str = "assault") -> Answer:
         """One report, from somewhere in the country."""
-        latitude, longitude = self._pins[i % len(self._pins)]
+        n_rounds, which = divmod(i, len(self._pins))
+        latitude, longitude = self._pins[which]
+        latitude += _APART * n_rounds  # each its own incident: neighbours who report the same would be witnesses
         body = {"type": kind, "location": {"latitude": latitude, "longitude": longitude}}
         return self.api.post("/v1/reports", body, {"Idempotency-Key": str(uuid4())})
 

@@ -58,7 +58,7 @@ def write_policies(folder: Path) -> None:
     for path in (HERE / "policies").glob("*.yaml"):
         policy = yaml.safe_load(path.read_text(encoding="utf-8"))
         policy |= {"place_wait": "4 s", "arrival_target": "15 s"}
-        del policy["join"]  # there are few places, and each report's own incident is judged
+        del policy["join"]  # all happens in few spots, and every report is to begin an incident
         for track in policy["tracks"]:
             for step in track["steps"]:
                 step["wait"] = "4 s" if track.get("lead") else "5 s"

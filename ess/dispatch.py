@@ -402,7 +402,9 @@ def correct_location(
     if found is None or (incident.state, life.Locate) not in life.TRANSITIONS:
         return False
     try:
-        return _relocate(engine, tx, incident, found, pin, is_reporter=source is None) is not None
+        # A pin that nobody can place is worth less than the words beside it.
+        point = None if found.source == "text" else pin
+        return _relocate(engine, tx, incident, found, point, is_reporter=source is None) is not None
     except AlreadyRecorded:
         return False
 
@@ -437,15 +439,11 @@ def _relocate(
 
 def _outside(tx: Transaction, incident: Incident, place: Place) -> frozenset[str]:
     """The tracks whose holder serves another area than where the place is."""
-    holders = {track.holder: track.name for track in incident.tracks if track.holder}
-    asked = {alert.responder_id: holders[alert.id] for alert in incident.alerts if alert.id in holders}
+    holders = {track.name: incident.alert(track.holder).responder_id for track in incident.tracks if track.holder}
     here = {None, place.province.code, place.district.code if place.district else None}
-    rows = responders.by_ids(tx, asked.keys()) if asked else {}
-    return frozenset(
-        track
-        for row_id, track in asked.items()
-        if (rows[row_id].district_code or rows[row_id].province_code) not in here
-    )
+    rows = responders.by_ids(tx, set(holders.values())) if holders else {}
+    areas = {row_id: row.district_code or row.province_code for row_id, row in rows.items()}
+    return frozenset(track for track, row_id in holders.items() if areas[row_id] not in here)
 
 
 def locate_by_operator(engine: Engine, incident_id: UUID, location: Location, *, by: str) -> Incident:
@@ -495,10 +493,12 @@ def merge_incident(engine: Engine, incident_id: UUID, into_id: UUID, *, by: str)
             raise Refused(f"incident {into.code} is {into.state}: merge into one that is open")
         merged = decide(found[incident_id], life.Merge(by, into_id, into.code), tx.now)
         reports = _reports(tx, incident_id)
-        _move(tx, reports, into_id)
+        for report in reports:
+            report.incident_id = into_id
         tx.session.get_one(tables.Incident, incident_id).merged_into = into_id
         _finish(engine, tx, merged)
-        joined = life.Join(tuple(report.id for report in reports), merged_from=incident_id, by=by)
+        adds = any(report.details.get("description") for report in reports)
+        joined = life.Join(tuple(report.id for report in reports), adds, merged_from=incident_id, by=by)
         _finish(engine, tx, decide(into, joined, tx.now))
         return merged.incident
 
@@ -506,6 +506,7 @@ def merge_incident(engine: Engine, incident_id: UUID, into_id: UUID, *, by: str)
 def split_incident(engine: Engine, incident_id: UUID, report_ids: Sequence[UUID], *, by: str) -> Incident:
     """Begin an incident of their own for some of the reports, also of one that is over; the others stay."""
     with engine.store.transaction() as tx:
+        chats = _lock_chats(tx, report_ids)  # before the incident, as whoever writes in one does
         incident = incidents.lock(tx, incident_id)
         reports = _reports(tx, incident_id)
         going = [report for report in reports if report.id in set(report_ids)]
@@ -527,22 +528,24 @@ def split_incident(engine: Engine, incident_id: UUID, report_ids: Sequence[UUID]
         )
         begun = decision.incident
         incidents.create(tx, decision, drill=tx.loaded[incident_id].incident.drill)
-        _move(tx, going, begun.id)
+        for report in going:
+            report.incident_id = begun.id
+        for chat in chats:
+            if chat.incident_id and incidents.surviving(tx, chat.incident_id) == incident_id:
+                chat.incident_id = begun.id
+        tx.session.flush()
         incidents.note(tx, incident_id, life.Fact("split", {"into_id": begun.id, "into_code": begun.code, "by": by}))
         incidents.note(tx, begun.id, life.Fact("split_off", {"from_id": incident_id, "from_code": incident.code}))
         _finish(engine, tx, decision)
         return begun
 
 
-def _move(tx: Transaction, reports: Sequence[tables.Report], to_id: UUID) -> None:
-    """Reports, and the chats of whoever made them, belong to another incident from now on."""
-    for report in reports:
-        report.incident_id = to_id
-        user_id = report.details.get("line_user_id")
-        chat = tx.session.get(tables.Chat, tx.vault.index(user_id)) if user_id else None
-        if chat and chat.incident_id is not None:
-            chat.incident_id = to_id
-    tx.session.flush()
+def _lock_chats(tx: Transaction, report_ids: Sequence[UUID]) -> Sequence[tables.Chat]:
+    """The chats in which these reports were made, locked."""
+    reports = tx.session.exec(select(tables.Report).where(col(tables.Report.id).in_(report_ids)))
+    users = [tx.vault.index(report.details["line_user_id"]) for report in reports if report.details.get("line_user_id")]
+    query = select(tables.Chat).where(col(tables.Chat.id).in_(users)).order_by(col(tables.Chat.id))
+    return tx.session.exec(query.with_for_update()).all()
 
 
 def take_in_hand(engine: Engine, incident_id: UUID) -> Incident:

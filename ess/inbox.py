@@ -150,7 +150,8 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
         return
     reply = heard.reply
     if chat.incident_id and heard.draft.filed:
-        reply = _add_to_incident(engine, tx, chat.incident_id, user_id, heard)
+        goes_on = incidents.surviving(tx, chat.incident_id)
+        reply = _add_to_incident(engine, tx, goes_on, user_id, heard)
     if reply:
         outbox.queue(
             tx,

@@ -202,9 +202,8 @@ class Outbox:
         """In the chat in which they reported, else by SMS where they said that they may be written to."""
         who = self._name(self._incident.lead.holder)
         heard = set()
-        for report in self._reports:
-            if report_id not in {None, report.id}:
-                continue
+        reports = [self._tx.session.get_one(tables.Report, report_id)] if report_id else self._reports
+        for report in reports:
             line_user, phone = report.details.get("line_user_id"), report.details.get("phone")
             if line_user:
                 channel, to = Channel.LINE, line_user

@@ -86,6 +86,15 @@ def read(tx: Transaction, incident_id: UUID) -> Incident:
     return _incident(tx, row)
 
 
+def surviving(tx: Transaction, incident_id: UUID) -> UUID:
+    """The incident that goes on for this one: itself, or the one that it was merged into at last."""
+    while True:
+        into = tx.session.exec(select(tables.Incident.merged_into).where(tables.Incident.id == incident_id)).one()
+        if into is None:
+            return incident_id
+        incident_id = into
+
+
 def drop(tx: Transaction, incident: Incident, deadline: Deadline) -> None:
     """Forget a deadline that decides nothing any more."""
     tx.session.delete(tx.loaded[incident.id].deadlines[deadline])

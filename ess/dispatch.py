@@ -389,6 +389,15 @@ def supply_location(engine: Engine, tx: Transaction, incident_id: UUID, location
     return True
 
 
+def hear_reporter(engine: Engine, tx: Transaction, incident_id: UUID, word: life.ReporterWord) -> None:
+    """The reporter said how they are: whoever works on the incident is told; after its end nobody is."""
+    incident = incidents.lock(tx, incident_id)
+    if (incident.state, life.HearReporter) in life.TRANSITIONS:
+        _finish(engine, tx, decide(incident, life.HearReporter(word), tx.now))
+    else:
+        incidents.note(tx, incident_id, life.Fact(f"reporter_{word}"))
+
+
 def cancel_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str) -> Incident:
     """Nobody is needed: everybody is stood down."""
     return _operate(engine, incident_id, lambda _: life.Cancel(by, reason))

@@ -62,6 +62,8 @@ _CODES = (
 )
 #: What is told of a channel or a program is old after this.
 _ALARM_LIVES = timedelta(minutes=30)
+#: What the public was promised to hear, and the question without which nobody can come.
+_PROMISED = frozenset({"received", "where", "acknowledged"})
 #: From the wish that binds most to the one that binds least.
 _STRICTEST = (Contact.NONE, Contact.TEXT_ONLY, Contact.ANY)
 
@@ -87,8 +89,12 @@ def queue(
     follow_up_id: UUID | None = None,
     responder_id: UUID | None = None,
     reply_token: str | None = None,
+    silent: bool = False,
 ) -> None:
-    """Promise one message; it goes out when this transaction has committed, and not after `until`."""
+    """Promise one message; it goes out when this transaction has committed, and not after `until`.
+
+    A `silent` one lights up no screen, where the channel can do that.
+    """
     delivery_id = uuid4()
     tx.write_last(
         Delivery,
@@ -99,7 +105,7 @@ def queue(
         responder_id=responder_id,
         channel=channel,
         message=key,
-        envelope={"to": to, "messages": [asdict(message) for message in messages]},
+        envelope={"to": to, "messages": [asdict(message) for message in messages], "silent": silent},
         state=DeliveryState.QUEUED,
         attempt=0,
         reply_token=reply_token,
@@ -148,6 +154,7 @@ class Outbox:
             row.received_at,
             pin=(row.pin[0], row.pin[1]) if row.pin else None,
             minor=any(report.victim_is_minor for report in self._reports),
+            in_danger=any(report.in_danger for report in self._reports),
             # A merged incident has given its reports away.
             contact=min(
                 (Contact(report.contact) for report in self._reports), key=_STRICTEST.index, default=Contact.NONE
@@ -212,19 +219,31 @@ class Outbox:
         self._queue(row, channel, letter, key, alert=alert)
 
     def _tell_reporter(self, key: str, arrival_at: datetime | None) -> None:
-        """In the chat in which they reported, else by SMS where they said that they may be written to."""
+        """In the chat in which they reported, else by SMS where they said that they may be written to.
+
+        Silently, unless they want to be contacted.  By SMS, which cannot be silent, the two promises alone.
+        """
         who = self._name(self._incident.lead.holder)
         for report in self._reports:
             line_user, phone = report.details.get("line_user_id"), report.details.get("phone")
             if line_user:
                 channel, to = Channel.LINE, line_user
-            elif phone and report.contact != Contact.NONE:
+            elif phone and report.contact != Contact.NONE and key in _PROMISED:
                 channel, to = Channel.SMS, phone
             else:
                 continue
             letters = reporter_letter(self._texts, key, self._incident, channel, who, arrival_at)
-            token = self._reply_token if channel is Channel.LINE else None
-            queue(self._tx, channel, to, letters, key, self._until, incident_id=self._incident.id, reply_token=token)
+            queue(
+                self._tx,
+                channel,
+                to,
+                letters,
+                key,
+                self._until,
+                incident_id=self._incident.id,
+                reply_token=self._reply_token if channel is Channel.LINE else None,
+                silent=report.contact != Contact.ANY,
+            )
 
     def _tell_supervisors(self, key: str, follow_up_id: UUID | None) -> None:
         if self._rows.incident.drill:

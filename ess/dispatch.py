@@ -36,10 +36,6 @@ log = structlog.get_logger()
 #: No vowels and nothing that is read as something else, so a code is never a word and survives a phone call.
 _CODE_LETTERS = "23456789BCDFGHJKMNPQRTVWXZ"
 _CODE_LENGTH = 6
-#: In the order given: the report's key before the squares around its pin, the same everywhere.
-_LOCK_KEYS = text(
-    "SELECT pg_advisory_xact_lock(hashtextextended(key, 1)) FROM (SELECT unnest(CAST(:keys AS text[])) AS key) AS keys"
-)
 #: Candidates that were passed over and are kept with their reasons, per step.
 _KEPT_REASONS = 20
 
@@ -82,27 +78,27 @@ def accept_report_in(
     joins = bool(policy.join and pin and not drill)
     # Two of the same at the same instant, or two witnesses: the second waits here and then finds the first.
     neighbours = sorted(f"{report.type} {row} {column}" for row, column in squares_around(pin)) if pin and joins else []
-    tx.session.execute(_LOCK_KEYS, {"keys": [f"{owner}\n{idempotency_key}", *neighbours]})
+    code = _begin(tx, [f"{owner}\n{idempotency_key}", *neighbours])
     before = tx.session.exec(
         select(tables.Report, tables.Incident.code)
         .join(tables.Incident, col(tables.Incident.id) == col(tables.Report.incident_id))
         .where(tables.Report.owner == owner, tables.Report.idempotency_key == idempotency_key)
     ).first()
     if before is not None:
-        earlier, code = before
+        earlier, its_code = before
         if earlier.fingerprint != fingerprint:
             raise Conflict("this Idempotency-Key came with another report: use a new key for a new report")
-        return Accepted(earlier.id, earlier.incident_id, code)
+        return Accepted(earlier.id, earlier.incident_id, its_code)
     report_id = uuid4()
     known = _witnessed(tx, report.type, policy, pin) if joins else None
     if known:
         decision = decide(known, life.Join((report_id,), adds=bool(report.description)), tx.now)
     else:
-        code, has_place = _new_code(tx), not report.location.is_empty
+        has_place = not report.location.is_empty
         decision = receive(uuid4(), code, report.type, policy, has_place=has_place, now=tx.now, pin=pin)
         incidents.create(tx, decision, drill=drill)
-    tx.session.add(_report_row(tx, report_id, report, decision.incident.id, owner, idempotency_key, fingerprint))
-    tx.session.flush()
+    row = _report_row(tx, report_id, report, decision.incident.id, owner, idempotency_key, fingerprint)
+    incidents.add_report(tx, row)
     _finish(engine, tx, decision, reply_token=reply_token)
     return Accepted(report_id, decision.incident.id, decision.incident.code)
 
@@ -124,10 +120,22 @@ def _fingerprint(report: Report) -> str:
     return hashlib.sha256(json.dumps(asdict(report), sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _new_code(tx: Transaction) -> str:
+#: In one round trip: whoever holds the locks, the time since, and whether the code is taken.
+_BEGIN = text(
+    # In the order given, the report's key before the squares around its pin, the same everywhere.
+    "SELECT (SELECT count(pg_advisory_xact_lock(hashtextextended(key, 1)))"
+    " FROM (SELECT unnest(CAST(:keys AS text[])) AS key) AS keys), clock_timestamp() AS at,"
+    " EXISTS (SELECT FROM incident WHERE code = :code) AS is_taken"
+)
+
+
+def _begin(tx: Transaction, keys: Sequence[str] = ()) -> str:
+    """Wait for whoever has one of these keys; the code for a new incident."""
     while True:
         code = "".join(secrets.choice(_CODE_LETTERS) for _ in range(_CODE_LENGTH))
-        if tx.session.exec(select(tables.Incident.id).where(tables.Incident.code == code)).first() is None:
+        row = tx.session.execute(_BEGIN, {"keys": list(keys), "code": code}).one()
+        tx.saw_clock(row.at)
+        if not row.is_taken:
             return code
 
 
@@ -181,19 +189,13 @@ def locate_incident(engine: Engine, deadline_id: int) -> None:
     """Name the place of a new incident; where nobody can, the national desk is alerted."""
 
     def command(tx: Transaction, incident: Incident, _: life.Deadline) -> life.Command:
-        reports = _reports(tx, incident.id)
+        reports = incidents.reports(tx, incident.id)
         places = (_found(Location(**report.details["location"])) for report in reports)
         place = next((place for place in places if place is not None), None)
         unclear = any(report.details["location"]["address"] for report in reports)
         return life.Locate(place, incident.pin, unclear=unclear)
 
     _keep(engine, deadline_id, command)
-
-
-def _reports(tx: Transaction, incident_id: UUID) -> Sequence[tables.Report]:
-    """Of an incident, the first one first."""
-    query = select(tables.Report).where(tables.Report.incident_id == incident_id)
-    return tx.session.exec(query.order_by(col(tables.Report.received_at), col(tables.Report.id))).all()
 
 
 def _found(location: Location, source: Source | None = None) -> Place | None:
@@ -219,19 +221,20 @@ def _looked_up(look: Callable[..., Place | None], *what: float | str) -> Place |
 
 
 def select_responders(engine: Engine, deadline_id: int) -> None:
-    """Choose and alert the responders of a track's present step, and of each other track that waits for the same.
+    """Choose and alert the responders of a track's present step, and of each other track that waits for the same."""
+    _keep(engine, deadline_id, None)
+
+
+def _with_choices(tx: Transaction, decision: Decision) -> Decision:
+    """The decision and every choice that it makes due.
 
     A step for which there is nobody leads to the next one here and now.
     """
-    with engine.store.transaction() as tx:
-        found = incidents.lock_for(tx, deadline_id)
-        if found is None:
-            return
-        decision = Decision(found[0])
-        pool = _pool(tx, decision.incident)
-        while due := _choice_due(decision.incident, tx.now):
-            decision = decision.then(decide(decision.incident, _choice(tx, decision.incident, due, pool), tx.now))
-        _finish(engine, tx, decision)
+    pool: list[Responder] | None = None
+    while due := _choice_due(decision.incident, tx.now):
+        pool = _pool(tx, decision.incident) if pool is None else pool
+        decision = decision.then(decide(decision.incident, _choice(tx, decision.incident, due, pool), tx.now))
+    return decision
 
 
 def _choice_due(incident: Incident, now: datetime) -> life.Deadline | None:
@@ -283,21 +286,24 @@ def fire_deadline(engine: Engine, deadline_id: int) -> None:
 
 
 def _keep(
-    engine: Engine, deadline_id: int, command: Callable[[Transaction, Incident, life.Deadline], life.Command]
+    engine: Engine, deadline_id: int, command: Callable[[Transaction, Incident, life.Deadline], life.Command] | None
 ) -> None:
-    """Do what a deadline promised, once: whoever finds the row gone, or moved, comes too late and does nothing."""
+    """Do what a deadline promised, once: whoever finds the row gone, or moved, comes too late and does nothing.
+
+    With the command, where there is one, go the choices that it makes due: the responders are alerted at once.
+    """
     with engine.store.transaction() as tx:
         found = incidents.lock_for(tx, deadline_id)
         if found is None:
             return
         incident, deadline = found
         try:
-            decision = decide(incident, command(tx, incident, deadline), tx.now)
+            decision = decide(incident, command(tx, incident, deadline), tx.now) if command else Decision(incident)
         except AlreadyRecorded as late:
             log.info("deadline_decides_nothing", incident=incident.code, kind=deadline.kind, why=str(late))
             incidents.drop(tx, incident, deadline)
             return
-        _finish(engine, tx, decision)
+        _finish(engine, tx, _with_choices(tx, decision))
 
 
 # --- alert → acknowledgement -----------------------------------------------------------------------------
@@ -429,7 +435,7 @@ def _relocate(
         place, pin = together(before, found), incident.pin
     elif before and is_reporter and life.is_elsewhere(incident, replace(incident, place=place, pin=pin)):
         # One of several witnesses does not draw everybody away from the others.
-        stays = len(_reports(tx, incident.id)) > 1
+        stays = len(incidents.reports(tx, incident.id)) > 1
         if stays:
             place, pin = replace(before, contradicted_by=found.province), incident.pin
     decision = decide(incident, life.Locate(place, pin, outside=_outside(tx, incident, place), by=by), tx.now)
@@ -454,6 +460,15 @@ def locate_by_operator(engine: Engine, incident_id: UUID, location: Location, *,
     with engine.store.transaction() as tx:
         incident = incidents.lock(tx, incident_id)
         return _relocate(engine, tx, incident, found, _pin(location), by=by) or incident
+
+
+def hear_reporter(engine: Engine, tx: Transaction, incident_id: UUID, word: life.ReporterWord) -> None:
+    """The reporter said how they are: whoever works on the incident is told; after its end nobody is."""
+    incident = incidents.lock(tx, incident_id)
+    if (incident.state, life.HearReporter) in life.TRANSITIONS:
+        _finish(engine, tx, decide(incident, life.HearReporter(word), tx.now))
+    else:
+        incidents.note(tx, incident_id, life.Fact(f"reporter_{word}"))
 
 
 def cancel_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str) -> Incident:
@@ -492,9 +507,10 @@ def merge_incident(engine: Engine, incident_id: UUID, into_id: UUID, *, by: str)
         if not into.is_open:
             raise Refused(f"incident {into.code} is {into.state}: merge into one that is open")
         merged = decide(found[incident_id], life.Merge(by, into_id, into.code), tx.now)
-        reports = _reports(tx, incident_id)
+        reports = incidents.reports(tx, incident_id)
         for report in reports:
             report.incident_id = into_id
+        tx.loaded[incident_id].reports = []  # they are the other's now
         tx.session.get_one(tables.Incident, incident_id).merged_into = into_id
         _finish(engine, tx, merged)
         adds = any(report.details.get("description") for report in reports)
@@ -508,7 +524,7 @@ def split_incident(engine: Engine, incident_id: UUID, report_ids: Sequence[UUID]
     with engine.store.transaction() as tx:
         chats = _lock_chats(tx, report_ids)  # before the incident, as whoever writes in one does
         incident = incidents.lock(tx, incident_id)
-        reports = _reports(tx, incident_id)
+        reports = incidents.reports(tx, incident_id)
         going = [report for report in reports if report.id in set(report_ids)]
         if len(going) < len(set(report_ids)):
             raise NotFound(f"not all of these are reports of incident {incident.code}: look them up in its `reports`")
@@ -519,7 +535,7 @@ def split_incident(engine: Engine, incident_id: UUID, report_ids: Sequence[UUID]
         locations = [Location(**report.details["location"]) for report in going]
         decision = receive(
             uuid4(),
-            _new_code(tx),
+            _begin(tx),
             incident.type,
             engine.policies[incident.type],
             has_place=not all(location.is_empty for location in locations),
@@ -530,6 +546,8 @@ def split_incident(engine: Engine, incident_id: UUID, report_ids: Sequence[UUID]
         incidents.create(tx, decision, drill=tx.loaded[incident_id].incident.drill)
         for report in going:
             report.incident_id = begun.id
+        tx.loaded[begun.id].reports = going
+        tx.loaded[incident_id].reports = [report for report in reports if report not in going]
         for chat in chats:
             if chat.incident_id and incidents.surviving(tx, chat.incident_id) == incident_id:
                 chat.incident_id = begun.id

@@ -19,12 +19,12 @@ from ess import deliveries, dispatch, outbox
 from ess.channels.envelope import Message
 from ess.conversation import citizen
 from ess.conversation.answer import Pressed, Verb, read_button, read_sms
-from ess.conversation.letters import citizen_reply, progress_letter
+from ess.conversation.letters import citizen_reply, progress_letter, status_letter
 from ess.domain.duty import Channel
 from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
 from ess.domain.follow_up import Outcome
 from ess.domain.incident import ENDED, AlertState, Fact, Incident
-from ess.domain.report import Location, Report, Reporter, Source
+from ess.domain.report import Contact, Location, Report, Reporter, Source
 from ess.engine import Engine
 from ess.store import Transaction, incidents, responders, tables
 from ess.wake import HANDLE
@@ -149,19 +149,18 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
         chat.incident_id = accepted.incident_id
         return
     reply = heard.reply
+    silent = True
     if chat.incident_id and heard.draft.filed:
         goes_on = incidents.surviving(tx, chat.incident_id)
         reply = _add_to_incident(engine, tx, goes_on, user_id, heard)
-    if reply:
-        outbox.queue(
-            tx,
-            Channel.LINE,
-            user_id,
-            (citizen_reply(engine.texts, reply),),
-            reply,
-            tx.now + _REPLY_LIVES,
-            reply_token=token,
-        )
+        silent = _listen(engine, tx, goes_on, user_id, heard) is not Contact.ANY
+    letter = citizen_reply(engine.texts, reply) if reply else None
+    if chat.incident_id and heard.asks_status:
+        letter = _status(engine, tx, incidents.surviving(tx, chat.incident_id))
+    if letter:
+        until = tx.now + _REPLY_LIVES
+        key = reply or "status"
+        outbox.queue(tx, Channel.LINE, user_id, (letter,), key, until, reply_token=token, silent=silent)
 
 
 def _account(engine: Engine, tx: Transaction, user_id: str, *, blocked: bool) -> None:
@@ -210,6 +209,31 @@ def _add_to_incident(
         tx.session.add(tables.Note(incident_id=incident_id, text=words, at=tx.now))
         incidents.note(tx, incident_id, Fact("reporter_wrote"))
     return "noted" if located or not heard.reply else heard.reply
+
+
+def _listen(engine: Engine, tx: Transaction, incident_id: UUID, user_id: str, heard: citizen.Heard) -> Contact:
+    """Keep how the reporter is and wishes to be contacted, and tell the people who must know; what they wish now."""
+    wish = Contact.NONE
+    for report in tx.session.exec(select(tables.Report).where(tables.Report.incident_id == incident_id)):
+        if report.details.get("line_user_id") == user_id:
+            if heard.in_danger is not None:
+                report.in_danger = heard.in_danger
+            if heard.contact is not None:
+                report.contact = heard.contact
+            wish = Contact(report.contact)
+    if heard.contact is not None:
+        incidents.note(tx, incident_id, Fact("contact_wished", {"contact": heard.contact}))
+    if heard.word is not None:
+        tx.session.flush()
+        dispatch.hear_reporter(engine, tx, incident_id, heard.word)
+    return wish
+
+
+def _status(engine: Engine, tx: Transaction, incident_id: UUID) -> Message:
+    incident = incidents.read(tx, incident_id)
+    holder = incident.lead.holder
+    row = tx.session.get_one(tables.Responder, incident.alert(holder).responder_id) if holder else None
+    return status_letter(engine.texts, incident, row.name_th if row else "")
 
 
 # --- a responder, in LINE and by SMS ---------------------------------------------------------------------
@@ -333,8 +357,17 @@ def _answer(
     def reply(tx: Transaction, incident: Incident, message: Message) -> None:
         if _done(tx, deadline_id):
             until = tx.now + _REPLY_LIVES
-            about = {"incident_id": incident.id, "responder_id": row.id}
-            outbox.queue(tx, channel, to, (message,), "reply", until, **about, reply_token=reply_token)
+            outbox.queue(
+                tx,
+                channel,
+                to,
+                (message,),
+                "reply",
+                until,
+                incident_id=incident.id,
+                responder_id=row.id,
+                reply_token=reply_token,
+            )
 
     def confirm(tx: Transaction, incident: Incident) -> None:
         reply(tx, incident, _confirmation(engine, tx, incident, pressed, channel))

@@ -154,7 +154,6 @@ class Pulse(bootsteps.StartStopStep):
             _senders_room()
         if DISPATCH in queues or INTAKE in queues:
             geo.locate(13.7563, 100.5018)
-            geo.find("กรุงเทพมหานคร")
             geo.find("จ.กรุงเทพ")
         threading.Thread(target=self._beat, args=(worker.hostname, queues), name="pulse", daemon=True).start()
 

@@ -11,7 +11,18 @@ from typing import Any
 
 import phonenumbers
 
-from ess.domain.report import IncidentType, Location
+from ess.domain.incident import ReporterWord
+from ess.domain.report import Contact, IncidentType, Location
+
+#: A quick reply by which a reporter says something of themselves carries one of the words below.
+WISH = "say="
+DANGER_WORDS = ("in_danger", "witness")
+CONTACT_WORDS = ("any", "text_only", "none")
+#: After it is over.
+OUTCOME_WORDS = ("well", "unsafe")
+_STATUS_WORDS = frozenset({"สถานะ", "ถึงไหนแล้ว", "status"})
+#: That it is over for them; a person asks before anybody is stood down.
+_SAFE_WORDS = frozenset({"ปลอดภัยแล้ว", "ปลอดภัย", "ยกเลิก", "safe", "i am safe", "cancel"})
 
 #: What the menu button sends, and what people type instead.
 START = "action=report"
@@ -39,6 +50,8 @@ class Draft:
     words: str | None = None
     #: The incident that the chat began; from then on its words belong to it.
     filed: bool = False
+    #: The last word that the reporter said of how they are, so that it is passed on once.
+    said: str | None = None
 
     @property
     def has_pin(self) -> bool:
@@ -71,6 +84,14 @@ class Heard:
     note: str | None = None
     #: A pin or an address for the incident that runs.
     located: Location | None = None
+    #: How the reporter says they are; goes to the people who work on the incident.
+    word: ReporterWord | None = None
+    #: Whether the reporter is in danger themselves.
+    in_danger: bool | None = None
+    #: How they wish to be contacted.
+    contact: Contact | None = None
+    #: They ask how it stands.
+    asks_status: bool = False
 
 
 def hear_button(draft: Draft, data: str) -> Heard:
@@ -84,7 +105,30 @@ def hear_button(draft: Draft, data: str) -> Heard:
         return Heard(replace(_fresh(draft), type=kind), reply="share_pin")
     if data.startswith(PLACE) and draft.filed:
         return Heard(draft, located=Location(address=data.removeprefix(PLACE)))
+    if draft.filed and data.startswith(WISH):
+        return _hear_wish(draft, data.removeprefix(WISH))
     return Heard(draft, reply="welcome")
+
+
+def _hear_wish(draft: Draft, word: str) -> Heard:
+    match word:
+        case "in_danger":
+            return replace(_hear_word(draft, ReporterWord.IN_DANGER), in_danger=True, reply="ask_contact")
+        case "witness":
+            return Heard(draft, reply="ask_contact", in_danger=False)
+        case "unsafe":
+            return replace(_hear_word(draft, ReporterWord.UNSAFE), reply="unsafe_noted")
+        case "well":
+            return Heard(draft, reply="well_noted")
+        case "any" | "text_only" | "none":
+            return Heard(draft, reply="contact_noted", contact=Contact(word))
+        case _:
+            return Heard(draft, reply="welcome")
+
+
+def _hear_word(draft: Draft, word: ReporterWord) -> Heard:
+    """Passed on where it is not what they said last."""
+    return Heard(replace(draft, said=word), word=word if draft.said != word else None)
 
 
 def hear_pin(draft: Draft, latitude: float, longitude: float, address: str | None) -> Heard:
@@ -103,13 +147,26 @@ def hear_text(draft: Draft, text: str) -> Heard:
     words = text.strip()
     if words.casefold() in _START_WORDS:
         return Heard(_fresh(draft), reply="choose_type")
+    return _hear_about(draft, words) if draft.filed else _hear_before(draft, words)
+
+
+def _hear_about(draft: Draft, words: str) -> Heard:
+    """Words about the incident that runs."""
+    if words.casefold() in _STATUS_WORDS:
+        return Heard(draft, asks_status=True)
+    if words.casefold() in _SAFE_WORDS:
+        return replace(_hear_word(draft, ReporterWord.SAFE), reply="safe_noted")
     phone, rest = read_phone(words), _beside_phone(words)
-    if draft.filed:
-        located = Location(address=words) if rest else None
-        if phone:
-            return Heard(draft, reply="phone_noted", phone=phone, note=words if rest else None, located=located)
-        digits = sum(char.isdigit() for char in words)
-        return Heard(draft, reply="phone_unclear" if digits >= 6 else None, note=words or None, located=located)
+    located = Location(address=words) if rest else None
+    if phone:
+        return Heard(draft, reply="phone_noted", phone=phone, note=words if rest else None, located=located)
+    digits = sum(char.isdigit() for char in words)
+    return Heard(draft, reply="phone_unclear" if digits >= 6 else None, note=words or None, located=located)
+
+
+def _hear_before(draft: Draft, words: str) -> Heard:
+    """Words before there is an incident: an address begins it where the type is known."""
+    phone, rest = read_phone(words), _beside_phone(words)
     kept = replace(draft, phone=phone or draft.phone)
     if draft.type is not None and rest:
         return _filed(kept, draft.type, Location(address=words))

@@ -325,6 +325,24 @@ class Resolve:
     via: str = ""
 
 
+class ReporterWord(StrEnum):
+    """What a reporter says of themselves while the incident runs."""
+
+    #: Safe, or nobody is needed any more: a person asks before anybody is stood down.
+    SAFE = "safe"
+    #: It is not over for them, although somebody said so.
+    UNSAFE = "unsafe"
+    #: In danger themselves: a call back may harm.
+    IN_DANGER = "in_danger"
+
+
+@dataclass(frozen=True)
+class HearReporter:
+    """The reporter says how they are; it changes nothing but who knows."""
+
+    word: ReporterWord
+
+
 @dataclass(frozen=True)
 class OpenFollowUps:
     """The calls of the protocol, each with the person who will make it, if there is one."""
@@ -399,6 +417,7 @@ Command = (
     | Depart
     | Arrive
     | Resolve
+    | HearReporter
     | OpenFollowUps
     | ReportFollowUp
     | Cancel
@@ -527,6 +546,10 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.UNANSWERED, Resolve): frozenset({State.RESOLVED}),
     (State.ACKNOWLEDGED, Resolve): frozenset({State.RESOLVED}),
     (State.ON_SCENE, Resolve): frozenset({State.RESOLVED}),
+    **{
+        (state, HearReporter): frozenset({state})
+        for state in (State.RECEIVED, State.LOCATED, *_RESPONDING, State.RESOLVED)
+    },
     (State.RESOLVED, OpenFollowUps): frozenset({State.RESOLVED, State.CLOSED}),
     (State.RESOLVED, ReportFollowUp): frozenset({State.RESOLVED, State.CLOSED}),
     (State.LOCATED, Escalate): frozenset({State.LOCATED, State.UNANSWERED}),
@@ -968,6 +991,7 @@ def _arrive(turn: _Turn, command: Arrive) -> None:
         turn.forget(track.name, DeadlineKind.ARRIVE)
         if track.name == turn.incident.policy.lead.name and turn.incident.state is State.ACKNOWLEDGED:
             turn.become(State.ON_SCENE)
+            turn.do(TellReporter("arrived"))
 
 
 def _resolve(turn: _Turn, command: Resolve) -> None:
@@ -978,6 +1002,26 @@ def _resolve(turn: _Turn, command: Resolve) -> None:
     turn.note("resolved", alert_id=alert.id, responder_id=alert.responder_id, via=command.via)
     turn.end(State.RESOLVED, by=alert.id)
     turn.promise(DeadlineKind.OPEN_FOLLOW_UPS, turn.now)
+    turn.do(TellReporter("reporter_over"))
+
+
+_REPORTER_SAYS = {
+    ReporterWord.SAFE: "reporter_safe",
+    ReporterWord.UNSAFE: "reporter_unsafe",
+    ReporterWord.IN_DANGER: "reporter_in_danger",
+}
+
+
+def _hear_reporter(turn: _Turn, command: HearReporter) -> None:
+    key = _REPORTER_SAYS[command.word]
+    turn.note(key)
+    holders = {track.holder for track in turn.incident.tracks}
+    asked = {AlertState.OPEN, *TAKEN} if command.word is ReporterWord.IN_DANGER else TAKEN
+    for alert in turn.incident.alerts:
+        if alert.id in holders or alert.state in asked:
+            turn.do(TellResponder(alert.id, key))
+    if command.word is not ReporterWord.IN_DANGER:
+        turn.do(TellSupervisors(key))
 
 
 def _open_follow_ups(turn: _Turn, command: OpenFollowUps) -> None:
@@ -1072,9 +1116,12 @@ def _assign(turn: _Turn, command: Assign) -> None:
 def _cancel(turn: _Turn, command: Cancel) -> None:
     turn.note("cancelled", by=command.by, reason=command.reason)
     turn.end(State.CANCELLED)
+    turn.do(TellReporter("reporter_over"))
 
 
 def _close(turn: _Turn, command: Close) -> None:
+    if turn.incident.state in {State.RECEIVED, State.LOCATED, *_RESPONDING}:  # else they were told already
+        turn.do(TellReporter("reporter_over"))
     turn.end(State.CLOSED)
     turn.note("closed", by=command.by, reason=command.reason)
 
@@ -1138,6 +1185,7 @@ _DECISIONS: Mapping[type, Callable[[_Turn, Any], None]] = {
     Depart: _depart,
     Arrive: _arrive,
     Resolve: _resolve,
+    HearReporter: _hear_reporter,
     OpenFollowUps: _open_follow_ups,
     ReportFollowUp: _report_follow_up,
     Cancel: _cancel,

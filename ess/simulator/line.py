@@ -71,12 +71,14 @@ class _LineCall:
         self.retry_key = request.headers.get("x-line-retry-key")
         self.person = ""
         self.messages: list[dict[str, Any]] = []
+        self.silent = False
 
     async def answer(self) -> Response:
         try:
             _check_token(self.world, self.request)
             body = await self._parsed()
             self.person = self._recipient(body)
+            self.silent = body.get("notificationDisabled") is True
             fault = self.world.faults.take(Provider.LINE, self.person)
             if fault and fault.kind == FaultKind.HANG:
                 self._record(None, "hang")
@@ -160,7 +162,7 @@ class _LineCall:
             status=status,
             retry_key=self.retry_key,
             shown=shown,
-            detail={"request_id": self.request_id} | ({"reason": reason} if reason else {}),
+            detail={"request_id": self.request_id, "silent": self.silent} | ({"reason": reason} if reason else {}),
         )
 
 

@@ -44,7 +44,7 @@ SHORT_WAIT_S = 3
 _APART = 0.004
 
 #: What one figure leaves behind, and the next must not meet.
-_TRACES = "fact, note, delivery, deadline, alert, follow_up, report, inbound, chat, incident"
+_TRACES = "fact, note, delivery, deadline, answer_link, alert, follow_up, report, inbound, attachment, chat, incident"
 
 
 def _write_policies(folder: Path) -> None:

@@ -21,7 +21,7 @@ import yaml
 from config.settings import HERE
 from ess import roster
 from ess.channels.envelope import Button, Message, Press
-from ess.conversation import letters
+from ess.conversation import citizen, letters
 from ess.conversation.answer import VERBS, Verb
 from ess.conversation.citizen import START
 from ess.conversation.letters import (
@@ -35,7 +35,7 @@ from ess.conversation.letters import (
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel, Role
 from ess.domain.follow_up import Outcome
-from ess.domain.incident import Alert, AlertState, Incident, State, Track
+from ess.domain.incident import Alert, AlertState, Deadline, DeadlineKind, Incident, State, Track
 from ess.domain.place import Area, Place
 from ess.domain.report import Contact, IncidentType
 from ess.policies import load_policies
@@ -154,6 +154,13 @@ def an_alert(state: AlertState = AlertState.OPEN) -> Alert:
     return Alert(_ID, _ID, Role.POLICE_STATION, _POLICIES[IncidentType.ASSAULT].lead.name, 1, state)
 
 
+#: What a citizen may hear in the chat.
+CITIZEN_REPLIES = (
+    *("welcome", "choose_type", "share_pin", "ask_phone", "phone_noted", "phone_unclear", "noted"),
+    *("ask_contact", "contact_noted", "safe_noted", "unsafe_noted", "well_noted"),
+)
+
+
 @dataclass(frozen=True)
 class Letter:
     """One message as somebody gets it."""
@@ -184,7 +191,10 @@ def all_letters(language: str) -> Iterator[Letter]:
             for key in ("follow_up", "follow_up_reminder", "follow_up_overdue"):
                 yield Letter(key, channel, follow_up_letter(texts, key, about, _ID, AT, channel))
         guess = replace(place, candidates=longest_provinces(language))
-        for key in ("received", "where", "which_place", "acknowledged", "in_good_hands", "goes_on_as"):
+        for key in (
+            *("received", "where", "which_place", "acknowledged", "in_good_hands", "goes_on_as"),
+            *(() if channel is Channel.SMS else ("arrived", "reporter_over")),  # by SMS the promises alone
+        ):
             for message in letters.reporter_letter(texts, key, an_incident(guess), channel, who, AT):
                 yield Letter(key, channel, message)
         for message in letters.reporter_letter(texts, "which_place", an_incident(None), channel, who, None):
@@ -210,10 +220,15 @@ def all_letters(language: str) -> Iterator[Letter]:
             "audit_alarm", channel, what=", ".join(_data(language)["alarms"].values()), detail="late: 20 s"
         )
         yield Letter("audit_alarm", channel, said)
+        for key in ("reporter_safe", "reporter_unsafe", "reporter_in_danger"):
+            yield Letter(key, channel, texts.say(key, channel, code=CODE, place=texts.place(place), who=who))
         yield Letter("channel_down", channel, texts.say("channel_down", channel, down="LINE", reason="LINE: failed"))
         yield Letter("responder_unreachable", channel, texts.say("responder_unreachable", channel, who=who))
-    for key in ("welcome", "choose_type", "share_pin", "ask_phone", "phone_noted", "phone_unclear", "noted"):
+    for key in CITIZEN_REPLIES:
         yield Letter(key, Channel.LINE, citizen_reply(texts, key))
+    for state in State:
+        incident = replace(an_incident(place), state=state, deadlines=frozenset({Deadline(AT, DeadlineKind.ARRIVE)}))
+        yield Letter("status", Channel.LINE, letters.status_letter(texts, incident, who))
     for key in ("responder_noted", "no_open_alert"):
         yield Letter(key, Channel.SMS, texts.say(key, Channel.SMS))
     codes = " ".join(str(code) for code in range(10, 22))
@@ -312,12 +327,17 @@ def test_every_letter_can_be_composed_and_every_text_is_in_one() -> None:
         assert there - said == {("no_open_alert", "line"), ("responder_noted", "line")}
 
 
-@pytest.mark.parametrize("group", ["types", "type_labels", "buttons", "roles", "contact", "sms_verbs", "places"])
+_GROUPS = ("types", "type_labels", "buttons", "wishes", "statuses", "roles", "contact", "sms_verbs", "places")
+
+
+@pytest.mark.parametrize("group", _GROUPS)
 def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
     wanted = {
         "types": set(IncidentType),
         "type_labels": set(IncidentType),
         "buttons": {*Verb, *Outcome, "report", "share_pin", "map"},
+        "wishes": {*citizen.DANGER_WORDS, *citizen.CONTACT_WORDS, *citizen.OUTCOME_WORDS},
+        "statuses": set(State),
         "roles": set(Role),
         "contact": set(Contact),
         "sms_verbs": {verb for verbs in letters.NEXT_VERBS.values() for verb in verbs},

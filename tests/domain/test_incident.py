@@ -1287,6 +1287,33 @@ def test_a_call_that_was_never_promised_is_not_found() -> None:
         called().do(life.ReportFollowUp(an_id("nobody's call"), Outcome.REACHED))
 
 
+# --- what the reporter says of themselves ----------------------------------------------------------------
+def test_a_reporter_who_is_safe_changes_nothing_until_a_person_has_asked() -> None:
+    scene = station_and_191()
+    scene.accepts(STATION)
+    before = scene.incident
+    scene.do(life.HearReporter(life.ReporterWord.SAFE))
+    assert scene.incident == before
+    assert scene.told == {STATION.name: "reporter_safe"}
+    assert scene.supervisors_heard == ["reporter_safe"]
+    assert scene.reporter_heard == []
+
+
+def test_that_the_reporter_is_in_danger_is_told_to_everybody_who_may_go_there() -> None:
+    scene = station_and_191()
+    scene.accepts(ONE_HOME, track=CARE)
+    scene.do(life.HearReporter(life.ReporterWord.IN_DANGER))
+    assert scene.told == dict.fromkeys((STATION.name, RADIO_191.name, ONE_HOME.name), "reporter_in_danger")
+    assert scene.supervisors_heard == []
+
+
+def test_a_reporter_who_is_not_safe_after_all_is_a_matter_for_the_supervisors() -> None:
+    scene = in_state(State.RESOLVED)
+    scene.do(life.HearReporter(life.ReporterWord.UNSAFE))
+    assert scene.state is State.RESOLVED
+    assert scene.supervisors_heard == ["reporter_unsafe"]
+
+
 # --- what operators do -----------------------------------------------------------------------------------
 CANCEL = life.Cancel("a made-up operator", "a false alarm")
 CLOSE = life.Close("a made-up operator", "the record is complete")
@@ -1294,19 +1321,26 @@ MERGE = life.Merge("a made-up operator", an_id("another incident"), "FGH567")
 
 
 @pytest.mark.parametrize(
-    ("command", "ends_as"), [(CANCEL, State.CANCELLED), (CLOSE, State.CLOSED), (MERGE, State.MERGED)]
+    ("command", "ends_as", "heard"),
+    [
+        (CANCEL, State.CANCELLED, [("reporter_over", None)]),
+        (CLOSE, State.CLOSED, [("reporter_over", None)]),
+        (MERGE, State.MERGED, []),  # it goes on under another code
+    ],
 )
-def test_an_operator_ends_an_incident_and_everybody_busy_with_it_is_told(command: life.Command, ends_as: State) -> None:
+def test_an_operator_ends_an_incident_and_everybody_busy_with_it_is_told(
+    command: life.Command, ends_as: State, heard: list[tuple[str, None]]
+) -> None:
     scene = station_and_191()
     scene.accepts(ONE_HOME, track=CARE)
     scene.declines(STATION)
     scene.do(command)
     assert scene.state is ends_as
-    heard = "merged" if ends_as is State.MERGED else "over"
-    assert scene.told == {RADIO_191.name: heard, ONE_HOME.name: heard}
+    word = "merged" if ends_as is State.MERGED else "over"
+    assert scene.told == {RADIO_191.name: word, ONE_HOME.name: word}
     assert scene.due == {}
     assert {track.state for track in scene.incident.tracks} == {TrackState.ENDED}
-    assert scene.reporter_heard == []
+    assert scene.reporter_heard == heard
 
 
 @pytest.mark.parametrize("command", [CANCEL, MERGE])
@@ -1455,6 +1489,7 @@ def any_command(kind: type, scene: Scene) -> life.Command:
         life.Depart: life.Depart(alert_id),
         life.Arrive: life.Arrive(alert_id),
         life.Resolve: life.Resolve(alert_id),
+        life.HearReporter: life.HearReporter(life.ReporterWord.SAFE),
         life.OpenFollowUps: life.OpenFollowUps(()),
         life.ReportFollowUp: life.ReportFollowUp(an_id("a call"), Outcome.REACHED),
         life.Cancel: CANCEL,

@@ -54,6 +54,9 @@ from ess.domain.place import Pin, Place
 from ess.domain.policy import FollowUpPlan, LastResort, Policy, Step, Target, TrackPolicy, Within, problems
 from ess.domain.report import IncidentType
 
+#: Nobody has said yet that the danger is over.
+IN_DANGER = frozenset(State) - {State.RESOLVED, State.CLOSED, State.CANCELLED, State.MERGED}
+
 LOCAL_ROLES = [Role.POLICE_STATION, Role.RADIO_191, Role.ONE_HOME, Role.SOCIAL_WORKER, Role.VOLUNTEER]
 ROLES = [*LOCAL_ROLES, Role.NATIONAL_DESK]
 
@@ -253,6 +256,12 @@ class AnythingHappens(RuleBasedStateMachine):
     def somebody_says_that_it_is_over(self, which: int) -> None:
         self.send(life.Resolve(self.an_alert(which)))
 
+    @rule(word=st.sampled_from(life.ReporterWord))
+    def the_reporter_says_how_they_are(self, word: life.ReporterWord) -> None:
+        before = self.incident
+        self.send(life.HearReporter(word))
+        assert self.incident == before
+
     @rule(which=numbers, outcome=st.sampled_from(Outcome))
     @precondition(lambda self: self.incident.follow_ups)
     def a_call_is_reported(self, which: int, outcome: Outcome) -> None:
@@ -399,13 +408,22 @@ class AnythingHappens(RuleBasedStateMachine):
             and before.alert(command.alert_id).track == lead.name
             and before.alert(command.alert_id).role in lead.acknowledged_by
         )
-        if heard:
+        for told in heard:
+            match told.message:
+                case "arrived":
+                    assert isinstance(command, life.Arrive)
+                    assert (before.state, decision.incident.state) == (State.ACKNOWLEDGED, State.ON_SCENE)
+                    continue
+                case "reporter_over":
+                    assert before.state in IN_DANGER
+                    assert decision.incident.state in {State.RESOLVED, State.CANCELLED, State.CLOSED}
+                    continue
             assert acknowledged, f"{command} is not what the reporter was promised"
-            (told,) = heard
             assert told.message == "acknowledged"
             assert isinstance(command, life.Accept)
             assert told.arrival_at == self.now + (before.policy.arrival_target if command.eta is None else command.eta)
-        assert bool(heard) is (acknowledged and decision.incident.state is State.ACKNOWLEDGED)
+        promised = [told for told in heard if told.message == "acknowledged"]
+        assert bool(promised) is (acknowledged and decision.incident.state is State.ACKNOWLEDGED)
 
     def look_at_a_choice(self, before: Incident, command: life.AlertResponders, decision: Decision) -> None:
         """Whom the last resort chose is asked, however often they were asked before: nobody else will come."""
@@ -429,8 +447,11 @@ class AnythingHappens(RuleBasedStateMachine):
             assert {alert.id for alert in before.alerts if alert.state in {AlertState.OPEN, *TAKEN}} <= told
 
     def look_at_a_repetition(self, command: life.Command) -> None:
-        """The second comer changes nothing and is told so; only calls without answer and escalations add up."""
-        if isinstance(command, life.Escalate | life.Join) or (
+        """The second comer changes nothing and is told so; only calls without answer and escalations add up.
+
+        What a reporter said last is remembered by their chat, and a report is kept once by its key.
+        """
+        if isinstance(command, life.Escalate | life.HearReporter | life.Join) or (
             isinstance(command, life.ReportFollowUp) and command.outcome is Outcome.NO_ANSWER
         ):
             return

@@ -63,6 +63,7 @@ def test_an_sms_answers_an_alert(story: Story) -> None:
     station.texts("ถึง")  # one alert alone is open, so it needs no code
     station.hears("บันทึกแล้ว")
     incident.reaches("on_scene")
+    citizen.hears("ถึงที่เกิดเหตุแล้ว")
 
 
 def test_a_bare_verb_is_asked_back_where_two_alerts_are_open(story: Story) -> None:

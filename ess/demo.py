@@ -346,7 +346,7 @@ def _promises(story: _Story, people: Mapping[str, roster.ResponderRow], worker: 
         Promise(
             "Flower shows the tasks by name",
             f"{len(tasks)} names",
-            {"ess.select_responders", "ess.send_delivery"} <= tasks,
+            {"ess.locate_incident", "ess.fire_deadline", "ess.send_delivery"} <= tasks,
         ),
     ]
 

@@ -62,7 +62,7 @@ def enrol(tx: Transaction, planned: Changes) -> None:
     if changed:
         refs = [change.after.ref for change in changed]
         known = select_columns(col(tables.Responder.ref), col(tables.Responder.id))
-        ids |= dict(tx.session.execute(known.where(col(tables.Responder.ref).in_(refs))).tuples().all())
+        ids |= {row.ref: row.id for row in tx.session.execute(known.where(col(tables.Responder.ref).in_(refs)))}
         _update(tx, [{"id": ids[change.after.ref], **_different(tx, change)} for change in changed])
     moved = [change.after for change in changed if {"role", "jurisdictions"} & {*change.columns}]
     _assign(tx, ids, planned.added, moved)

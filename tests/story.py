@@ -19,7 +19,7 @@ from stack import SOON_S, Deployment, wait_for
 
 from ess.domain.duty import Channel, Role
 from ess.simulator.ledger import OUTBOUND
-from ess.store import enrolment, tables
+from ess.store import tables
 from ess.store.keys import KeyRole
 
 _OUTBOUND = {str(kind) for kind in OUTBOUND}
@@ -222,8 +222,6 @@ class Responder(Person):
         self.row_id = row.id
         with story.deployment.store.transaction() as tx:
             tx.session.add(row)
-            tx.session.flush()
-            tx.session.add_all(enrolment.at_seat(row))
 
 
 LINE_ONLY = (Channel.LINE,)

@@ -1,6 +1,6 @@
 """The roster as a file: CSV or Excel ↔ entries, and the sample of a whole nation.
 
-`cells.py` knows files and no meaning; `entries.py` and `written.py` know the meaning and no files.  What a new
+`cells.py` knows files and no meaning; `entries.py` and `export.py` know the meaning and no files.  What a new
 edition changes is decided in `ess/domain/roster.py` and done in `ess/store/enrolment.py`.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ess.domain.roster import Entry
-from ess.roster import cells, entries, written
+from ess.roster import cells, entries, export
 from ess.roster.entries import Edition
 from ess.roster.errors import RosterRefused
 from ess.roster.printed import print_changes, summary
@@ -41,12 +41,12 @@ def parse_csv(text: str) -> list[Entry]:
 
 def to_csv(people: Iterable[Entry]) -> str:
     """The file that `read` reads as these entries."""
-    return cells.to_csv(written.rows_of(people))
+    return cells.to_csv(export.rows_of(people))
 
 
 def to_xlsx(people: Iterable[Entry]) -> bytes:
     """The same as an Excel workbook."""
-    return cells.to_xlsx(written.rows_of(people))
+    return cells.to_xlsx(export.rows_of(people))
 
 
 def write(file: Path, people: Iterable[Entry]) -> None:

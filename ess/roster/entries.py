@@ -61,7 +61,8 @@ _SKILL = re.compile(r"^[a-z][a-z0-9_]{0,29}(:[a-z0-9_]{1,20})?$")
 _DRILL = "DRILL-"
 _LATITUDES, _LONGITUDES = (5.0, 21.0), (97.0, 106.0)
 _MOST_INCIDENTS = 1_000
-_LONGEST_REST = timedelta(days=30)
+#: A choice looks no farther back for a call-out that ended.
+_LONGEST_REST = timedelta(days=2)
 #: Of the Buddhist era, which is 543 years ahead.
 _BUDDHIST_YEAR = 2400
 _WHOLE_DAY = timedelta(days=1)

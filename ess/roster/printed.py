@@ -5,7 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ess.domain.roster import Change, Changes, Entry
-from ess.roster.written import cell
+from ess.roster.export import cell
 
 _SHOWN = 3
 _HOTLINE_LENGTH = 4

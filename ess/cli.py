@@ -1,6 +1,8 @@
 """The `ess` command.  Exit code 0, 1 where something was refused, 2 for wrong usage."""
 
+import getpass
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
+import structlog
 import typer
 from pydantic import ValidationError
 from rich.console import Console
@@ -15,7 +18,7 @@ from rich.table import Table
 from sqlalchemy.exc import OperationalError
 
 from config.settings import Settings
-from ess import dispatch, geo, roster, views
+from ess import dispatch, geo, logs, roster, views
 from ess.domain.errors import DispatchError
 from ess.domain.place import Place
 from ess.domain.report import Contact, IncidentType, Source
@@ -25,7 +28,7 @@ from ess.embedded.processes import StartFailed
 from ess.engine import Engine, open_engine
 from ess.intake import ReportBody
 from ess.policies import load_policies
-from ess.store import new_key, responders, schema
+from ess.store import enrolment, new_key, schema
 from ess.store.keys import KeyRole, create_key, revoke_key
 from ess.story import print_story
 from ess.wake import Waker, producer
@@ -46,6 +49,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+log = structlog.get_logger()
 
 
 @contextmanager
@@ -104,12 +108,51 @@ def api_key_revoke(name: str) -> None:
 
 
 @responders_app.command("import")
-def responders_import(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
-    """Add and change responders from a CSV file; any error refuses the whole file."""
-    rows = roster.parse_csv(file.read_text(encoding="utf-8-sig"))
+def responders_import(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or .xlsx.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    remove_missing: Annotated[
+        bool, typer.Option("--remove-missing", help="Whoever is not in the file becomes inactive.")
+    ] = False,
+) -> None:
+    """Add and change responders from a CSV or Excel file; any error refuses the whole file."""
+    edition = roster.read(file)
+    if edition.ignored:
+        err.print(f"Not read, because no such column is known: {', '.join(edition.ignored)}.", markup=False)
     with opened() as engine, engine.store.transaction() as tx:
-        n_added, n_changed = responders.upsert(tx, (roster.values(row) for row in rows))
-    err.print(f"{n_added} added, {n_changed} changed, {len(rows) - n_added - n_changed} as they were.")
+        changes = enrolment.planned(tx, edition.entries, remove_missing=remove_missing)
+        if not dry_run:
+            enrolment.enrol(tx, changes)
+    if dry_run:
+        roster.print_changes(out, changes)
+    err.print(f"{'Dry run, nothing was changed: ' if dry_run else ''}{roster.summary(changes)}")
+
+
+@responders_app.command("export")
+def responders_export(
+    file: Annotated[
+        Path | None, typer.Argument(dir_okay=False, help=".csv or .xlsx; without it CSV on stdout.")
+    ] = None,
+) -> None:
+    """Write the roster as `import` reads it, addresses included; that it was read is logged."""
+    if file and file.suffix.lower() not in {".csv", ".xlsx"}:
+        raise typer.BadParameter(f"{file}: name a file that ends with .csv or .xlsx")
+    with opened() as engine, engine.store.transaction() as tx:
+        entries = enrolment.enrolled(tx)
+    logs.configure(Settings().log_level)
+    log.info("roster_exported", n_responders=len(entries), by=_person(), to_file=file is not None)
+    if file is None:
+        sys.stdout.write(roster.to_csv(entries))
+    else:
+        roster.write(file, entries)
+
+
+def _person() -> str:
+    """Who sits at this machine, as far as it knows."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"user {os.getuid()}"
 
 
 @responders_app.command("sample")

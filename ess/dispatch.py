@@ -27,6 +27,7 @@ from ess.domain.incident import Decision, Incident, decide, receive
 from ess.domain.place import Pin, Place, Source, overrules, settled, squares_around, together
 from ess.domain.policy import FollowUpPlan, Policy, Target, Within
 from ess.domain.report import IncidentType, Location, Report
+from ess.domain.roster import NATION
 from ess.domain.selection import Candidate, choose
 from ess.engine import Engine
 from ess.store import Transaction, incidents, responders, tables
@@ -446,10 +447,14 @@ def _relocate(
 def _outside(tx: Transaction, incident: Incident, place: Place) -> frozenset[str]:
     """The tracks whose holder serves another area than where the place is."""
     holders = {track.name: incident.alert(track.holder).responder_id for track in incident.tracks if track.holder}
-    here = {None, place.province.code, place.district.code if place.district else None}
-    rows = responders.by_ids(tx, set(holders.values())) if holders else {}
-    areas = {row_id: row.district_code or row.province_code for row_id, row in rows.items()}
-    return frozenset(track for track, row_id in holders.items() if areas[row_id] not in here)
+    here = (place.district or place.province).code
+    query = select(tables.Jurisdiction.responder_id, tables.Jurisdiction.area_code)
+    served = (
+        tx.session.exec(query.where(col(tables.Jurisdiction.responder_id).in_(holders.values()))) if holders else ()
+    )
+    # Whoever serves a part of the district may serve the place.
+    inside = {who for who, code in served if code == NATION or here.startswith(code) or code.startswith(here)}
+    return frozenset(track for track, responder_id in holders.items() if responder_id not in inside)
 
 
 def locate_by_operator(engine: Engine, incident_id: UUID, location: Location, *, by: str) -> Incident:

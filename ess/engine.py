@@ -17,6 +17,15 @@ from ess.store.store import Publish
 
 
 @dataclass(frozen=True)
+class DraftWaits:
+    """How long a citizen who stopped half-way is left alone, and what becomes of a pin without a type."""
+
+    ask_after: timedelta
+    file_after: timedelta
+    type: IncidentType
+
+
+@dataclass(frozen=True)
 class Engine:
     """One process's hold on the world, given to each function of `dispatch`, `inbox` and `outbox`."""
 
@@ -25,6 +34,8 @@ class Engine:
     run: str
     #: How long a channel that is down for everyone is left alone.
     channel_pause: timedelta
+    #: What is done about a report in LINE that was begun and left.
+    drafts: DraftWaits
     policies: Mapping[IncidentType, Policy]
     texts: Texts
 
@@ -46,6 +57,11 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
         store=Store(settings.database_url, vault, publish, lease=settings.lease, pool_size=pool_size),
         run=RUN,
         channel_pause=timedelta(seconds=settings.channel_pause_s),
+        drafts=DraftWaits(
+            timedelta(seconds=settings.draft_ask_after_s),
+            timedelta(seconds=settings.draft_file_after_s),
+            IncidentType(settings.draft_type),
+        ),
         policies=load_policies(settings.policy_dir),
         texts=Texts(settings.message_dir, settings.language),
     )

@@ -26,14 +26,22 @@ class _Loader(yaml.SafeLoader):
     """YAML in which `20 min` is a duration."""
 
 
-def _duration(loader: _Loader, node: yaml.ScalarNode) -> timedelta:
-    match = _DURATION.match(str(loader.construct_scalar(node)))
-    if match is None:  # only an explicit tag comes here with another text
-        raise yaml.constructor.ConstructorError(None, None, "write a duration such as `60 s`", node.start_mark)
+def duration(text: str) -> timedelta:
+    """What `60 s`, `20 min`, `24 h` or `7 d` says; ValueError tells how to write it."""
+    match = _DURATION.match(text)
+    if match is None:
+        raise ValueError(_NO_DURATION)
     try:
         return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
     except OverflowError:
-        raise yaml.constructor.ConstructorError(None, None, "is longer than any time", node.start_mark) from None
+        raise ValueError("is longer than any time") from None
+
+
+def _duration(loader: _Loader, node: yaml.ScalarNode) -> timedelta:
+    try:
+        return duration(str(loader.construct_scalar(node)))
+    except ValueError as error:
+        raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:

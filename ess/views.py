@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlmodel import col, select, tuple_
 
+from ess import attachments
 from ess.domain.errors import NotFound
 from ess.store import Transaction, responders, tables
 
@@ -138,6 +139,7 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
             }
             for call in follow_ups
         ],
+        "attachments": attachments.of_incident(tx, row.id),
         "due": [
             {"kind": deadline.kind, "subject": deadline.subject, "due_at": deadline.due_at.isoformat()}
             for deadline in due

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import httpx
 from celery import Celery
+from sqlalchemy import text
 from stack import SOON_S, Deployment, wait_for
 
 from ess.domain.duty import Channel, Role
@@ -126,6 +127,10 @@ class Person:
     def writes(self, words: str) -> None:
         """In the LINE chat."""
         self._does(f"/sim/line/{self._address(Channel.LINE)}/text", {"text": words})
+
+    def sends_a_photo(self) -> None:
+        """In the LINE chat."""
+        self._does(f"/sim/line/{self._address(Channel.LINE)}/image", {})
 
     def blocks(self) -> None:
         """The account: from now on LINE takes every message to this phone and shows none."""
@@ -375,6 +380,12 @@ class Story:
         """A fault of LINE or Twilio."""
         answer = self.deployment.sim.post("/sim/faults", json={"provider": provider, "kind": kind, **more})
         assert answer.status_code == 201, answer.text
+
+    def comes_due(self, kind: str) -> None:
+        """What was promised of this kind, in minutes or in days, is due now."""
+        with self.deployment.store.transaction() as tx:
+            moved = "UPDATE deadline SET due_at = clock_timestamp(), wake_at = clock_timestamp() WHERE kind = :kind"
+            tx.session.execute(text(moved), {"kind": kind})
 
     def new_incident(self) -> Incident:
         """The incident that this story has not met yet."""

@@ -5,6 +5,6 @@
 """
 
 from ess.geo.gazetteer import find
-from ess.geo.outlines import district_position, locate
+from ess.geo.outlines import district_position, locate, provinces_near
 
-__all__ = ["district_position", "find", "locate"]
+__all__ = ["district_position", "find", "locate", "provinces_near"]

@@ -15,7 +15,7 @@ from importlib.resources import files
 from math import asinh, cos, degrees, exp, radians, tan
 
 import geothai
-from shapely import Point, STRtree, distance, transform
+from shapely import Point, Polygon, STRtree, distance, transform
 from shapely.geometry import shape
 
 from ess.domain.place import Area, Place, distance_km
@@ -71,6 +71,18 @@ def district_position(code: str) -> tuple[float, float] | None:
     """Latitude and longitude of the district's seat (WGS 84 degrees); None for a code that no district has."""
     places = _places().get(code)
     return places[0] if places else None
+
+
+def provinces_near(ring: Iterable[tuple[float, float]]) -> tuple[str, ...]:
+    """The codes of all provinces that may own a place within the ring of `(latitude, longitude)`, sorted.
+
+    By the shipped outlines and with what they err by, so that official ones find no others.
+    """
+    corners = [(longitude, latitude) for latitude, longitude in ring]
+    scale = min(cos(radians(latitude)) for _, latitude in corners)
+    outline = transform(Polygon(corners), _mercator)
+    found = _chart().tree.query(outline, predicate="dwithin", distance=_REACH_M / scale)
+    return tuple(sorted({_chart().codes[i] for i in found} - {_ABROAD}))
 
 
 # --- provinces -------------------------------------------------------------------------------------------

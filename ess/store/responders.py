@@ -1,6 +1,6 @@
 """The roster: who could be asked, who somebody is, and their addresses."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -76,32 +76,6 @@ def address(row: tables.Responder, channel: Channel) -> str | None:
 def channels(row: tables.Responder) -> list[Channel]:
     """In order of preference, only those with an address."""
     return [channel for channel in map(Channel, row.channels) if address(row, channel)]
-
-
-def upsert(tx: Transaction, people: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
-    """Add the new ones and change those whose `ref` is there already; how many of each.
-
-    Whoever is not mentioned stays as they are.
-    """
-    known = {row.ref: row for row in tx.session.exec(select(tables.Responder))}
-    n_added = n_changed = 0
-    for person in people:
-        phone, line_user_id = person.get("phone"), person.get("line_user_id")
-        values = {
-            **person,
-            "phone_index": tx.vault.index(phone) if phone else None,
-            "line_index": tx.vault.index(line_user_id) if line_user_id else None,
-        }
-        row = known.get(person["ref"])
-        if row is None:
-            tx.session.add(tables.Responder(**values))
-            n_added += 1
-            continue
-        changed = {name: value for name, value in values.items() if getattr(row, name) != value}
-        for name, value in changed.items():
-            setattr(row, name, value)
-        n_changed += bool(changed)
-    return n_added, n_changed
 
 
 def names(tx: Transaction) -> dict[str, str]:

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Query
+import structlog
+from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from ess import dispatch, views
+from ess import attachments, dispatch, views
 from ess.conversation.answer import Verb
 from ess.domain.incident import Incident, State
 from ess.domain.report import IncidentType
@@ -17,6 +18,8 @@ from ess.intake import LocationBody
 from ess.store import tables
 from ess.store.keys import KeyRole
 from ess.web.auth import Caller, caller_with, engine_of
+
+log = structlog.get_logger()
 
 router = APIRouter(prefix="/v1", tags=["incidents"])
 
@@ -78,6 +81,17 @@ def get_timeline(engine: EngineOf, _: Operator, incident: str) -> list[dict[str,
     """Everything that happened to it, in order."""
     with engine.store.transaction() as tx:
         return views.timeline(tx, views.find(tx, incident))
+
+
+@router.get("/incidents/{incident}/attachments/{attachment_id}")
+def get_attachment(engine: EngineOf, caller: Supervisor, incident: str, attachment_id: str) -> Response:
+    """A photo or voice note of the reporter; who reads it is written in the log."""
+    with engine.store.transaction() as tx:
+        row = views.find(tx, incident)
+        content = attachments.read(tx, row.id, attachment_id)
+        log.info("personal_data_read", what="attachment", incident=row.code, by=caller.name)
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Content-Disposition": "attachment"}
+    return Response(content.data, media_type=content.content_type, headers=headers)
 
 
 class _Body(BaseModel):

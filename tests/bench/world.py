@@ -31,7 +31,7 @@ from ess.embedded import Services
 from ess.embedded.postgres import remove_postgres
 from ess.embedded.processes import Process, free_port
 from ess.embedded.stack import Running, running
-from ess.store import Store, Transaction, responders
+from ess.store import Store, Transaction, enrolment
 from ess.store.keys import KeyRole, create_key
 from ess.up import open_store
 from ess.wake import QUEUES
@@ -234,5 +234,5 @@ def world() -> Iterator[World]:
 def fill(tx: Transaction, keys: dict[KeyRole, str]) -> None:
     """The nationwide sample, and a key."""
     rows = roster.parse_csv(roster.sample_csv())
-    responders.upsert(tx, (roster.values(row) for row in rows))
+    enrolment.upsert(tx, rows)
     keys[KeyRole.SUPERVISOR] = create_key(tx, "bench", KeyRole.SUPERVISOR)

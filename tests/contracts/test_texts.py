@@ -157,6 +157,7 @@ def an_alert(state: AlertState = AlertState.OPEN) -> Alert:
 #: What a citizen may hear in the chat.
 CITIZEN_REPLIES = (
     *("welcome", "choose_type", "share_pin", "ask_phone", "phone_noted", "phone_unclear", "noted"),
+    *("still_there_type", "still_there_pin", "kept"),
     *("ask_contact", "contact_noted", "safe_noted", "unsafe_noted", "well_noted"),
 )
 

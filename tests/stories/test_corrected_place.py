@@ -1,16 +1,23 @@
 """Where it happens becomes clearer later, or turns out to be elsewhere: whoever has it keeps it, and hears of it."""
 
-from datetime import timedelta
 from uuid import UUID
 
-from story import ABROAD, CHIANG_MAI, CHIANG_RAI, KHON_KAEN, NAKHON_RATCHASIMA, PHITSANULOK, UDON_THANI, Spot, Story
+from story import (
+    ABROAD,
+    CHIANG_MAI,
+    CHIANG_RAI,
+    KHON_KAEN,
+    NAKHON_RATCHASIMA,
+    PHITSANULOK,
+    UDON_THANI,
+    Incident,
+    Spot,
+    Story,
+)
 
-from config.settings import HERE
 from ess import dispatch
-from ess.conversation.texts import Texts
 from ess.domain.report import Location
 from ess.engine import Engine
-from ess.policies import load_policies
 from ess.store.keys import KeyRole
 
 #: A district's name that five provinces know, and one of them.
@@ -121,25 +128,23 @@ def test_where_a_pin_came_from_and_how_sure_it_is_stay_with_it(story: Story) -> 
 
 
 # --- a geocoder ------------------------------------------------------------------------------------------
-def test_what_an_online_geocoder_finds_refines_words_and_moves_no_pin(story: Story) -> None:
+def test_what_an_online_geocoder_finds_refines_words_and_contradicts_what_is_sure(story: Story, engine: Engine) -> None:
     station, supervisor = story.station(UDON_THANI), story.supervisor()
     story.care_team(UDON_THANI)
     by_words = story.citizen().reports_by_api("assault", location={"address": "อ.เมืองอุดรธานี จ.อุดรธานี"})
     station.hears("เหตุด่วน")
-    assert refined(story, by_words.id, UDON_THANI)
+    assert refined(engine, by_words, UDON_THANI)
     station.hears("แก้ไขสถานที่เป็น อ.เมือง จ.อุดรธานี")  # now with a pin
     assert by_words.now["place"]["source"] == "geocoder"
-    assert not refined(story, by_words.id, CHIANG_MAI)
+    assert not refined(engine, by_words, CHIANG_MAI)
     supervisor.hears("ข้อมูลสถานที่ขัดแย้งกัน")
     assert by_words.now["place"]["province"]["code"] == UDON_THANI.province
 
 
-def refined(story: Story, incident_id: str, spot: Spot) -> bool:
-    """What a worker does when a geocoder has answered; done here, so it is the clock that publishes what follows."""
-    store = story.deployment.store
-    engine = Engine(store, "a test", timedelta(), load_policies(HERE / "policies"), Texts(HERE / "messages", "th"))
-    with store.transaction() as tx:
-        return dispatch.correct_location(engine, tx, UUID(incident_id), Location(**spot.pin), source="geocoder")
+def refined(engine: Engine, incident: Incident, spot: Spot) -> bool:
+    """What a worker does when a geocoder has answered."""
+    with engine.store.transaction() as tx:
+        return dispatch.correct_location(engine, tx, UUID(incident.id), Location(**spot.pin), source="geocoder")
 
 
 # --- pin and words ---------------------------------------------------------------------------------------

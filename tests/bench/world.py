@@ -40,8 +40,9 @@ PROVIDER_DELAY_MS = 50
 #: How long `gathering` waits for the first acknowledgement.
 SHORT_WAIT_S = 3
 
-#: Degrees of latitude from one report to the next at the same base: 450 m, too far to be witnesses of one incident.
-_APART = 0.004
+#: Degrees of latitude from one report to the next at the same base: 480 m, too far to be witnesses of one incident,
+#: and in five rounds nobody comes within 200 m of another base's either.
+_APART = 0.0043
 
 #: What one figure leaves behind, and the next must not meet.
 _TRACES = "fact, note, delivery, deadline, answer_link, alert, follow_up, report, inbound, attachment, chat, incident"

@@ -8,7 +8,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -29,7 +29,7 @@ from ess.domain.policy import FollowUpPlan, Target, Within
 from ess.domain.report import Location, Report
 from ess.domain.selection import Candidate, choose
 from ess.engine import Engine
-from ess.store import Transaction, incidents, responders, tables
+from ess.store import Transaction, incidents, responders, rotas, tables
 
 log = structlog.get_logger()
 
@@ -203,7 +203,7 @@ def select_responders(engine: Engine, deadline_id: int) -> None:
         if found is None:
             return
         decision = Decision(found[0])
-        pool = _pool(tx, decision.incident)
+        pool = _pool(engine, tx, decision.incident)
         while due := _choice_due(decision.incident, tx.now):
             decision = decision.then(decide(decision.incident, _choice(tx, decision.incident, due, pool), tx.now))
         _finish(engine, tx, decision)
@@ -215,13 +215,16 @@ def _choice_due(incident: Incident, now: datetime) -> life.Deadline | None:
     return min(choices, default=None)
 
 
-def _pool(tx: Transaction, incident: Incident) -> list[Responder]:
-    """Everybody whom a step of the policy could alert where the incident is, in one query."""
+def _pool(engine: Engine, tx: Transaction, incident: Incident) -> list[Responder]:
+    """Everybody whom a step of the policy could alert where the incident is, on duty or not."""
     policy = incident.policy
     steps = [step for track in policy.tracks for step in track.steps]
     targets = [target for step in steps for target in step.alert] + list(policy.last_resort.alert)
     drill = tx.session.get_one(tables.Incident, incident.id).drill
-    return responders.candidates(tx, targets, incident.place, drill=drill)
+    pool = responders.candidates(tx, targets, incident.place, drill=drill)
+    provinces = [area.code for area in incident.place.candidates] if incident.place else []
+    off = {} if drill else rotas.off_duty(tx, provinces, tx.now, engine.days_off)
+    return [replace(person, off_duty=off[person.ref]) if person.ref in off else person for person in pool]
 
 
 def _choice(

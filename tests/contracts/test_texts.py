@@ -178,6 +178,7 @@ def all_letters(language: str) -> Iterator[Letter]:
         )
         yield Letter("audit_alarm", channel, said)
         yield Letter("channel_down", channel, texts.say("channel_down", channel, down="LINE", reason="LINE: failed"))
+        yield Letter("duty_gap", channel, texts.say("duty_gap", channel, detail="a rota: 1 – 2"))
         yield Letter("responder_unreachable", channel, texts.say("responder_unreachable", channel, who=who))
     for key in ("welcome", "choose_type", "share_pin", "ask_phone", "phone_noted", "phone_unclear", "noted"):
         yield Letter(key, Channel.LINE, citizen_reply(texts, key))

@@ -15,10 +15,10 @@ from ess.domain.errors import Misconfigured
 class _Own:
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
-    #: Off, although the calendar does not say so.
-    off: tuple[date, ...] = ()
-    #: Worked, although the calendar says that they are off.
-    worked: tuple[date, ...] = ()
+    #: Although the calendar does not say so.
+    days_off: tuple[date, ...] = ()
+    #: Although the calendar says that they are off.
+    working_days: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,12 @@ def load_days_off(path: Path) -> DaysOff:
     own, errors = written.read(path, _Own, _problems, noun="days off", words="days off")
     if own is None or errors:
         raise Misconfigured("\n".join(errors))
-    return DaysOff(frozenset(own.off), frozenset(own.worked))
+    return DaysOff(frozenset(own.days_off), frozenset(own.working_days))
 
 
 def _problems(own: _Own) -> list[tuple[written.ValuePath, str]]:
     return [
-        (("worked", i), "stands under `off` as well: keep one") for i, day in enumerate(own.worked) if day in own.off
+        (("working_days", i), "stands under `days_off` as well: keep one")
+        for i, day in enumerate(own.working_days)
+        if day in own.days_off
     ]

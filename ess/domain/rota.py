@@ -213,9 +213,12 @@ def covering(
     for span in spans(rota, covers, holidays, start, end):
         refs = span.standing.refs
         if span.standing.why not in {Why.TURN, Why.COVER} or instead_of not in refs:
-            raise Refused(f"{instead_of} does not have the duty in {rota.name} at {span.starts_at.isoformat()}")
+            who = " and ".join(refs) or "nobody"
+            raise Refused(
+                f"{instead_of} does not have the duty in {rota.name} {_when(rota, span.starts_at)}: {who} has"
+            )
         if ref in refs:
-            raise Refused(f"{ref} has the duty in {rota.name} at {span.starts_at.isoformat()} already")
+            raise Refused(f"{ref} has the duty in {rota.name} {_when(rota, span.starts_at)} already")
         made += [
             Cover(rota.name, span.starts_at, span.ends_at, ref if had == instead_of else had, decided_at, reason)
             for had in refs
@@ -257,9 +260,13 @@ def _shift_of(rota: Rota, holidays: Container[date], ref: str, at: datetime) -> 
         if starts_at <= at < ends_at
     ]
     if not there:
-        raise Refused(f"{rota.name} has no shift at {at.isoformat()}")
+        raise Refused(f"{rota.name} has no shift {_when(rota, at)}")
     _, starts_at, ends_at = min(there)
     return starts_at, ends_at
+
+
+def _when(rota: Rota, at: datetime) -> str:
+    return f"at {at.astimezone(ZoneInfo(rota.zone)):%Y-%m-%d %H:%M} ({rota.zone})"
 
 
 # --- what is wrong with a rota ---------------------------------------------------------------------------

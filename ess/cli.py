@@ -221,26 +221,24 @@ def duty_show(
         if as_json:
             _json(found)
             return
-        table = Table("rota", "on duty", "why", "until", "next", box=None, pad_edge=False)
+        out.print(f"{found['area']} at {_local(engine, found['at'])}, Bangkok time")
+        if not found["rotas"]:
+            out.print("No rota: everybody in the roster is always on call.")
         for rota in found["rotas"]:
             now, later = rota["now"], rota["next"]
-            table.add_row(
-                rota["rota"],
-                _people(now),
-                now["why"],
-                _local(engine, now["until"]),
-                _people(later) if later else "",
-            )
-        out.print(f"{found['area']} at {_local(engine, found['at'])}, Bangkok time")
-        out.print(table if found["rotas"] else "No rota: everybody in the roster is always on call.")
+            until = f", until {_local(engine, now['until'])}" if now["until"] else ""
+            out.print(f"{rota['rota']} ({rota['role']}, {rota['area']})", markup=False)
+            out.print(f"  now   {_people(now)}: {now['why']}{until}", markup=False)
+            if later:
+                out.print(f"  next  {_people(later)}: {later['why']}", markup=False)
 
 
 def _people(standing: dict[str, Any]) -> str:
     return ", ".join(f"{person['ref']} {person['name']}" for person in standing["responders"]) or "nobody"
 
 
-def _local(engine: Engine, instant: str | None) -> str:
-    return engine.texts.moment(datetime.fromisoformat(instant)) if instant else ""
+def _local(engine: Engine, instant: str) -> str:
+    return engine.texts.moment(datetime.fromisoformat(instant))
 
 
 def _instant(text: str) -> datetime:

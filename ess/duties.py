@@ -24,7 +24,6 @@ from ess.store.rotas import Kept
 AHEAD = timedelta(days=7)
 #: How far ahead it is looked for who is next.
 _NEXT_WITHIN = timedelta(days=31)
-_PROVINCE = 2
 
 
 # --- changes ---------------------------------------------------------------------------------------------
@@ -105,6 +104,8 @@ def swap(
 
 
 def _kept(tx: Transaction, name: str, start: datetime, end: datetime) -> Kept:
+    # One change of a rota after another, so that each sees the covers of the one before.
+    tx.session.get(tables.Rota, name, with_for_update=True)
     kept = next((each for each in rotas.between(tx, start, end) if each.rota.name == name), None)
     if kept is None:
         raise _no_rota(name)
@@ -151,7 +152,7 @@ def on_duty(engine: Engine, area: str, at: datetime | None) -> dict[str, Any]:
         at = at or tx.now
         found = [
             kept
-            for kept in rotas.between(tx, at, at + _NEXT_WITHIN, [area[:_PROVINCE]])
+            for kept in rotas.between(tx, at, at + _NEXT_WITHIN, [area[:PROVINCE]])
             if kept.rota.area.startswith(area)
         ]
         absent, names = _people(tx, found)
@@ -168,12 +169,13 @@ def _people(tx: Transaction, found: Iterable[Kept]) -> tuple[Away, dict[str, str
 
 
 def _shown(engine: Engine, kept: Kept, at: datetime, absent: Away, names: Mapping[str, str]) -> dict[str, Any]:
-    now, *later = spans(kept.rota, kept.covers, engine.days_off, at, at + _NEXT_WITHIN, absent)
+    now, *others = spans(kept.rota, kept.covers, engine.days_off, at, at + _NEXT_WITHIN, absent)
+    later = [span for span in others if span.standing.refs != now.standing.refs]
     return {
         "rota": kept.rota.name,
         "area": kept.rota.area,
         "role": str(kept.rota.role),
-        "now": {**_standing(now, names), "until": now.ends_at.isoformat() if later else None},
+        "now": {**_standing(now, names), "until": later[0].starts_at.isoformat() if later else None},
         "next": {**_standing(later[0], names), "from": later[0].starts_at.isoformat()} if later else None,
     }
 

@@ -277,6 +277,8 @@ def problems(rota: Rota) -> Iterator[tuple[Path, str]]:
     """What is wrong with a well-formed rota, each with the path of the value to change."""
     if not rota.name.strip():
         yield ("name",), "is empty: give the rota a name of its own"
+    if len(rota.name) > _MAX_NAME:
+        yield ("name",), f"is longer than {_MAX_NAME} letters: what messages quote must be short"
     if not rota.shifts:
         yield ("shifts",), "a rota needs at least one shift"
     try:
@@ -398,6 +400,7 @@ def _instant(zone: ZoneInfo, wall: datetime) -> datetime:
 _WORDS = frozenset({"FREQ", "INTERVAL", "BYDAY", "BYHOUR", "BYMINUTE", "WKST", "COUNT", "UNTIL"})
 _DAYS = frozenset({"MO", "TU", "WE", "TH", "FR", "SA", "SU"})
 _MAX_INTERVAL = 53
+_MAX_NAME = 60
 
 
 @dataclass(frozen=True)

@@ -450,3 +450,4 @@ def test_every_other_problem_is_told_with_its_place() -> None:
         ("shifts", 1, "turns"),
     }
     assert [where for where, _ in problems(rota())] == [("shifts",)]
+    assert [where for where, _ in problems(Rota("n" * 61, "65", Role.ONE_HOME, DAYS_AND_NIGHTS.shifts))] == [("name",)]

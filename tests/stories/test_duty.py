@@ -16,6 +16,7 @@ from ess.cli import app
 from ess.conversation.texts import BANGKOK
 from ess.engine import Engine, open_engine
 from ess.store import tables
+from ess.store.keys import KeyRole
 from ess.wake import Waker, producer
 from schedules import audit
 
@@ -160,6 +161,8 @@ def test_a_gap_of_the_next_days_is_told_once_and_is_over_when_it_is_filled(
     assert "stations: " in supervisor.hears("มีเวรที่ยังไม่มีผู้ปฏิบัติหน้าที่")["text"]
     assert 'ess_alarm{name="duty:stations"} 1.0' in story.deployment.http.get("/metrics").text
     assert story.deployment.http.get("/readyz").status_code == 200, "the engine itself is well"
+    board = story.deployment.http.get("/board", auth=("ward", story.deployment.keys[KeyRole.SUPERVISOR]))
+    assert "เวรที่ยังไม่มีผู้ปฏิบัติหน้าที่ stations: " in board.text
     assert audit.audit(engine, settings) == {}
     assert "duty:stations" in story.deployment.http.get("/metrics").text, "the audit of the engine leaves it alone"
 

@@ -4,13 +4,11 @@ from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import String, and_, cast
-from sqlalchemy import select as select_columns
-from sqlmodel import col, delete, func
+from sqlalchemy import text
+from sqlmodel import col, delete
 
 from ess.domain.duty import NATIONAL_ROLES
 from ess.domain.rota import Away, Cover, Rota, Standing, members, on_duty
@@ -20,9 +18,19 @@ from ess.store.store import Transaction
 log = structlog.get_logger()
 
 NATION = "TH"
-_PROVINCE = 2
 _ROTA: TypeAdapter[Rota] = TypeAdapter(Rota)
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
+
+
+_BETWEEN = text(
+    """
+    SELECT rota.name, rota.body::text AS body,
+           cover.starts_at, cover.ends_at, cover.ref, cover.created_at, cover.reason
+    FROM rota LEFT JOIN cover ON cover.rota = rota.name AND cover.ends_at > :start AND cover.starts_at <= :end
+    WHERE :everywhere OR left(rota.area_code, 2) = ANY(:provinces)
+    ORDER BY rota.name, cover.starts_at
+    """
+)
 
 
 @dataclass(frozen=True)
@@ -74,28 +82,18 @@ def between(tx: Transaction, start: datetime, end: datetime, provinces: Collecti
 
     One that cannot be read is logged and left out.
     """
-    cover: Any = tables.Cover
-    query: Any = (
-        select_columns(col(tables.Rota.name), cast(tables.Rota.body, String), cover)
-        .outerjoin(
-            cover,
-            and_(col(cover.rota) == col(tables.Rota.name), col(cover.ends_at) > start, col(cover.starts_at) <= end),
-        )
-        .order_by(col(tables.Rota.name), col(cover.starts_at))
-    )
-    if provinces is not None:
-        query = query.where(func.left(tables.Rota.area_code, _PROVINCE).in_({*provinces, NATION}))
+    areas = {"everywhere": provinces is None, "provinces": [*(provinces or ()), NATION]}
     kept: dict[str, Kept] = {}
-    for name, body, row in tx.session.execute(query):
-        if name not in kept:
+    for row in tx.session.execute(_BETWEEN, {"start": start, "end": end, **areas}):
+        if row.name not in kept:
             try:
-                kept[name] = Kept(_rota(body), ())
+                kept[row.name] = Kept(_rota(row.body), ())
             except ValidationError:
-                log.exception("rota_failed", rota=name)
+                log.exception("rota_failed", rota=row.name)
                 continue
-        if row is not None:
-            made = Cover(row.rota, row.starts_at, row.ends_at, row.ref, row.created_at, row.reason)
-            kept[name] = Kept(kept[name].rota, (*kept[name].covers, made))
+        if row.created_at is not None:
+            made = Cover(row.name, row.starts_at, row.ends_at, row.ref, row.created_at, row.reason)
+            kept[row.name] = Kept(kept[row.name].rota, (*kept[row.name].covers, made))
     return list(kept.values())
 
 

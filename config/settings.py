@@ -54,6 +54,8 @@ class Settings(BaseSettings):
 
     policy_dir: Path = HERE / "policies"
     message_dir: Path = HERE / "messages"
+    #: Days off beside the official calendar, and official ones that are worked.
+    holiday_file: Path = HERE / "holidays.yaml"
     #: The language of messages: Thai first, English beside it.
     language: Literal["th", "en"] = "th"
 

@@ -30,7 +30,7 @@ from ess.domain.report import IncidentType, Location, Report
 from ess.domain.roster import NATION
 from ess.domain.selection import Candidate, choose
 from ess.engine import Engine
-from ess.store import Transaction, incidents, responders, tables
+from ess.store import Transaction, incidents, responders, rotas, tables
 
 log = structlog.get_logger()
 
@@ -226,14 +226,14 @@ def select_responders(engine: Engine, deadline_id: int) -> None:
     _keep(engine, deadline_id, None)
 
 
-def _with_choices(tx: Transaction, decision: Decision) -> Decision:
+def _with_choices(engine: Engine, tx: Transaction, decision: Decision) -> Decision:
     """The decision and every choice that it makes due.
 
     A step for which there is nobody leads to the next one here and now.
     """
     pool: list[Responder] | None = None
     while due := _choice_due(decision.incident, tx.now):
-        pool = _pool(tx, decision.incident) if pool is None else pool
+        pool = _pool(engine, tx, decision.incident) if pool is None else pool
         decision = decision.then(decide(decision.incident, _choice(tx, decision.incident, due, pool), tx.now))
     return decision
 
@@ -244,13 +244,16 @@ def _choice_due(incident: Incident, now: datetime) -> life.Deadline | None:
     return min(choices, default=None)
 
 
-def _pool(tx: Transaction, incident: Incident) -> list[Responder]:
-    """Everybody whom a step of the policy could alert where the incident is, in one query."""
+def _pool(engine: Engine, tx: Transaction, incident: Incident) -> list[Responder]:
+    """Everybody whom a step of the policy could alert where the incident is, on duty or not."""
     policy = incident.policy
     steps = [step for track in policy.tracks for step in track.steps]
     targets = [target for step in steps for target in step.alert] + list(policy.last_resort.alert)
     drill = tx.session.get_one(tables.Incident, incident.id).drill
-    return responders.candidates(tx, targets, incident.place, drill=drill)
+    pool = responders.candidates(tx, targets, incident.place, drill=drill)
+    provinces = [area.code for area in incident.place.candidates] if incident.place else []
+    off = {} if drill else rotas.off_duty(tx, provinces, tx.now, engine.days_off)
+    return [replace(person, off_duty=off[person.ref]) if person.ref in off else person for person in pool]
 
 
 def _choice(
@@ -304,7 +307,7 @@ def _keep(
             log.info("deadline_decides_nothing", incident=incident.code, kind=deadline.kind, why=str(late))
             incidents.drop(tx, incident, deadline)
             return
-        _finish(engine, tx, _with_choices(tx, decision))
+        _finish(engine, tx, _with_choices(engine, tx, decision))
 
 
 # --- alert → acknowledgement -----------------------------------------------------------------------------

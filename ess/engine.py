@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from config.settings import REQUIRED, Settings
 from ess.conversation.texts import Texts
+from ess.days_off import DaysOff, load_days_off
 from ess.domain.errors import Misconfigured
 from ess.domain.policy import Policy
 from ess.domain.report import IncidentType
@@ -38,6 +39,7 @@ class Engine:
     drafts: DraftWaits
     policies: Mapping[IncidentType, Policy]
     texts: Texts
+    days_off: DaysOff
 
 
 #: Once for each process that was started; forks of it share it, and die with it.
@@ -64,4 +66,5 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
         ),
         policies=load_policies(settings.policy_dir),
         texts=Texts(settings.message_dir, settings.language),
+        days_off=load_days_off(settings.holiday_file),
     )

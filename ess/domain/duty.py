@@ -58,6 +58,8 @@ class Responder:
     active: bool = True
     #: On leave until this instant (UTC); None when at work.
     leave_until: datetime | None = None
+    #: Why their rota does not have them on duty now; None: on duty, or in no rota.
+    off_duty: str | None = None
 
 
 def is_on_call(responder: Responder, at: datetime) -> bool:

@@ -16,9 +16,9 @@ from ess.conversation.texts import BANGKOK
 from ess.domain.duty import NATIONAL_ROLES, Channel, Role
 from ess.domain.roster import COLUMNS, NATION, Entry, seat
 from ess.geo.names import DISTRICT, PROVINCE, areas
-from ess.policies import duration
 from ess.roster.errors import RosterRefused
 from ess.roster.outline import Ring, ring_of
+from ess.written import duration
 
 T = TypeVar("T")
 

@@ -47,6 +47,7 @@ NOT_IN_ENV_FILE = {
     "twilio_api_base": "the default is Twilio itself",
     "policy_dir": "the image holds config/policies",
     "message_dir": "the image holds config/messages",
+    "holiday_file": "the image holds config/holidays.yaml",
     "provider_timeout_s": "the leases and waits of the engine are measured with the default",
     "lease_s": "the leases and waits of the engine are measured with the default",
 }

@@ -224,6 +224,7 @@ def all_letters(language: str) -> Iterator[Letter]:
         for key in ("reporter_safe", "reporter_unsafe", "reporter_in_danger"):
             yield Letter(key, channel, texts.say(key, channel, code=CODE, place=texts.place(place), who=who))
         yield Letter("channel_down", channel, texts.say("channel_down", channel, down="LINE", reason="LINE: failed"))
+        yield Letter("duty_gap", channel, texts.say("duty_gap", channel, detail="a rota: 1 – 2"))
         yield Letter("responder_unreachable", channel, texts.say("responder_unreachable", channel, who=who))
     for key in CITIZEN_REPLIES:
         yield Letter(key, Channel.LINE, citizen_reply(texts, key))

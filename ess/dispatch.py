@@ -175,6 +175,7 @@ def _report_row(
             "line_user_id": reporter.line_user_id,
         },
         phone_index=tx.vault.index(reporter.phone) if reporter.phone else None,
+        line_index=tx.vault.index(reporter.line_user_id) if reporter.line_user_id else None,
         reported_at=report.reported_at,
         received_at=tx.now,
     )
@@ -484,9 +485,14 @@ def cancel_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str) 
     return _operate(engine, incident_id, lambda _: life.Cancel(by, reason))
 
 
-def close_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str) -> Incident:
-    """The record is complete, whatever is still open."""
-    return _operate(engine, incident_id, lambda _: life.Close(by, reason))
+def close_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str, false_report: bool = False) -> Incident:
+    """The record is complete, whatever is still open; a false report flags the next one of the same person."""
+
+    def command(tx: Transaction) -> life.Command:
+        tx.loaded[incident_id].incident.false_report = false_report
+        return life.Close(by, reason, false_report)
+
+    return _operate(engine, incident_id, command)
 
 
 def escalate_incident(engine: Engine, incident_id: UUID, *, by: str, track: str | None) -> Incident:

@@ -13,7 +13,7 @@ from ess import views
 from ess.conversation.texts import BANGKOK
 from ess.domain.incident import ENDED
 from ess.engine import Engine
-from ess.store import alarms, health, tables
+from ess.store import alarms, health, reporters, tables
 from ess.web.auth import Caller, engine_of, reader
 
 router = APIRouter(tags=["board"], include_in_schema=False)
@@ -74,10 +74,12 @@ def board(
         absent = health.missing(tx, (health.CLOCK,))
         lost = health.out_of_hand(tx)
         wrong = alarms.standing(tx)
+        known = reporters.earlier(tx, [row.id for row in rows])
         now = tx.now
     context = {
         "rows": rows,
         "due": dict(due),
+        "known": known,
         "counts": dict(counts),
         "states": _URGENCY,
         "warnings": [

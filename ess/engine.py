@@ -11,6 +11,7 @@ from ess.conversation.texts import Texts
 from ess.domain.errors import Misconfigured
 from ess.domain.policy import Policy
 from ess.domain.report import IncidentType
+from ess.guesses import Guesses
 from ess.policies import load_policies
 from ess.store import Store, Vault
 from ess.store.store import Publish
@@ -25,6 +26,8 @@ class Engine:
     run: str
     #: How long a channel that is down for everyone is left alone.
     channel_pause: timedelta
+    #: How often a LINE account may try a link code.
+    guesses: Guesses
     policies: Mapping[IncidentType, Policy]
     texts: Texts
 
@@ -36,7 +39,7 @@ RUN = uuid4().hex
 def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> Engine:
     """Everything that was checked and opened; Misconfigured names what is missing or wrong."""
     missing = settings.missing(*REQUIRED)
-    if missing or settings.database_url is None or settings.encryption_key is None:
+    if missing or settings.database_url is None or settings.broker_url is None or settings.encryption_key is None:
         raise Misconfigured(f"set {', '.join(missing)}, or run `ess up` for a machine that has nothing yet")
     # What was imported lives as long as the process: the collector need not look through it with every incident.
     gc.freeze()
@@ -46,6 +49,7 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
         store=Store(settings.database_url, vault, publish, lease=settings.lease, pool_size=pool_size),
         run=RUN,
         channel_pause=timedelta(seconds=settings.channel_pause_s),
+        guesses=Guesses(settings.broker_url),
         policies=load_policies(settings.policy_dir),
         texts=Texts(settings.message_dir, settings.language),
     )

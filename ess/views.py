@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel import col, select, tuple_
 
 from ess.domain.errors import NotFound
-from ess.store import Transaction, responders, tables
+from ess.store import Transaction, reach, responders, tables
 
 
 def find(tx: Transaction, id_or_code: str) -> tables.Incident:
@@ -108,6 +108,7 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
             {
                 "alert_id": str(alert.id),
                 "responder": _person(people[alert.responder_id]),
+                "channels": reach.channel_states(people[alert.responder_id]),
                 "track": alert.track,
                 "step": alert.step,
                 "state": alert.state,

@@ -6,7 +6,6 @@ the order of an incident's life: accept, locate, select, fire, answer, follow up
 
 import hashlib
 import json
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from sqlalchemy import text
 from sqlmodel import col, func, select
 
 from ess import geo, outbox
+from ess.codes import new_code
 from ess.conversation.answer import Verb
 from ess.domain import incident as life
 from ess.domain.duty import Responder, Role
@@ -34,8 +34,6 @@ from ess.store import Transaction, incidents, responders, rotas, tables
 
 log = structlog.get_logger()
 
-#: No vowels and nothing that is read as something else, so a code is never a word and survives a phone call.
-_CODE_LETTERS = "23456789BCDFGHJKMNPQRTVWXZ"
 _CODE_LENGTH = 6
 #: Candidates that were passed over and are kept with their reasons, per step.
 _KEPT_REASONS = 20
@@ -133,7 +131,7 @@ _BEGIN = text(
 def _begin(tx: Transaction, keys: Sequence[str] = ()) -> str:
     """Wait for whoever has one of these keys; the code for a new incident."""
     while True:
-        code = "".join(secrets.choice(_CODE_LETTERS) for _ in range(_CODE_LENGTH))
+        code = new_code(_CODE_LENGTH)
         row = tx.session.execute(_BEGIN, {"keys": list(keys), "code": code}).one()
         tx.saw_clock(row.at)
         if not row.is_taken:

@@ -9,7 +9,7 @@ from sqlmodel import col, select, tuple_
 
 from ess import attachments
 from ess.domain.errors import NotFound
-from ess.store import Transaction, reporters, responders, tables
+from ess.store import Transaction, reach, reporters, responders, tables
 
 
 def find(tx: Transaction, id_or_code: str) -> tables.Incident:
@@ -119,6 +119,7 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
             {
                 "alert_id": str(alert.id),
                 "responder": _person(people[alert.responder_id]),
+                "channels": reach.channel_states(people[alert.responder_id]),
                 "track": alert.track,
                 "step": alert.step,
                 "state": alert.state,

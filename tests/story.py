@@ -220,8 +220,11 @@ class Responder(Person):
             channels=list(channels),
         )
         self.row_id = row.id
+        area = row.district_code or row.province_code or "TH"
         with story.deployment.store.transaction() as tx:
             tx.session.add(row)
+            tx.session.flush()
+            tx.session.add(tables.Jurisdiction(role=role, area_code=area, responder_id=row.id))
 
 
 LINE_ONLY = (Channel.LINE,)

@@ -1,7 +1,7 @@
 """Responders: who can be alerted, for which area, over which channels, and who is on call."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -45,9 +45,31 @@ class Responder:
     longitude: float | None = None
     #: In order of preference, only those with an address that is known to work.
     channels: tuple[Channel, ...] = ()
+    #: What they can beside their role.
+    skills: frozenset[str] = frozenset()
+    #: Open incidents at once; None: no limit.
+    capacity: int | None = None
+    #: After a call-out ended.
+    rest: timedelta = timedelta()
+    #: DOPA codes of 2, 4 or 6 digits, or `TH`.
+    jurisdictions: tuple[str, ...] = ()
+    #: A drawn area, where codes do not say it.
+    outline: tuple[tuple[float, float], ...] | None = None
     active: bool = True
     #: On leave until this instant (UTC); None when at work.
     leave_until: datetime | None = None
+    #: Why their rota does not have them on duty now; None: on duty, or in no rota.
+    off_duty: str | None = None
+    #: Open incidents that they have taken.
+    busy: int = 0
+    #: Open incidents that they are asked for and have not answered.
+    asked: int = 0
+    #: At the place of an open incident.
+    on_scene: bool = False
+    #: When their last call-out ended (UTC); None: none lately, or they need no rest.
+    free_since: datetime | None = None
+    #: When they were last alerted (UTC), for whatever incident.
+    last_alerted_at: datetime | None = None
 
 
 def is_on_call(responder: Responder, at: datetime) -> bool:

@@ -227,8 +227,10 @@ class AlertResponders:
     #: The step that it was made for.
     step: int
     chosen: tuple[Chosen, ...]
-    #: For the timeline: candidates that were passed over, each with the reason.
+    #: For the timeline: candidates that were passed over, each with the reason …
     passed_over: tuple[Mapping[str, Any], ...] = ()
+    #: … and how many more there were.
+    n_more: int = 0
 
 
 @dataclass(frozen=True)
@@ -682,6 +684,7 @@ def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
         step=track.step,
         chosen=[{"responder_id": chosen.responder_id, "reason": chosen.reason} for chosen in fresh],
         passed_over=[dict(candidate) for candidate in command.passed_over],
+        n_more=command.n_more,
     )
     for chosen in fresh:
         if chosen.responder_id in before:

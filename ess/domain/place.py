@@ -1,6 +1,6 @@
 """Where something happens: the areas that may own it, by official (DOPA) codes, and distances."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import asin, cos, radians, sin, sqrt
 from typing import Any, Literal
@@ -35,6 +35,8 @@ class Place:
     #: From 0 (a guess) to 1.
     confidence: float
     source: Source
+    #: Best first; empty where the words name none, or the outlines know none.
+    subdistricts: tuple[Area, ...] = ()
 
     @property
     def district(self) -> Area | None:
@@ -49,17 +51,19 @@ class Place:
             "candidates": [area.to_json() for area in self.candidates],
             "confidence": self.confidence,
             "source": self.source,
+            "subdistricts": [area.to_json() for area in self.subdistricts],
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Place":
-        """As read back."""
+        """As read back; a place of the release before has no word on sub-districts."""
         return cls(
             Area(**data["province"]),
             tuple(Area(**area) for area in data["districts"]),
             tuple(Area(**area) for area in data["candidates"]),
             data["confidence"],
             data["source"],
+            tuple(Area(**area) for area in data.get("subdistricts", ())),
         )
 
 
@@ -68,3 +72,16 @@ def distance_km(latitude: float, longitude: float, other_latitude: float, other_
     lat1, lon1, lat2, lon2 = map(radians, (latitude, longitude, other_latitude, other_longitude))
     half = sin((lat2 - lat1) / 2) ** 2 + cos(lat1) * cos(lat2) * sin((lon2 - lon1) / 2) ** 2
     return 2 * _EARTH_RADIUS_KM * asin(sqrt(half))
+
+
+def is_inside(latitude: float, longitude: float, ring: Sequence[tuple[float, float]]) -> bool:
+    """Whether the point lies within the ring of `(latitude, longitude)`, closed or not.
+
+    Counts the sides that a line to the east crosses.  Never raises, whatever was drawn: this stands before an alert,
+    where a geometry library would refuse a ring of two points.
+    """
+    inside = False
+    for (lat1, lon1), (lat2, lon2) in zip(ring, (*ring[1:], *ring[:1]), strict=True):
+        if (lat1 > latitude) != (lat2 > latitude):
+            inside ^= longitude < lon1 + (latitude - lat1) / (lat2 - lat1) * (lon2 - lon1)
+    return inside

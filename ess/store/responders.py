@@ -4,32 +4,11 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_
-from sqlalchemy import select as select_columns
 from sqlmodel import col, func, select
 
-from ess.domain.duty import NATIONAL_ROLES, Channel, Responder, Role
-from ess.domain.place import Place
-from ess.domain.policy import Target, Within
+from ess.domain.duty import NATIONAL_ROLES, Channel
 from ess.store import tables
 from ess.store.store import Transaction
-
-
-def candidates(
-    tx: Transaction, targets: Iterable[Target], place: Place | None, *, drill: bool = False
-) -> list[Responder]:
-    """Active responders whose role is wanted and whose jurisdiction may hold the place; a drill has its own."""
-    targets = list(targets)
-    provinces = [area.code for area in place.candidates] if place else []
-    anywhere = [target.role for target in targets if target.within is Within.NATION]
-    # Only what is chosen by: the sealed addresses of everybody who is not chosen stay sealed.
-    query = select_columns(*_CHOSEN_BY).where(
-        col(tables.Responder.active),
-        col(tables.Responder.drill).is_(drill),
-        col(tables.Responder.role).in_({target.role for target in targets}),
-        or_(col(tables.Responder.role).in_(anywhere), col(tables.Responder.province_code).in_(provinces)),
-    )
-    return [_domain(row) for row in tx.session.execute(query)]
 
 
 def supervisors(tx: Transaction) -> list[tables.Responder]:
@@ -117,30 +96,3 @@ def names(tx: Transaction) -> dict[str, str]:
 def count(tx: Transaction) -> int:
     """How many responders are active."""
     return tx.session.exec(select(func.count()).where(col(tables.Responder.active))).one()
-
-
-_CHOSEN_BY: tuple[Any, ...] = (
-    *(tables.Responder.id, tables.Responder.ref, tables.Responder.name_th, tables.Responder.role),
-    *(tables.Responder.province_code, tables.Responder.district_code),
-    *(tables.Responder.latitude, tables.Responder.longitude, tables.Responder.channels),
-    *(tables.Responder.active, tables.Responder.leave_until, tables.Responder.line_blocked),
-    col(tables.Responder.line_index).is_not(None).label("has_line"),
-    col(tables.Responder.phone_index).is_not(None).label("has_phone"),
-)
-
-
-def _domain(row: Any) -> Responder:
-    works = {Channel.LINE: row.has_line and not row.line_blocked, Channel.SMS: row.has_phone, Channel.DRILL: True}
-    return Responder(
-        id=row.id,
-        ref=row.ref,
-        name=row.name_th,
-        role=Role(row.role),
-        province_code=row.province_code,
-        district_code=row.district_code,
-        latitude=row.latitude,
-        longitude=row.longitude,
-        channels=tuple(channel for channel in map(Channel, row.channels) if works[channel]),
-        active=row.active,
-        leave_until=row.leave_until,
-    )

@@ -311,6 +311,7 @@ def test_the_timeline_says_who_was_chosen_who_was_not_and_why() -> None:
         "step": 1,
         "chosen": [{"responder_id": STATION.id, "reason": "the district, 0.9 km away"}],
         "passed_over": [passed],
+        "n_more": 0,
     }
 
 

@@ -1,0 +1,216 @@
+"""Whom a choice looks at: the nearest of those who are responsible, with all that the choice must know of them now.
+
+The index of `jurisdiction` finds them, so that the size of the roster does not matter, and only the nearest are read
+whole: of a province's thousand volunteers a page.  Nothing is remembered from one choice to the next.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from math import cos, radians
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+
+from ess.domain.duty import Channel, Responder, Role
+from ess.domain.incident import Incident
+from ess.domain.policy import Target
+from ess.domain.selection import Reach, reaches
+from ess.store.store import Transaction
+
+#: How many of each area are read at first, the nearest; and so many times more where too few of them are free.
+PAGE = 32
+NEXT_PAGE = 8
+#: What somebody was alerted for longer ago keeps nobody busy, and no rest lasts longer.
+_LATELY = timedelta(days=2)
+_KM_PER_DEGREE = 111.195
+
+
+@dataclass(frozen=True)
+class Found:
+    """Those of one target who were read."""
+
+    responders: tuple[Responder, ...]
+    #: How many more of the role are responsible for the place, and were not read.
+    n_left: int
+    #: How many of those are not farther than the target allows.
+    n_left_near: int
+
+
+def find(tx: Transaction, incident: Incident, targets: Collection[Target], *, limit: int = PAGE) -> dict[Target, Found]:
+    """For each target the `limit` nearest of each area that may hold the incident, in one query.
+
+    Only what is chosen by is read: addresses stay sealed.  Active responders only; a drill has its own.
+    """
+    row = tx.loaded[incident.id].incident
+    wishes = [(target, reach) for target in targets for reach in reaches(target.within, incident.place)]
+    latitude, longitude = row.pin or (None, None)
+    answer = tx.session.execute(
+        _NEAREST,
+        {
+            "roles": [target.role for target, _ in wishes],
+            "lows": [reach.code for _, reach in wishes],
+            "highs": [_end(reach) for _, reach in wishes],
+            "far": [_square_degrees(target.max_km) for target, _ in wishes],
+            "latitude": latitude,
+            "longitude": longitude,
+            "shrink": cos(radians(latitude)) if latitude is not None else None,
+            "limit": limit,
+            "drill": row.drill,
+            "incident_id": incident.id,
+            "since": tx.now - _LATELY,
+        },
+    ).all()
+    people: dict[UUID, Responder] = {}
+    read: dict[int, list[Any]] = {}
+    for found in answer:
+        read.setdefault(found.wish, []).append(found)
+        if found.id not in people:
+            people[found.id] = _responder(found)
+    by_target: dict[Target, list[list[Any]]] = {target: [] for target in targets}
+    for number, (target, _) in enumerate(wishes, start=1):
+        by_target[target].append(read.get(number, []))
+    return {target: _found(rows, people) for target, rows in by_target.items()}
+
+
+def _end(reach: Reach) -> str:
+    """The first code that does not belong to it; every code is ASCII."""
+    return f"{reach.code}~" if reach.parts else f"{reach.code} "
+
+
+def _square_degrees(km: float | None) -> float | None:
+    return (km / _KM_PER_DEGREE) ** 2 if km is not None else None
+
+
+def _found(areas: Iterable[list[Any]], people: Mapping[UUID, Responder]) -> Found:
+    read = {row.id for rows in areas for row in rows}
+    left = [(rows[0].n - len(rows), rows[0].n_near - sum(row.near for row in rows)) for rows in areas if rows]
+    return Found(tuple(people[found] for found in read), sum(n for n, _ in left), sum(near for _, near in left))
+
+
+def _responder(row: Any) -> Responder:
+    works = {Channel.LINE: row.has_line, Channel.SMS: row.has_phone, Channel.DRILL: True}
+    return Responder(
+        id=row.id,
+        ref=row.ref,
+        name=row.name_th,
+        role=Role(row.role),
+        province_code=row.province_code,
+        district_code=row.district_code,
+        latitude=row.latitude,
+        longitude=row.longitude,
+        channels=tuple(channel for channel in map(Channel, row.channels) if works[channel]),
+        skills=frozenset(row.skills),
+        capacity=row.capacity,
+        rest=timedelta(seconds=row.rest_s),
+        jurisdictions=tuple(row.jurisdictions),
+        outline=tuple((latitude, longitude) for latitude, longitude in row.outline) if row.outline else None,
+        leave_until=row.leave_until,
+        busy=row.busy,
+        asked=row.asked,
+        on_scene=row.on_scene,
+        free_since=row.free_since,
+        last_alerted_at=row.last_alerted_at,
+    )
+
+
+def claimed(tx: Transaction, incident: Incident, chosen: Collection[Responder]) -> list[Responder]:
+    """These as they are now, so that no other choice of this moment can go on not knowing of this one.
+
+    Whoever somebody else is choosing at this instant counts as asked once more.  Nothing waits: the other choice may
+    hang, and the alert must not.
+    """
+    ids = [responder.id for responder in chosen]
+    contested = set(tx.session.scalars(_CONTESTED, {"ids": ids}))
+    # A statement of its own, because it must see what was committed before the lock was given.
+    values = {"ids": ids, "incident_id": incident.id, "since": tx.now - _LATELY}
+    now = {row.id: row for row in tx.session.execute(_LOADS, values)}
+    return [
+        replace(
+            responder,
+            busy=now[responder.id].busy,
+            asked=now[responder.id].asked + (responder.id in contested),
+            on_scene=now[responder.id].on_scene,
+            last_alerted_at=now[responder.id].last_alerted_at,
+        )
+        for responder in chosen
+    ]
+
+
+#: Of one responder `r`: what other incidents have of them.  The latest alerts will do, so that a desk which is asked
+#: thousands of times in a disaster costs no more than anybody.
+_MOMENT = """
+    SELECT max(a.created_at) AS last_alerted_at,
+        count(DISTINCT i.id) FILTER (WHERE a.state IN ('accepted', 'departed', 'arrived')) AS busy,
+        count(DISTINCT i.id) FILTER (WHERE a.state = 'open') AS asked,
+        coalesce(bool_or(a.state = 'arrived') FILTER (WHERE i.id IS NOT NULL), false) AS on_scene
+    FROM (
+        SELECT state, incident_id, created_at FROM alert
+        WHERE responder_id = r.id AND created_at > :since
+        ORDER BY created_at DESC LIMIT 64
+    ) a
+    LEFT JOIN incident i ON i.id = a.incident_id AND i.id <> :incident_id
+        AND a.state IN ('open', 'accepted', 'departed', 'arrived')
+        AND i.state NOT IN ('resolved', 'closed', 'cancelled', 'merged')
+"""
+
+#: When the last call-out of a responder `r` ended: they had accepted, and it is over or theirs no more.
+_REST = """
+    SELECT max(coalesce(ending.at, a.answered_at)) AS free_since
+    FROM alert a
+    JOIN incident i ON i.id = a.incident_id
+    LEFT JOIN LATERAL (
+        SELECT min(f.at) AS at FROM fact f
+        WHERE f.incident_id = i.id AND f.fact IN ('resolved', 'closed', 'cancelled', 'merged')
+    ) ending ON a.state IN ('accepted', 'departed', 'arrived')
+    WHERE a.responder_id = r.id AND a.created_at > :since
+        AND (a.state IN ('stood_down', 'declined') OR i.state IN ('resolved', 'closed', 'cancelled', 'merged'))
+        AND EXISTS (
+            SELECT FROM fact f
+            WHERE f.incident_id = i.id AND f.fact = 'accepted' AND f.data ->> 'alert_id' = a.id::text
+        )
+"""
+
+_NEAREST: TextClause = text(f"""
+    SELECT wish.wish, nearest.n, nearest.n_near, nearest.near,
+        r.id, r.ref, r.name_th, r.role, r.province_code, r.district_code, r.latitude, r.longitude, r.outline,
+        r.skills, r.capacity, r.rest_s, r.channels, r.leave_until,
+        r.line_index IS NOT NULL AND NOT r.line_blocked AS has_line, r.phone_index IS NOT NULL AS has_phone,
+        ARRAY(SELECT area_code FROM jurisdiction WHERE responder_id = r.id) AS jurisdictions,
+        moment.*, rest.free_since
+    FROM unnest(
+        CAST(:roles AS text[]), CAST(:lows AS text[]), CAST(:highs AS text[]), CAST(:far AS float8[])
+    ) WITH ORDINALITY AS wish(role, low, high, far, wish)
+    CROSS JOIN LATERAL (
+        SELECT id, near, count(*) OVER () AS n, count(*) FILTER (WHERE near) OVER () AS n_near
+        FROM (
+            SELECT p.id, p.ref, d.square,
+                coalesce(wish.far IS NULL OR CAST(:latitude AS float8) IS NULL OR d.square <= wish.far, false) AS near
+            FROM jurisdiction j
+            JOIN responder p ON p.id = j.responder_id
+            CROSS JOIN LATERAL (
+                SELECT (p.latitude - CAST(:latitude AS float8)) ^ 2
+                    + ((p.longitude - CAST(:longitude AS float8)) * CAST(:shrink AS float8)) ^ 2 AS square
+            ) d
+            WHERE j.role = wish.role AND j.area_code >= wish.low AND j.area_code < wish.high
+                AND p.active AND p.drill = :drill
+        ) responsible
+        ORDER BY square NULLS LAST, ref
+        LIMIT :limit
+    ) nearest
+    JOIN responder r ON r.id = nearest.id
+    CROSS JOIN LATERAL ({_MOMENT}) moment
+    LEFT JOIN LATERAL ({_REST}) rest ON r.rest_s > 0
+""")  # noqa: S608  # only the two fragments above are put in
+
+_CONTESTED: TextClause = text("""
+    SELECT id FROM unnest(CAST(:ids AS uuid[])) AS id
+    WHERE NOT pg_try_advisory_xact_lock(hashtextextended(CAST(id AS text), 2))
+""")
+
+_LOADS: TextClause = text(f"""
+    SELECT r.id, moment.*
+    FROM unnest(CAST(:ids AS uuid[])) AS r(id)
+    CROSS JOIN LATERAL ({_MOMENT}) moment
+""")  # noqa: S608

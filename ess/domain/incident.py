@@ -693,13 +693,17 @@ def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
             _ask(turn, track, chosen)
     if last_resort:
         turn.promise(DeadlineKind.SELECT, turn.now + incident.policy.last_resort.repeat, track.name)
-    elif fresh:
+    elif any(_stops(incident, track, chosen.role) for chosen in fresh):
         wait = incident.policy.track(track.name).steps[track.step - 1].wait
         turn.promise(DeadlineKind.ACKNOWLEDGE, turn.now + wait, track.name)
-    else:
+    else:  # volunteers are welcome, and nobody waits for them alone
         turn.ask_step(track, track.step + 1)
     if fresh and turn.incident.state is State.LOCATED:
         turn.become(State.ALERTING)
+
+
+def _stops(incident: Incident, track: Track, role: Role) -> bool:
+    return role in incident.policy.track(track.name).acknowledged_by
 
 
 def _ask(turn: _Turn, track: Track, chosen: Chosen) -> None:
@@ -746,7 +750,7 @@ def _accept(turn: _Turn, command: Accept) -> None:
     alert, track = _responding(turn, command)
     if alert.state in TAKEN:
         raise AlreadyRecorded("you have accepted already")
-    counts = alert.role in incident.policy.track(track.name).acknowledged_by
+    counts = _stops(incident, track, alert.role)
     owns = track.state is TrackState.UNANSWERED and alert.role in NATIONAL_ROLES
     holder = next((other for other in incident.alerts if other.id == track.holder), None)
     # A desk that owns an unanswered track still wants the police; nobody else who holds one is replaced.
@@ -810,7 +814,7 @@ def _lose_contact(turn: _Turn, command: LoseContact) -> None:
 def _go_on_if_nobody_waits(turn: _Turn, track: Track) -> None:
     """A step whose every responder has said no needs no deadline: the next one begins at once."""
     open_alerts = _track_alerts(turn.incident, track.name, AlertState.OPEN)
-    waiting = any(alert.step == track.step for alert in open_alerts)
+    waiting = any(alert.step == track.step and _stops(turn.incident, track, alert.role) for alert in open_alerts)
     choosing = any(
         deadline.kind is DeadlineKind.SELECT and deadline.subject == track.name for deadline in turn.incident.deadlines
     )

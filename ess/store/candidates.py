@@ -4,6 +4,7 @@ The index of `jurisdiction` finds them, so that the size of the roster does not 
 whole: of a province's thousand volunteers a page.  Nothing is remembered from one choice to the next.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -20,7 +21,7 @@ from ess.domain.selection import Reach, reaches
 from ess.store.store import Transaction
 
 #: How many of each area are read at first, the nearest; and so many times more where too few of them are free.
-PAGE = 32
+PAGE = 16
 NEXT_PAGE = 8
 #: What somebody was alerted for longer ago keeps nobody busy, and no rest lasts longer.
 _LATELY = timedelta(days=2)
@@ -52,6 +53,7 @@ def find(tx: Transaction, incident: Incident, targets: Collection[Target], *, li
             "roles": [target.role for target, _ in wishes],
             "lows": [reach.code for _, reach in wishes],
             "highs": [_end(reach) for _, reach in wishes],
+            "skills": [json.dumps(target.skills) if target.skills else None for target, _ in wishes],
             "far": [_square_degrees(target.max_km) for target, _ in wishes],
             "latitude": latitude,
             "longitude": longitude,
@@ -180,12 +182,17 @@ _NEAREST: TextClause = text(f"""
         ARRAY(SELECT area_code FROM jurisdiction WHERE responder_id = r.id) AS jurisdictions,
         moment.*, rest.free_since
     FROM unnest(
-        CAST(:roles AS text[]), CAST(:lows AS text[]), CAST(:highs AS text[]), CAST(:far AS float8[])
-    ) WITH ORDINALITY AS wish(role, low, high, far, wish)
+        CAST(:roles AS text[]), CAST(:lows AS text[]), CAST(:highs AS text[]), CAST(:skills AS text[]),
+        CAST(:far AS float8[])
+    ) WITH ORDINALITY AS wish(role, low, high, skills, far, wish)
     CROSS JOIN LATERAL (
         SELECT id, near, count(*) OVER () AS n, count(*) FILTER (WHERE near) OVER () AS n_near
         FROM (
             SELECT p.id, p.ref, d.square,
+                CASE WHEN wish.skills IS NOT NULL THEN (
+                    SELECT count(*) FROM jsonb_array_elements_text(CAST(wish.skills AS jsonb)) AS skill
+                    WHERE skill = ANY (p.skills)
+                ) END AS n_skills,
                 coalesce(wish.far IS NULL OR CAST(:latitude AS float8) IS NULL OR d.square <= wish.far, false) AS near
             FROM jurisdiction j
             JOIN responder p ON p.id = j.responder_id
@@ -196,7 +203,7 @@ _NEAREST: TextClause = text(f"""
             WHERE j.role = wish.role AND j.area_code >= wish.low AND j.area_code < wish.high
                 AND p.active AND p.drill = :drill
         ) responsible
-        ORDER BY square NULLS LAST, ref
+        ORDER BY n_skills DESC, square NULLS LAST, ref
         LIMIT :limit
     ) nearest
     JOIN responder r ON r.id = nearest.id

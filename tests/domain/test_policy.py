@@ -56,7 +56,10 @@ def test_steps_are_counted_from_one_and_after_the_last_comes_the_last_resort() -
     assert ASSAULT.targets("police", 1) == (Target(Role.POLICE_STATION, Within.DISTRICT, 1),)
     assert ASSAULT.targets("police", 3) == (Target(Role.POLICE_STATION, Within.PROVINCE, 3),)
     assert ASSAULT.targets("police", 4) == ASSAULT.last_resort.alert
-    assert ASSAULT.targets("social_care", 2) == (Target(Role.SOCIAL_WORKER, Within.PROVINCE, 2),)
+    assert ASSAULT.targets("social_care", 2) == (
+        Target(Role.SOCIAL_WORKER, Within.PROVINCE, 2),
+        Target(Role.VOLUNTEER, Within.DISTRICT, 2, max_km=15),
+    )
     assert ASSAULT.targets("social_care", 3) == ASSAULT.last_resort.alert
 
 

@@ -315,6 +315,18 @@ def test_the_timeline_says_who_was_chosen_who_was_not_and_why() -> None:
     }
 
 
+def test_nobody_waits_for_those_alone_who_cannot_stop_the_track() -> None:
+    scene = located()
+    scene.select(VOLUNTEER)
+    assert scene.asked == [VOLUNTEER.name]
+    assert scene.incident.lead.step == 2
+    assert scene.due[CHOOSE_POLICE] == AT_ONCE
+    scene.select(RADIO_191)
+    scene.declines(RADIO_191)
+    assert scene.incident.lead.step == 3, "the volunteer has not answered, and nobody waits for that"
+    assert scene.alert(VOLUNTEER).state is AlertState.OPEN
+
+
 def test_when_nobody_acknowledges_in_time_the_next_are_asked() -> None:
     scene = alerting()
     scene.nobody_answers()

@@ -1,11 +1,13 @@
 """Policies that operators write: who is asked at each step, and what a policy must not leave out."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 from scene import ASSAULT, POLICIES
 
 from ess.domain.duty import Role
@@ -185,3 +187,14 @@ def test_all_problems_are_told_at_once() -> None:
         ("fresh_for",),
         ("follow_ups", 1, "name"),
     }
+
+
+# --- what older releases wrote ---------------------------------------------------------------------------
+def test_a_policy_that_an_incident_keeps_from_the_release_before_still_loads() -> None:
+    kept = json.loads(TypeAdapter(Policy).dump_json(ASSAULT))
+    for step in [*(step for track in kept["tracks"] for step in track["steps"]), kept["last_resort"]]:
+        for target in step["alert"]:
+            del target["max_km"], target["skills"]
+    policy = TypeAdapter(Policy).validate_python(kept)
+    assert policy.targets("police", 3) == ASSAULT.targets("police", 3)
+    assert policy.targets("social_care", 1)[1] == Target(Role.VOLUNTEER, Within.DISTRICT, 2)

@@ -1,6 +1,6 @@
 """Who is alerted, and why: the right ones are asked, nobody beyond what they can hold, and every reason can be read."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 from rich.console import Console
@@ -16,6 +16,13 @@ from ess.story import print_story
 #: Some hundred metres inside Phitsanulok, as far as the shipped outlines can tell.
 THE_BORDER = Spot(16.9, 100.128, "65", "6501")
 ACROSS = Spot(16.9, 100.12, "64", "6404")
+#: More than 2 and less than 5 km from the pin of Khon Kaen.
+NOT_FAR = Spot(16.4719, 102.8360, "40", "4001")
+
+
+def base(spot: Spot) -> dict[str, float]:
+    """Where a unit starts from, so that the nearer of two is known."""
+    return {"latitude": spot.latitude, "longitude": spot.longitude}
 
 
 def alerted(incident: Incident, *people: Responder) -> list[str]:
@@ -48,13 +55,14 @@ def test_near_a_border_both_stations_are_alerted_and_one_stands_the_other_down(s
 def test_volunteers_come_beside_the_team_and_do_not_stop_the_waiting_for_it(story: Story) -> None:
     story.station(KHON_KAEN).may_hear("เหตุด่วน")
     team = story.one_home(KHON_KAEN)
-    first, second, third = (story.volunteer(KHON_KAEN) for _ in range(3))
+    first, second = story.volunteer(KHON_KAEN), story.volunteer(KHON_KAEN)
+    third = story.volunteer(NOT_FAR)
     far = story.volunteer(Spot(16.60, 102.90, "40", "4001"))
     incident = story.citizen().reports_by_api("assault", at=KHON_KAEN)
     team.hears("เหตุด่วน")
     first.hears("เหตุด่วน")
     second.hears("เหตุด่วน")
-    assert "others first by their number" in reason(incident, third)
+    assert reason(incident, third).endswith("; others nearer")
     assert reason(incident, far).endswith("km away, farther than 5 km")
 
     first.taps("รับทราบ")
@@ -67,7 +75,7 @@ def test_volunteers_come_beside_the_team_and_do_not_stop_the_waiting_for_it(stor
 
 
 def test_whoever_goes_on_leave_is_not_asked_for_the_very_next_incident(story: Story) -> None:
-    station, other = story.station(KHON_KAEN), story.station(KHON_KAEN)
+    station, other = story.station(KHON_KAEN, **base(KHON_KAEN)), story.station(KHON_KAEN, **base(NOT_FAR))
     story.care_team(KHON_KAEN)
     story.citizen().reports_by_api("assault", at=KHON_KAEN)
     station.hears("เหตุด่วน")
@@ -162,10 +170,22 @@ def test_who_has_just_been_out_rests_while_another_is_free(story: Story) -> None
     assert reason(second, rested) == "police_station, the district; resting for 60 min more"
 
 
+def test_behind_many_who_cannot_go_the_one_who_can_is_found(story: Story) -> None:
+    until = datetime.now(UTC) + timedelta(days=1)
+    for _ in range(20):
+        story.station(KHON_KAEN, leave_until=until, **base(KHON_KAEN))
+    last = story.station(KHON_KAEN, **base(NOT_FAR))
+    story.care_team(KHON_KAEN)
+    incident = story.citizen().reports_by_api("assault", at=KHON_KAEN)
+    last.hears("เหตุด่วน")
+    (choice,) = (choice for choice in incident.now["choices"] if choice["track"] == "police")
+    assert [item["reason"] for item in choice["passed_over"]] == ["not on call"] * 20
+
+
 # --- every reason can be read ----------------------------------------------------------------------------
 def test_a_supervisor_reads_of_everybody_why_they_were_chosen_or_not(story: Story) -> None:
-    chosen, next_in_line = story.station(KHON_KAEN), story.station(KHON_KAEN)
-    away = story.station(KHON_KAEN, active=True, line_blocked=True)
+    chosen, next_in_line = story.station(KHON_KAEN, **base(KHON_KAEN)), story.station(KHON_KAEN, **base(NOT_FAR))
+    away = story.station(KHON_KAEN, line_blocked=True)
     story.care_team(KHON_KAEN)
     incident = story.citizen().reports_by_api("assault", at=KHON_KAEN)
     chosen.hears("เหตุด่วน")
@@ -179,8 +199,8 @@ def test_a_supervisor_reads_of_everybody_why_they_were_chosen_or_not(story: Stor
         console = Console(file=written, width=200)
         print_story(console, Texts(HERE / "messages", "th"), views.detail(tx, row), views.timeline(tx, row))
     for person, why in {
-        chosen: "police_station, the district",
-        next_in_line: "police_station, the district; others first by their number",
+        chosen: "police_station, the district, 0.0 km away",
+        next_in_line: "police_station, the district, 3.3 km away; others nearer",
         away: "no channel reaches them",
     }.items():
         assert f"{person.spoken_name} — {why}" in written.getvalue()

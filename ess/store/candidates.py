@@ -14,10 +14,11 @@ from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
-from ess.domain.duty import Channel, Responder, Role
+from ess.domain.duty import Responder
 from ess.domain.incident import Incident
 from ess.domain.policy import Target
 from ess.domain.selection import Reach, reaches
+from ess.store import responders
 from ess.store.store import Transaction
 
 #: How many of each area are read at first, the nearest; and so many times more where too few of them are free.
@@ -69,7 +70,7 @@ def find(tx: Transaction, incident: Incident, targets: Collection[Target], *, li
     for found in answer:
         read.setdefault(found.wish, []).append(found)
         if found.id not in people:
-            people[found.id] = _responder(found)
+            people[found.id] = _person(found)
     by_target: dict[Target, list[list[Any]]] = {target: [] for target in targets}
     for number, (target, _) in enumerate(wishes, start=1):
         by_target[target].append(read.get(number, []))
@@ -91,24 +92,10 @@ def _found(areas: Iterable[list[Any]], people: Mapping[UUID, Responder]) -> Foun
     return Found(tuple(people[found] for found in read), sum(n for n, _ in left), sum(near for _, near in left))
 
 
-def _responder(row: Any) -> Responder:
-    works = {Channel.LINE: row.has_line, Channel.SMS: row.has_phone, Channel.DRILL: True}
-    return Responder(
-        id=row.id,
-        ref=row.ref,
-        name=row.name_th,
-        role=Role(row.role),
-        province_code=row.province_code,
-        district_code=row.district_code,
-        latitude=row.latitude,
-        longitude=row.longitude,
-        channels=tuple(channel for channel in map(Channel, row.channels) if works[channel]),
-        skills=frozenset(row.skills),
-        capacity=row.capacity,
-        rest=timedelta(seconds=row.rest_s),
+def _person(row: Any) -> Responder:
+    return responders.domain(
+        row,
         jurisdictions=tuple(row.jurisdictions),
-        outline=tuple((latitude, longitude) for latitude, longitude in row.outline) if row.outline else None,
-        leave_until=row.leave_until,
         busy=row.busy,
         asked=row.asked,
         on_scene=row.on_scene,
@@ -177,8 +164,8 @@ _REST = """
 _NEAREST: TextClause = text(f"""
     SELECT wish.wish, nearest.n, nearest.n_near, nearest.near,
         r.id, r.ref, r.name_th, r.role, r.province_code, r.district_code, r.latitude, r.longitude, r.outline,
-        r.skills, r.capacity, r.rest_s, r.channels, r.leave_until,
-        r.line_index IS NOT NULL AND NOT r.line_blocked AS has_line, r.phone_index IS NOT NULL AS has_phone,
+        r.skills, r.capacity, r.rest_s, r.channels, r.active, r.leave_until, r.line_blocked,
+        r.line_index IS NOT NULL AS has_line, r.phone_index IS NOT NULL AS has_phone,
         ARRAY(SELECT area_code FROM jurisdiction WHERE responder_id = r.id) AS jurisdictions,
         moment.*, rest.free_since
     FROM unnest(
@@ -194,14 +181,16 @@ _NEAREST: TextClause = text(f"""
                     WHERE skill = ANY (p.skills)
                 ) END AS n_skills,
                 coalesce(wish.far IS NULL OR CAST(:latitude AS float8) IS NULL OR d.square <= wish.far, false) AS near
-            FROM jurisdiction j
+            FROM (
+                SELECT DISTINCT responder_id FROM jurisdiction j
+                WHERE j.role = wish.role AND j.area_code >= wish.low AND j.area_code < wish.high
+            ) j
             JOIN responder p ON p.id = j.responder_id
             CROSS JOIN LATERAL (
                 SELECT (p.latitude - CAST(:latitude AS float8)) ^ 2
                     + ((p.longitude - CAST(:longitude AS float8)) * CAST(:shrink AS float8)) ^ 2 AS square
             ) d
-            WHERE j.role = wish.role AND j.area_code >= wish.low AND j.area_code < wish.high
-                AND p.active AND p.drill = :drill
+            WHERE p.active AND p.drill = :drill
         ) responsible
         ORDER BY n_skills DESC, square NULLS LAST, ref
         LIMIT :limit

@@ -1,12 +1,13 @@
 """The roster: who could be asked, who somebody is, and their addresses."""
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlmodel import col, func, select
 
-from ess.domain.duty import NATIONAL_ROLES, Channel
+from ess.domain.duty import NATIONAL_ROLES, Channel, Responder, Role
 from ess.store import tables
 from ess.store.store import Transaction
 
@@ -96,3 +97,29 @@ def names(tx: Transaction) -> dict[str, str]:
 def count(tx: Transaction) -> int:
     """How many responders are active."""
     return tx.session.exec(select(func.count()).where(col(tables.Responder.active))).one()
+
+
+def domain(row: Any, **more: Any) -> Responder:
+    """A row of the roster as the domain knows it, and more of the moment.
+
+    The row says `has_line` and `has_phone` instead of the addresses, which stay sealed.
+    """
+    works = {Channel.LINE: row.has_line and not row.line_blocked, Channel.SMS: row.has_phone, Channel.DRILL: True}
+    return Responder(
+        id=row.id,
+        ref=row.ref,
+        name=row.name_th,
+        role=Role(row.role),
+        province_code=row.province_code,
+        district_code=row.district_code,
+        latitude=row.latitude,
+        longitude=row.longitude,
+        channels=tuple(channel for channel in map(Channel, row.channels) if works[channel]),
+        skills=frozenset(row.skills),
+        capacity=row.capacity,
+        rest=timedelta(seconds=row.rest_s),
+        outline=tuple((latitude, longitude) for latitude, longitude in row.outline) if row.outline else None,
+        active=row.active,
+        leave_until=row.leave_until,
+        **more,
+    )

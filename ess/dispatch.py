@@ -27,7 +27,7 @@ from ess.domain.incident import Decision, Incident, decide, receive
 from ess.domain.place import Place
 from ess.domain.policy import FollowUpPlan, Target, Within
 from ess.domain.report import Location, Report
-from ess.domain.selection import Candidate, choose
+from ess.domain.selection import Candidate, choose, n_sides
 from ess.engine import Engine
 from ess.store import Transaction, candidates, incidents, tables
 
@@ -256,7 +256,7 @@ def _considered(
     while True:
         people = {person.id: person for target in targets for person in pool[target].responders} | claimed
         considered = choose(targets, people.values(), incident.place, pin, asked, tx.now)
-        short = [target for target in targets if pool[target].n_left_near and _is_short(target, considered)]
+        short = [target for target in targets if pool[target].n_left_near and _is_short(target, considered, incident)]
         if short:
             limit *= candidates.NEXT_PAGE
             pool |= candidates.find(tx, incident, short, limit=limit)
@@ -269,9 +269,9 @@ def _considered(
         claimed |= {person.id: person for person in candidates.claimed(tx, incident, unclaimed)}
 
 
-def _is_short(target: Target, considered: Sequence[Candidate]) -> bool:
+def _is_short(target: Target, considered: Sequence[Candidate], incident: Incident) -> bool:
     free = [c for c in considered if c.chosen and c.free and c.responder.role is target.role]
-    return len(free) < target.count
+    return len(free) < target.count * n_sides(incident.place)
 
 
 def _passed_over(candidate: Candidate) -> dict[str, Any]:

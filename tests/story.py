@@ -341,8 +341,8 @@ class Story:
             **columns,
         )
 
-    def radio_191(self, at: Spot, channels: tuple[Channel, ...] = SMS_ONLY) -> Responder:
-        return Responder(self, Role.RADIO_191, at, channels)
+    def radio_191(self, at: Spot, channels: tuple[Channel, ...] = SMS_ONLY, **columns: Any) -> Responder:
+        return Responder(self, Role.RADIO_191, at, channels, **columns)
 
     def one_home(self, at: Spot, channels: tuple[Channel, ...] = LINE_ONLY) -> Responder:
         return Responder(self, Role.ONE_HOME, at, channels)

@@ -9,7 +9,7 @@ Every candidate keeps the reason why they were chosen or not, so that a supervis
 """
 
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -85,6 +85,28 @@ def _places_reaches(within: Within, place: Place) -> Iterator[Reach]:
 
 def _in_order(codes: Iterable[str], first: str, others: str) -> Iterator[Reach]:
     return (Reach(code, parts=True, words=others if i else first) for i, code in enumerate(codes))
+
+
+def nearby(reach: Reach, place: Place | None) -> list[Reach]:
+    """The part of a large area where the nearest live who serve it: where to look first, and mostly where it ends.
+
+    Where no part is any likelier, the area itself.
+    """
+    if place is None or not reach.parts:
+        return [reach]
+    if not reach.code:
+        return [replace(reach, code=area.code) for area in place.candidates]
+    if len(reach.code) > _PROVINCE:
+        return [reach]
+    districts = [replace(reach, code=area.code) for area in place.districts if area.code.startswith(reach.code)]
+    if not districts and _is_unsure(place):
+        return [reach]
+    return [*districts, replace(reach, parts=False)]
+
+
+def n_sides(place: Place | None) -> int:
+    """For how many provinces the count of a target is meant: near a border for each that may own the place."""
+    return len(place.candidates) if place and _is_unsure(place) else 1
 
 
 def _is_unsure(place: Place) -> bool:

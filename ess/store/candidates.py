@@ -1,13 +1,15 @@
 """Whom a choice looks at: the nearest of those who are responsible, with all that the choice must know of them now.
 
 The index of `jurisdiction` finds them, so that the size of the roster does not matter, and only the nearest are read
-whole: of a province's thousand volunteers a page.  Nothing is remembered from one choice to the next.
+whole: of a province's thousand volunteers a page, of those who serve the districts that the place names.  The rest is
+looked at where too few of them are free.  Nothing is remembered from one choice to the next.
 """
 
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import groupby
 from math import cos, radians
 from typing import Any
 from uuid import UUID
@@ -17,7 +19,7 @@ from sqlalchemy import TextClause, text
 from ess.domain.duty import Responder
 from ess.domain.incident import Incident
 from ess.domain.policy import Target
-from ess.domain.selection import Reach, reaches
+from ess.domain.selection import Reach, nearby, reaches
 from ess.store import responders
 from ess.store.store import Transaction
 
@@ -40,41 +42,59 @@ class Found:
     n_left_near: int
 
 
-def find(tx: Transaction, incident: Incident, targets: Collection[Target], *, limit: int = PAGE) -> dict[Target, Found]:
-    """For each target the `limit` nearest of each area that may hold the incident, in one query.
+def find(
+    tx: Transaction, incident: Incident, targets: Collection[Target], *, limit: int | None = None
+) -> dict[Target, Found]:
+    """For each target the nearest of each area that may hold the incident, in one query.
 
+    Without a limit a page of them, from that part of a large area where the nearest live; with one, of the whole area.
     Only what is chosen by is read: addresses stay sealed.  Active responders only; a drill has its own.
     """
     row = tx.loaded[incident.id].incident
-    wishes = [(target, reach) for target in targets for reach in reaches(target.within, incident.place)]
+    wishes = [
+        _Wish(target, part, reach if i == 0 and part != reach else None)
+        for target in targets
+        for reach in reaches(target.within, incident.place)
+        for i, part in enumerate(nearby(reach, incident.place) if limit is None else [reach])
+    ]
     latitude, longitude = row.pin or (None, None)
     answer = tx.session.execute(
         _NEAREST,
         {
-            "roles": [target.role for target, _ in wishes],
-            "lows": [reach.code for _, reach in wishes],
-            "highs": [_end(reach) for _, reach in wishes],
-            "skills": [json.dumps(target.skills) if target.skills else None for target, _ in wishes],
-            "far": [_square_degrees(target.max_km) for target, _ in wishes],
+            "roles": [wish.target.role for wish in wishes],
+            "lows": [wish.reach.code for wish in wishes],
+            "highs": [_end(wish.reach) for wish in wishes],
+            "whole_lows": [wish.part_of.code if wish.part_of else None for wish in wishes],
+            "whole_highs": [_end(wish.part_of) if wish.part_of else None for wish in wishes],
+            "skills": [json.dumps(wish.target.skills) if wish.target.skills else None for wish in wishes],
+            "far": [_square_degrees(wish.target.max_km) for wish in wishes],
             "latitude": latitude,
             "longitude": longitude,
             "shrink": cos(radians(latitude)) if latitude is not None else None,
-            "limit": limit,
+            "limit": limit or PAGE,
             "drill": row.drill,
             "incident_id": incident.id,
             "since": tx.now - _LATELY,
         },
     ).all()
     people: dict[UUID, Responder] = {}
-    read: dict[int, list[Any]] = {}
+    read: dict[Target, list[list[Any]]] = {target: [] for target in targets}
+    for number, rows in groupby(sorted(answer, key=lambda found: int(found.wish)), key=lambda found: int(found.wish)):
+        read[wishes[number - 1].target].append(list(rows))
     for found in answer:
-        read.setdefault(found.wish, []).append(found)
-        if found.id not in people:
+        if found.id is not None and found.id not in people:
             people[found.id] = _person(found)
-    by_target: dict[Target, list[list[Any]]] = {target: [] for target in targets}
-    for number, (target, _) in enumerate(wishes, start=1):
-        by_target[target].append(read.get(number, []))
-    return {target: _found(rows, people) for target, rows in by_target.items()}
+    return {target: _found(areas, people) for target, areas in read.items()}
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """One range of the index."""
+
+    target: Target
+    reach: Reach
+    #: The first part of a larger area says how many serve that.
+    part_of: Reach | None
 
 
 def _end(reach: Reach) -> str:
@@ -87,9 +107,18 @@ def _square_degrees(km: float | None) -> float | None:
 
 
 def _found(areas: Iterable[list[Any]], people: Mapping[UUID, Responder]) -> Found:
-    read = {row.id for rows in areas for row in rows}
-    left = [(rows[0].n - len(rows), rows[0].n_near - sum(row.near for row in rows)) for rows in areas if rows]
-    return Found(tuple(people[found] for found in read), sum(n for n, _ in left), sum(near for _, near in left))
+    read: set[UUID] = set()
+    n_left = n_left_near = n_whole = 0
+    for rows in areas:
+        here = [row for row in rows if row.id is not None]
+        read |= {row.id for row in here}
+        n_whole += rows[0].n_whole or 0
+        if here:
+            n_left += here[0].n - len(here)
+            n_left_near += here[0].n_near - sum(row.near for row in here)
+    # Of a large area only parts were looked at, and whoever lives elsewhere in it may be near as well.
+    elsewhere = max(n_whole - len(read), 0)
+    return Found(tuple(people[found] for found in read), max(n_left, elsewhere), max(n_left_near, elsewhere))
 
 
 def _person(row: Any) -> Responder:
@@ -162,17 +191,24 @@ _REST = """
 """
 
 _NEAREST: TextClause = text(f"""
-    SELECT wish.wish, nearest.n, nearest.n_near, nearest.near,
+    WITH wish AS MATERIALIZED (
+        SELECT *, CASE WHEN whole_low IS NOT NULL THEN (
+            SELECT count(DISTINCT responder_id) FROM jurisdiction j
+            WHERE j.role = asked.role AND j.area_code >= asked.whole_low AND j.area_code < asked.whole_high
+        ) END AS n_whole
+        FROM unnest(
+            CAST(:roles AS text[]), CAST(:lows AS text[]), CAST(:highs AS text[]),
+            CAST(:whole_lows AS text[]), CAST(:whole_highs AS text[]), CAST(:skills AS text[]), CAST(:far AS float8[])
+        ) WITH ORDINALITY AS asked(role, low, high, whole_low, whole_high, skills, far, wish)
+    )
+    SELECT wish.wish, wish.n_whole, nearest.n, nearest.n_near, nearest.near,
         r.id, r.ref, r.name_th, r.role, r.province_code, r.district_code, r.latitude, r.longitude, r.outline,
         r.skills, r.capacity, r.rest_s, r.channels, r.active, r.leave_until, r.line_blocked,
         r.line_index IS NOT NULL AS has_line, r.phone_index IS NOT NULL AS has_phone,
         ARRAY(SELECT area_code FROM jurisdiction WHERE responder_id = r.id) AS jurisdictions,
         moment.*, rest.free_since
-    FROM unnest(
-        CAST(:roles AS text[]), CAST(:lows AS text[]), CAST(:highs AS text[]), CAST(:skills AS text[]),
-        CAST(:far AS float8[])
-    ) WITH ORDINALITY AS wish(role, low, high, skills, far, wish)
-    CROSS JOIN LATERAL (
+    FROM wish
+    LEFT JOIN LATERAL (
         SELECT id, near, count(*) OVER () AS n, count(*) FILTER (WHERE near) OVER () AS n_near
         FROM (
             SELECT p.id, p.ref, d.square,
@@ -194,9 +230,9 @@ _NEAREST: TextClause = text(f"""
         ) responsible
         ORDER BY n_skills DESC, square NULLS LAST, ref
         LIMIT :limit
-    ) nearest
-    JOIN responder r ON r.id = nearest.id
-    CROSS JOIN LATERAL ({_MOMENT}) moment
+    ) nearest ON true
+    LEFT JOIN responder r ON r.id = nearest.id
+    LEFT JOIN LATERAL ({_MOMENT}) moment ON true
     LEFT JOIN LATERAL ({_REST}) rest ON r.rest_s > 0
 """)  # noqa: S608  # only the two fragments above are put in
 

@@ -14,7 +14,7 @@ from scene import EVENING, MUEANG, PHITSANULOK, SUKHOTHAI, THE_HOUSE, WANG_THONG
 from ess.domain.duty import Channel, Responder, Role, is_on_call
 from ess.domain.place import Area, Place
 from ess.domain.policy import Target, Within
-from ess.domain.selection import Candidate, choose
+from ess.domain.selection import Candidate, choose, nearby, reaches
 
 THE_PIN = (16.8211, 100.2659)
 BANG_RAKAM = Area("6504", "บางระกำ", "Bang Rakam")
@@ -276,6 +276,28 @@ def test_at_a_border_the_nearest_of_the_other_province_is_chosen_though_none_of_
 def test_at_a_border_with_nobody_on_one_side_the_other_is_enough() -> None:
     assert refs(chosen_from(station("PS-theirs", SI_MAT, SUKHOTHAI), place=AT_THE_BORDER)) == ["PS-theirs"]
     assert chosen_from(place=AT_THE_BORDER) == []
+
+
+# --- where to look first ---------------------------------------------------------------------------------
+def codes(within: Within, place: Place | None) -> list[str]:
+    """The first parts to look in; `*` for all who serve any part of it."""
+    parts = [part for reach in reaches(within, place) for part in nearby(reach, place)]
+    return [f"{part.code}*" if part.parts else part.code for part in parts]
+
+
+def test_of_a_province_the_named_districts_are_looked_at_first() -> None:
+    assert codes(Within.PROVINCE, THE_HOUSE) == ["6501*", "6508*", "65", "64", "TH"]
+    assert codes(Within.DISTRICT, THE_HOUSE) == ["6501*", "6508*", "65", "64", "TH"]
+    assert codes(Within.SUBDISTRICT, IN_THE_TOWN) == ["650101*", "6501", "6508", "65", "64", "TH"]
+    assert codes(Within.NATION, THE_HOUSE) == ["TH", "65*", "64*"]
+
+
+def test_where_nothing_is_likelier_all_of_it_is_looked_at() -> None:
+    somewhere = Place(PHITSANULOK, (), (PHITSANULOK, SUKHOTHAI), 0.6, "text")
+    assert codes(Within.PROVINCE, somewhere) == ["65*", "64*", "TH"]
+    assert codes(Within.PROVINCE, replace(AT_THE_BORDER, districts=(MUEANG,))) == ["6501*", "65", "64*", "TH"]
+    assert codes(Within.NATION, None) == ["TH", "*"]
+    assert codes(Within.PROVINCE, None) == ["TH"]
 
 
 # --- who can take one more -------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 from rich.console import Console
-from story import KHON_KAEN, PHITSANULOK, UDON_THANI, Incident, Responder, Spot, Story, at_once
+from story import KHON_KAEN, LINE_ONLY, PHITSANULOK, UDON_THANI, Incident, Responder, Spot, Story, at_once
 
 from config.settings import HERE
 from ess import views
@@ -180,6 +180,15 @@ def test_behind_many_who_cannot_go_the_one_who_can_is_found(story: Story) -> Non
     last.hears("เหตุด่วน")
     (choice,) = (choice for choice in incident.now["choices"] if choice["track"] == "police")
     assert [item["reason"] for item in choice["passed_over"]] == ["not on call"] * 20
+
+
+def test_whom_no_district_near_the_pin_has_the_rest_of_the_province_has(story: Story) -> None:
+    """The 191 centre's step asks the province; its only centre is one that serves a district far from the pin."""
+    radio = story.radio_191(KHON_KAEN, LINE_ONLY, district="4012")
+    story.care_team(KHON_KAEN)
+    incident = story.citizen().reports_by_api("assault", at=KHON_KAEN)
+    radio.hears("เหตุด่วน")
+    assert alerted(incident, radio) == [radio.ref]
 
 
 # --- every reason can be read ----------------------------------------------------------------------------

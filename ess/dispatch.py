@@ -6,7 +6,7 @@ the order of an incident's life: accept, locate, select, fire, answer, follow up
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,15 +28,19 @@ from ess.domain.place import Pin, Place, Source, overrules, settled, squares_aro
 from ess.domain.policy import FollowUpPlan, Policy, Target, Within
 from ess.domain.report import IncidentType, Location, Report
 from ess.domain.roster import NATION
-from ess.domain.selection import Candidate, choose
+from ess.domain.selection import Candidate, choose, n_sides
 from ess.engine import Engine
-from ess.store import Transaction, incidents, responders, rotas, tables
+from ess.store import Transaction, candidates, incidents, rotas, tables
 
 log = structlog.get_logger()
 
 _CODE_LENGTH = 6
 #: Candidates that were passed over and are kept with their reasons, per step.
-_KEPT_REASONS = 20
+_KEPT_REASONS = 100
+#: A child is called by whoever has learnt to talk with children, where there is one.
+_WITH_CHILDREN = "children"
+#: Of a province's social workers so many are looked at for a call.
+_MOST_CALLERS = 256
 
 
 @dataclass(frozen=True)
@@ -230,52 +234,83 @@ def _with_choices(engine: Engine, tx: Transaction, decision: Decision) -> Decisi
 
     A step for which there is nobody leads to the next one here and now.
     """
-    pool: list[Responder] | None = None
-    while due := _choice_due(decision.incident, tx.now):
-        pool = _pool(engine, tx, decision.incident) if pool is None else pool
-        decision = decision.then(decide(decision.incident, _choice(tx, decision.incident, due, pool), tx.now))
+    pool: Pool = {}
+    off: Mapping[str, str] | None = None
+    while due := min(_choices_due(decision.incident, tx.now), default=None):
+        off = _off_duty(engine, tx, decision.incident) if off is None else off
+        choice = _choice(tx, decision.incident, due, pool, off)
+        decision = decision.then(decide(decision.incident, choice, tx.now))
     return decision
 
 
-def _choice_due(incident: Incident, now: datetime) -> life.Deadline | None:
-    """The first choice that is to be made now."""
-    choices = (due for due in incident.deadlines if due.kind is life.DeadlineKind.SELECT and due.due_at <= now)
-    return min(choices, default=None)
+#: Who was read for each target.
+Pool = dict[Target, candidates.Found]
 
 
-def _pool(engine: Engine, tx: Transaction, incident: Incident) -> list[Responder]:
-    """Everybody whom a step of the policy could alert where the incident is, on duty or not."""
-    policy = incident.policy
-    steps = [step for track in policy.tracks for step in track.steps]
-    targets = [target for step in steps for target in step.alert] + list(policy.last_resort.alert)
-    drill = tx.session.get_one(tables.Incident, incident.id).drill
-    pool = responders.candidates(tx, targets, incident.place, drill=drill)
+def _off_duty(engine: Engine, tx: Transaction, incident: Incident) -> dict[str, str]:
+    """Who of those who could be asked is in a rota and off duty now, and why; a drill knows no rotas."""
+    if tx.loaded[incident.id].incident.drill:
+        return {}
     provinces = [area.code for area in incident.place.candidates] if incident.place else []
-    off = {} if drill else rotas.off_duty(tx, provinces, tx.now, engine.days_off)
-    return [replace(person, off_duty=off[person.ref]) if person.ref in off else person for person in pool]
+    return rotas.off_duty(tx, provinces, tx.now, engine.days_off)
+
+
+def _choices_due(incident: Incident, now: datetime) -> list[life.Deadline]:
+    return [due for due in incident.deadlines if due.kind is life.DeadlineKind.SELECT and due.due_at <= now]
 
 
 def _choice(
-    tx: Transaction, incident: Incident, deadline: life.Deadline, pool: Sequence[Responder]
+    tx: Transaction, incident: Incident, deadline: life.Deadline, pool: Pool, off: Mapping[str, str]
 ) -> life.AlertResponders:
     track = incident.track(deadline.subject)
-    row = tx.session.get_one(tables.Incident, incident.id)
-    last_resort = track.state is life.TrackState.UNANSWERED
-    considered = choose(
-        incident.targets(track.name),
-        pool,
-        incident.place,
-        (row.pin[0], row.pin[1]) if row.pin else None,
-        frozenset() if last_resort else incident.asked(track.name),
-        tx.now,
-    )
+    targets = incident.targets(track.name)
+    if not pool.keys() >= set(targets):
+        # One query for every choice that is due: where all tracks begin, for all of them.
+        due = [target for choice in _choices_due(incident, tx.now) for target in incident.targets(choice.subject)]
+        pool |= candidates.find(tx, incident, dict.fromkeys(due), off)
+    considered = _considered(tx, incident, track, targets, pool, off)
     chosen = tuple(
         life.Chosen(uuid4(), candidate.responder.id, candidate.responder.role, candidate.reason)
         for candidate in considered
         if candidate.chosen
     )
     passed_over = [_passed_over(candidate) for candidate in considered if not candidate.chosen]
-    return life.AlertResponders(deadline, track.step, chosen, tuple(passed_over[:_KEPT_REASONS]))
+    n_more = len(passed_over[_KEPT_REASONS:]) + sum(pool[target].n_left for target in set(targets))
+    return life.AlertResponders(deadline, track.step, chosen, tuple(passed_over[:_KEPT_REASONS]), n_more)
+
+
+def _considered(
+    tx: Transaction,
+    incident: Incident,
+    track: life.Track,
+    targets: Sequence[Target],
+    pool: Pool,
+    off: Mapping[str, str],
+) -> list[Candidate]:
+    """The choice among the nearest; among more of them only where too few are free, or another choice was faster."""
+    pin = incident.pin
+    asked = frozenset() if track.state is life.TrackState.UNANSWERED else incident.asked(track.name)
+    limit = candidates.PAGE
+    claimed: dict[UUID, Responder] = {}
+    while True:
+        people = {person.id: person for target in targets for person in pool[target].responders} | claimed
+        considered = choose(targets, people.values(), incident.place, pin, asked, tx.now)
+        short = [target for target in targets if pool[target].n_left_near and _is_short(target, considered, incident)]
+        if short:
+            limit *= candidates.NEXT_PAGE
+            pool |= candidates.find(tx, incident, short, off, limit=limit)
+            continue
+        # Whoever has no limit may be chosen by two at once: only of the others must each choice know of the other.
+        scarce = [c.responder for c in considered if c.chosen and c.responder.capacity is not None]
+        unclaimed = [responder for responder in scarce if responder.id not in claimed]
+        if not unclaimed:
+            return considered
+        claimed |= {person.id: person for person in candidates.claimed(tx, incident, unclaimed)}
+
+
+def _is_short(target: Target, considered: Sequence[Candidate], incident: Incident) -> bool:
+    free = [c for c in considered if c.chosen and c.free and c.responder.role is target.role]
+    return len(free) < target.count * n_sides(incident.place)
 
 
 def _passed_over(candidate: Candidate) -> dict[str, Any]:
@@ -355,27 +390,37 @@ def open_follow_ups(engine: Engine, deadline_id: int) -> None:
     """Promise the calls of the protocol, each to the social worker of the province with the fewest open ones."""
 
     def command(tx: Transaction, incident: Incident, _: life.Deadline) -> life.Command:
-        calls = [(uuid4(), plan, _caller(tx, incident, plan)) for plan in incident.policy.follow_ups]
+        off = _off_duty(engine, tx, incident)
+        calls = [(uuid4(), plan, _caller(tx, incident, plan, off)) for plan in incident.policy.follow_ups]
         return life.OpenFollowUps(tuple(calls))
 
     _keep(engine, deadline_id, command)
 
 
-def _caller(tx: Transaction, incident: Incident, plan: FollowUpPlan) -> UUID | None:
-    target = Target(plan.by, Within.PROVINCE, count=1)
-    drill = tx.session.get_one(tables.Incident, incident.id).drill
-    pool = responders.candidates(tx, [target], incident.place, drill=drill)
-    fits = choose([Target(plan.by, Within.PROVINCE, len(pool) or 1)], pool, incident.place, None, frozenset(), tx.now)
-    able = [candidate.responder.id for candidate in fits if candidate.chosen]
+def _caller(tx: Transaction, incident: Incident, plan: FollowUpPlan, off: Mapping[str, str]) -> UUID | None:
+    wanted = Target(plan.by, Within.PROVINCE, count=_MOST_CALLERS, skills=_skills_for_call(tx, incident))
+    pool = candidates.find(tx, incident, [wanted], off, limit=_MOST_CALLERS)[wanted].responders
+    considered = choose([wanted], pool, incident.place, None, frozenset(), tx.now)
+    able = [candidate.responder for candidate in considered if candidate.chosen]
     if not able:
         return None
     busy: Sequence[Any] = tx.session.exec(
         select(tables.FollowUp.responder_id, func.count())
-        .where(col(tables.FollowUp.responder_id).in_(able), tables.FollowUp.state != FollowUpState.DONE)
+        .where(
+            col(tables.FollowUp.responder_id).in_([responder.id for responder in able]),
+            tables.FollowUp.state != FollowUpState.DONE,
+        )
         .group_by(col(tables.FollowUp.responder_id))
     ).all()
     load: dict[UUID, int] = dict(busy)
-    return min(able, key=lambda responder_id: (load.get(responder_id, 0), able.index(responder_id)))
+    # They come ranked, and of equals the first is kept.
+    return min(able, key=lambda found: (len(set(wanted.skills) - found.skills), load.get(found.id, 0))).id
+
+
+def _skills_for_call(tx: Transaction, incident: Incident) -> tuple[str, ...]:
+    minors = col(tables.Report.victim_is_minor).is_(True)
+    query = select(tables.Report.id).where(tables.Report.incident_id == incident.id, minors)
+    return (_WITH_CHILDREN,) if tx.session.exec(query).first() else ()
 
 
 def report_follow_up(

@@ -69,6 +69,9 @@ _SENTENCES: dict[str, str] = {
     "split_off": "split off from {from_code}",
 }
 
+#: As many as a terminal shows at a glance; `ess show --json` and the incident's page have all that were kept.
+_PASSED_OVER = 10
+
 _STYLES = {
     "unanswered": "bold red",
     "place_contradicted": "bold red",
@@ -99,14 +102,14 @@ def sentence(texts: Texts, fact: Mapping[str, Any]) -> Text:
 
 
 def choice(fact: Mapping[str, Any], key: str, most: int) -> list[Text]:
-    """The candidates of a step with their reasons."""
+    """The candidates of a step with their reasons; of those passed over, the last line says how many are not shown."""
     lines = []
     for item in fact.get(key, [])[:most]:
         name = (item.get("responder") or {}).get("name_th", "?")
         mark, style = ("✓", "green") if key == "chosen" else ("·", "dim")
         lines.append(Text(f"{mark} {name} — {item['reason']}", style=style))
-    hidden = len(fact.get(key, [])) - most
-    if hidden > 0:
+    hidden = max(len(fact.get(key, [])) - most, 0) + (fact.get("n_more", 0) if key == "passed_over" else 0)
+    if hidden:
         lines.append(Text(f"· and {hidden} more", style="dim"))
     return lines
 
@@ -134,7 +137,7 @@ def print_story(out: Console, texts: Texts, incident: Mapping[str, Any], timelin
         at = datetime.fromisoformat(fact["at"])
         since = f"+{(at - began).total_seconds():.2f} s" if began else ""
         table.add_row(texts.clock(at), since, sentence(texts, fact))
-        for line in [*choice(fact, "chosen", 10), *choice(fact, "passed_over", 3)]:
+        for line in [*choice(fact, "chosen", 10), *choice(fact, "passed_over", _PASSED_OVER)]:
             table.add_row("", "", Text("  ").append_text(line))
     out.print(table)
     for call in incident["follow_ups"]:

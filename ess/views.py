@@ -84,7 +84,7 @@ def _place(place: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
-    """State, place, reports, tracks, alerts with their deliveries and reasons, follow-ups, and what is due."""
+    """State, place, reports, tracks, alerts with deliveries and reasons, every choice, follow-ups, and what is due."""
     session = tx.session
     alerts = session.exec(
         select(tables.Alert).where(tables.Alert.incident_id == row.id).order_by(col(tables.Alert.created_at))
@@ -96,13 +96,21 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
     due = session.exec(
         select(tables.Deadline).where(tables.Deadline.incident_id == row.id).order_by(col(tables.Deadline.due_at))
     ).all()
+    choices = session.exec(
+        select(tables.Fact)
+        .where(tables.Fact.incident_id == row.id, tables.Fact.fact == "responders_selected")
+        .order_by(col(tables.Fact.at), col(tables.Fact.id))
+    ).all()
     people = responders.by_ids(
-        tx, {alert.responder_id for alert in alerts} | {call.responder_id for call in follow_ups if call.responder_id}
+        tx,
+        {alert.responder_id for alert in alerts}
+        | {call.responder_id for call in follow_ups if call.responder_id}
+        | {UUID(value) for choice in choices for value in _mentioned(choice.data)},
     )
     reports = session.exec(
         select(tables.Report).where(tables.Report.incident_id == row.id).order_by(col(tables.Report.received_at))
     ).all()
-    reasons = _reasons(tx, row.id)
+    reasons = {chosen["responder_id"]: chosen["reason"] for choice in choices for chosen in choice.data["chosen"]}
     holders = {str(alert.id): alert.responder_id for alert in alerts}
     known = reporters.earlier(tx, [row.id]).get(row.id)
     return {
@@ -131,6 +139,7 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
             }
             for alert in alerts
         ],
+        "choices": [{"at": choice.at.isoformat(), **_named(choice.data, people)} for choice in choices],
         "follow_ups": [
             {
                 "follow_up_id": str(call.id),
@@ -179,14 +188,6 @@ def _delivery(row: tables.Delivery) -> dict[str, Any]:
         "created_at": row.created_at.isoformat(),
         "sent_at": row.sent_at.isoformat() if row.sent_at else None,
     }
-
-
-def _reasons(tx: Transaction, incident_id: UUID) -> dict[str, str]:
-    """Why each responder was chosen, from the timeline."""
-    query = select(tables.Fact.data).where(
-        tables.Fact.incident_id == incident_id, tables.Fact.fact == "responders_selected"
-    )
-    return {chosen["responder_id"]: chosen["reason"] for data in tx.session.exec(query) for chosen in data["chosen"]}
 
 
 def timeline(tx: Transaction, row: tables.Incident) -> list[dict[str, Any]]:

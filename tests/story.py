@@ -217,6 +217,7 @@ class Responder(Person):
         *,
         district: str | None = None,
         mistyped_line_id: bool = False,
+        **columns: Any,
     ) -> None:
         name = f"{role} {next(_numbers)}"
         super().__init__(story, name, line=Channel.LINE in channels, phone=Channel.SMS in channels)
@@ -237,10 +238,14 @@ class Responder(Person):
             line_user_id=line_id,
             line_index=vault.index(line_id) if line_id else None,
             channels=list(channels),
+            **columns,
         )
         self.row_id = row.id
+        area = row.district_code or row.province_code or "TH"
         with story.deployment.store.transaction() as tx:
             tx.session.add(row)
+            tx.session.flush()
+            tx.session.add(tables.Jurisdiction(role=role, area_code=area, responder_id=row.id))
 
 
 LINE_ONLY = (Channel.LINE,)
@@ -346,17 +351,27 @@ class Story:
         *,
         district: str | None = None,
         mistyped_line_id: bool = False,
+        **columns: Any,
     ) -> Responder:
-        return Responder(self, Role.POLICE_STATION, at, channels, district=district, mistyped_line_id=mistyped_line_id)
+        return Responder(
+            *(self, Role.POLICE_STATION, at, channels),
+            district=district,
+            mistyped_line_id=mistyped_line_id,
+            **columns,
+        )
 
-    def radio_191(self, at: Spot, channels: tuple[Channel, ...] = SMS_ONLY) -> Responder:
-        return Responder(self, Role.RADIO_191, at, channels)
+    def radio_191(self, at: Spot, channels: tuple[Channel, ...] = SMS_ONLY, **columns: Any) -> Responder:
+        return Responder(self, Role.RADIO_191, at, channels, **columns)
 
     def one_home(self, at: Spot, channels: tuple[Channel, ...] = LINE_ONLY) -> Responder:
         return Responder(self, Role.ONE_HOME, at, channels)
 
-    def social_worker(self, at: Spot, channels: tuple[Channel, ...] = LINE_ONLY) -> Responder:
-        return Responder(self, Role.SOCIAL_WORKER, at, channels)
+    def social_worker(self, at: Spot, channels: tuple[Channel, ...] = LINE_ONLY, **columns: Any) -> Responder:
+        return Responder(self, Role.SOCIAL_WORKER, at, channels, **columns)
+
+    def volunteer(self, at: Spot, channels: tuple[Channel, ...] = LINE_ONLY, **columns: Any) -> Responder:
+        position = {"latitude": at.latitude, "longitude": at.longitude}
+        return Responder(self, Role.VOLUNTEER, at, channels, district=at.district, **position, **columns)
 
     def desk(self, channels: tuple[Channel, ...] = LINE_ONLY) -> Responder:
         return Responder(self, Role.NATIONAL_DESK, None, channels)

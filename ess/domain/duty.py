@@ -60,6 +60,16 @@ class Responder:
     leave_until: datetime | None = None
     #: Why their rota does not have them on duty now; None: on duty, or in no rota.
     off_duty: str | None = None
+    #: Open incidents that they have taken.
+    busy: int = 0
+    #: Open incidents that they are asked for and have not answered.
+    asked: int = 0
+    #: At the place of an open incident.
+    on_scene: bool = False
+    #: When their last call-out ended (UTC); None: none lately, or they need no rest.
+    free_since: datetime | None = None
+    #: When they were last alerted (UTC), for whatever incident.
+    last_alerted_at: datetime | None = None
 
 
 def is_on_call(responder: Responder, at: datetime) -> bool:

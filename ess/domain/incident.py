@@ -265,8 +265,10 @@ class AlertResponders:
     #: The step that it was made for.
     step: int
     chosen: tuple[Chosen, ...]
-    #: For the timeline: candidates that were passed over, each with the reason.
+    #: For the timeline: candidates that were passed over, each with the reason …
     passed_over: tuple[Mapping[str, Any], ...] = ()
+    #: … and how many more there were.
+    n_more: int = 0
 
 
 @dataclass(frozen=True)
@@ -829,6 +831,7 @@ def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
         step=track.step,
         chosen=[{"responder_id": chosen.responder_id, "reason": chosen.reason} for chosen in fresh],
         passed_over=[dict(candidate) for candidate in command.passed_over],
+        n_more=command.n_more,
     )
     for chosen in fresh:
         if chosen.responder_id in before:
@@ -840,16 +843,17 @@ def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
     elif any(_is_awaited(incident, track, chosen.role) for chosen in fresh):
         wait = incident.policy.track(track.name).steps[track.step - 1].wait
         turn.promise(DeadlineKind.ACKNOWLEDGE, turn.now + wait, track.name)
-    else:
+    else:  # volunteers are welcome, and nobody waits for them alone
         turn.ask_step(track, track.step + 1)
     if fresh and turn.incident.state is State.LOCATED:
         turn.become(State.ALERTING)
 
 
 def _is_awaited(incident: Incident, track: Track, role: Role) -> bool:
-    """Whether the step waits for this role: not for a desk that is asked beside it."""
+    """Whether the step waits for this role: whoever stops the track, or a desk that the step itself asks."""
+    policy = incident.policy.track(track.name)
     wanted = incident.policy.targets(track.name, track.step)
-    return role not in NATIONAL_ROLES or any(target.role is role for target in wanted)
+    return role in policy.acknowledged_by or (role in NATIONAL_ROLES and any(target.role is role for target in wanted))
 
 
 def _ask(turn: _Turn, track: Track, chosen: Chosen) -> None:

@@ -1,6 +1,6 @@
 """Where something happens: the areas that may own it, by official (DOPA) codes, and distances."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import asin, cos, floor, radians, sin, sqrt
 from typing import Any, Literal
@@ -169,3 +169,16 @@ def distance_km(latitude: float, longitude: float, other_latitude: float, other_
     lat1, lon1, lat2, lon2 = map(radians, (latitude, longitude, other_latitude, other_longitude))
     half = sin((lat2 - lat1) / 2) ** 2 + cos(lat1) * cos(lat2) * sin((lon2 - lon1) / 2) ** 2
     return 2 * _EARTH_RADIUS_KM * asin(sqrt(half))
+
+
+def is_inside(latitude: float, longitude: float, ring: Sequence[tuple[float, float]]) -> bool:
+    """Whether the point lies within the ring of `(latitude, longitude)`, closed or not.
+
+    Counts the sides that a line to the east crosses.  Never raises, whatever was drawn: this stands before an alert,
+    where a geometry library would refuse a ring of two points.
+    """
+    inside = False
+    for (lat1, lon1), (lat2, lon2) in zip(ring, (*ring[1:], *ring[:1]), strict=True):
+        if (lat1 > latitude) != (lat2 > latitude):
+            inside ^= longitude < lon1 + (latitude - lat1) / (lat2 - lat1) * (lon2 - lon1)
+    return inside

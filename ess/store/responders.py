@@ -1,35 +1,17 @@
 """The roster: who could be asked, who somebody is, and their addresses."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, or_
+from sqlalchemy import bindparam
 from sqlalchemy import select as select_columns
 from sqlmodel import col, func, select
 
 from ess.domain.duty import NATIONAL_ROLES, Channel, Responder, Role
-from ess.domain.place import Place
-from ess.domain.policy import Target, Within
 from ess.store import tables
 from ess.store.store import Transaction
-
-
-def candidates(
-    tx: Transaction, targets: Iterable[Target], place: Place | None, *, drill: bool = False
-) -> list[Responder]:
-    """Active responders whose role is wanted and whose jurisdiction may hold the place; a drill has its own."""
-    targets = list(targets)
-    provinces = [area.code for area in place.candidates] if place else []
-    anywhere = [target.role for target in targets if target.within is Within.NATION]
-    # Only what is chosen by: the sealed addresses of everybody who is not chosen stay sealed.
-    query = select_columns(*_CHOSEN_BY).where(
-        col(tables.Responder.active),
-        col(tables.Responder.drill).is_(drill),
-        col(tables.Responder.role).in_({target.role for target in targets}),
-        or_(col(tables.Responder.role).in_(anywhere), col(tables.Responder.province_code).in_(provinces)),
-    )
-    return [_domain(row) for row in tx.session.execute(query)]
 
 
 def supervisors(tx: Transaction) -> list[tables.Responder]:
@@ -52,7 +34,7 @@ def by_ids(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, tables.Responde
 
 def by_refs(tx: Transaction, refs: Collection[str]) -> list[Responder]:
     """Those of these numbers that are in the roster, active or not, in one query."""
-    return [_domain(row) for row in tx.session.execute(_BY_REFS, {"refs": list(refs)})]
+    return [domain(row) for row in tx.session.execute(_BY_REFS, {"refs": list(refs)})]
 
 
 def by_line_user(tx: Transaction, line_user_id: str) -> list[tables.Responder]:
@@ -100,18 +82,22 @@ def count(tx: Transaction) -> int:
 
 _CHOSEN_BY: tuple[Any, ...] = (
     *(tables.Responder.id, tables.Responder.ref, tables.Responder.name_th, tables.Responder.role),
-    *(tables.Responder.province_code, tables.Responder.district_code),
+    *(tables.Responder.province_code, tables.Responder.district_code, tables.Responder.outline),
     *(tables.Responder.latitude, tables.Responder.longitude, tables.Responder.channels),
+    *(tables.Responder.skills, tables.Responder.capacity, tables.Responder.rest_s),
     *(tables.Responder.active, tables.Responder.leave_until, tables.Responder.line_blocked),
     col(tables.Responder.line_index).is_not(None).label("has_line"),
     col(tables.Responder.phone_index).is_not(None).label("has_phone"),
 )
-
 # Built once: putting a query together costs as much as asking it.
 _BY_REFS = select_columns(*_CHOSEN_BY).where(col(tables.Responder.ref).in_(bindparam("refs", expanding=True)))
 
 
-def _domain(row: Any) -> Responder:
+def domain(row: Any, **more: Any) -> Responder:
+    """A row of the roster as the domain knows it, and more of the moment.
+
+    The row says `has_line` and `has_phone` instead of the addresses, which stay sealed.
+    """
     works = {Channel.LINE: row.has_line and not row.line_blocked, Channel.SMS: row.has_phone, Channel.DRILL: True}
     return Responder(
         id=row.id,
@@ -123,6 +109,11 @@ def _domain(row: Any) -> Responder:
         latitude=row.latitude,
         longitude=row.longitude,
         channels=tuple(channel for channel in map(Channel, row.channels) if works[channel]),
+        skills=frozenset(row.skills),
+        capacity=row.capacity,
+        rest=timedelta(seconds=row.rest_s),
+        outline=tuple((latitude, longitude) for latitude, longitude in row.outline) if row.outline else None,
         active=row.active,
         leave_until=row.leave_until,
+        **more,
     )

@@ -41,6 +41,7 @@ def _plain(fact: dict[str, Any]) -> str:
         "follow_up_id",
         "chosen",
         "passed_over",
+        "n_more",
     }
     return " · ".join(f"{key} {value}" for key, value in fact.items() if key not in hidden and value not in {None, ""})
 

@@ -379,7 +379,7 @@ def test_words_that_fit_several_places_are_alerted_with_the_desk_beside_and_the_
     assert scene.reporter_heard == [("which_place", None)]
     roles = [target.role for target in scene.incident.targets("police")]
     assert roles == [Role.POLICE_STATION, Role.NATIONAL_DESK]
-    assert [target.role for target in scene.incident.targets(CARE)] == [Role.ONE_HOME]
+    assert [target.role for target in scene.incident.targets(CARE)] == [Role.ONE_HOME, Role.VOLUNTEER]
     scene.select(STATION, DESK)
     scene.declines(STATION)
     assert scene.incident.lead.step == 2, "the desk beside a step is not waited for"
@@ -463,7 +463,20 @@ def test_the_timeline_says_who_was_chosen_who_was_not_and_why() -> None:
         "step": 1,
         "chosen": [{"responder_id": STATION.id, "reason": "the district, 0.9 km away"}],
         "passed_over": [passed],
+        "n_more": 0,
     }
+
+
+def test_nobody_waits_for_those_alone_who_cannot_stop_the_track() -> None:
+    scene = located()
+    scene.select(VOLUNTEER)
+    assert scene.asked == [VOLUNTEER.name]
+    assert scene.incident.lead.step == 2
+    assert scene.due[CHOOSE_POLICE] == AT_ONCE
+    scene.select(RADIO_191)
+    scene.declines(RADIO_191)
+    assert scene.incident.lead.step == 3, "the volunteer has not answered, and nobody waits for that"
+    assert scene.alert(VOLUNTEER).state is AlertState.OPEN
 
 
 def test_when_nobody_acknowledges_in_time_the_next_are_asked() -> None:

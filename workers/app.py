@@ -24,9 +24,10 @@ from ess import geo
 from ess.channels.envelope import Sender
 from ess.domain.duty import Channel
 from ess.engine import RUN, Engine, open_engine
+from ess.geo.in_force import Follower
 from ess.logs import configure
 from ess.store import health
-from ess.wake import BROKER_TRANSPORT_OPTIONS, CELERY_QUEUES, DISPATCH, INTAKE, NOTIFY, TASKS, Waker, producer
+from ess.wake import BROKER_TRANSPORT_OPTIONS, CELERY_QUEUES, DISPATCH, FOLLOWUP, INTAKE, NOTIFY, TASKS, Waker, producer
 
 log = structlog.get_logger()
 
@@ -152,9 +153,12 @@ class Pulse(bootsteps.StartStopStep):
         # What takes long to read is read now, and not within the first incident.
         if NOTIFY in queues:
             _senders_room()
-        if DISPATCH in queues or INTAKE in queues:
+        if not {DISPATCH, INTAKE, FOLLOWUP}.isdisjoint(queues):
+            follower = Follower(hold.engine.store)
+            follower.look_safely()
             geo.locate(13.7563, 100.5018)
             geo.find("จ.กรุงเทพ")
+            threading.Thread(target=follower.run, args=(self._stop,), name="outlines", daemon=True).start()
         threading.Thread(target=self._beat, args=(worker.hostname, queues), name="pulse", daemon=True).start()
 
     def _beat(self, node: str, queues: tuple[str, ...]) -> None:

@@ -35,6 +35,8 @@ class Place:
     #: From 0 (a guess) to 1.
     confidence: float
     source: Source
+    #: Best first; empty where the words name none, or the outlines know none.
+    subdistricts: tuple[Area, ...] = ()
 
     @property
     def district(self) -> Area | None:
@@ -49,17 +51,19 @@ class Place:
             "candidates": [area.to_json() for area in self.candidates],
             "confidence": self.confidence,
             "source": self.source,
+            "subdistricts": [area.to_json() for area in self.subdistricts],
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Place":
-        """As read back."""
+        """As read back; a place of the release before has no word on sub-districts."""
         return cls(
             Area(**data["province"]),
             tuple(Area(**area) for area in data["districts"]),
             tuple(Area(**area) for area in data["candidates"]),
             data["confidence"],
             data["source"],
+            tuple(Area(**area) for area in data.get("subdistricts", ())),
         )
 
 

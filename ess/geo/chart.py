@@ -1,10 +1,11 @@
 """Outlines on which a pin's distance is measured in metres."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import asinh, cos, degrees, radians, tan
+from math import cos, radians
 from typing import Any
 
+import numpy as np
 from shapely import Point, STRtree, distance, transform
 
 _M_PER_DEGREE = 111_195.0
@@ -21,16 +22,18 @@ class Chart:
     @classmethod
     def of(cls, outlines: Mapping[str, Any]) -> "Chart":
         """From outlines in degrees (WGS 84), longitude first, by their codes."""
-        return cls(STRtree([transform(outline, _mercator) for outline in outlines.values()]), tuple(outlines))
+        return cls(STRtree(transform(list(outlines.values()), _mercator)), tuple(outlines))
 
     def metres(self, latitude: float, longitude: float, reach_m: float) -> dict[str, float]:
         """Metres to each outline within reach, 0 inside it, the nearest first."""
-        pin, scale = transform(Point(longitude, latitude), _mercator), cos(radians(latitude))
+        pin, scale = Point(_mercator(np.array([[longitude, latitude]]))[0]), cos(radians(latitude))
         within_reach = self.tree.query(pin, predicate="dwithin", distance=reach_m / scale)
-        metres = {self.codes[i]: float(distance(self.tree.geometries[i], pin)) * scale for i in within_reach}
-        return dict(sorted(metres.items(), key=lambda item: (item[1], item[0])))
+        far = distance(self.tree.geometries[within_reach], pin) * scale
+        metres = zip((self.codes[i] for i in within_reach), far.tolist(), strict=True)
+        return dict(sorted(metres, key=lambda item: (item[1], item[0])))
 
 
-def _mercator(positions: Iterable[Iterable[float]]) -> list[tuple[float, float]]:
-    """Longitudes and latitudes on a sphere → Mercator's plane."""
-    return [(lon * _M_PER_DEGREE, degrees(asinh(tan(radians(lat)))) * _M_PER_DEGREE) for lon, lat in positions]
+def _mercator(positions: Any) -> Any:
+    """Rows of longitude and latitude on a sphere → Mercator's plane."""
+    longitudes, latitudes = positions.T
+    return np.column_stack([longitudes, np.degrees(np.arcsinh(np.tan(np.radians(latitudes))))]) * _M_PER_DEGREE

@@ -37,8 +37,10 @@ _LATITUDES, _LONGITUDES = (5.3, 20.8), (97.0, 106.0)
 _ASTRAY_KM = 100.0
 #: All areas of a province together, beside the shipped outline of it: 0.83 to 1.21 in the official ones.
 _WHOLE = (0.7, 1.4)
-#: A bend in a border of less than about this in both directions is left out; the official ones err by more.
+#: 10 m: a bend in a border that is smaller is left out …
 _TOLERANCE_DEGREES = 0.0001
+#: … and, of a very detailed file, larger ones too: each point costs each process 48 bytes.
+_MOST_POINTS = 1_000_000
 #: What is kept of a coordinate: 0.1 m.
 _GRID_DEGREES = 0.000001
 #: More problems than this say nothing new.
@@ -54,10 +56,11 @@ Outlines = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Layer:
-    """One collection of features of a file: what each says of itself, and its geometry as GeoJSON."""
+    """One collection of features of a file."""
 
     name: str
-    features: list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]
+    #: What each says of itself, and its geometry: still GeoJSON where it is none, or is no area.
+    features: list[tuple[Mapping[str, Any], Any]]
     #: As the file names it; None where it does not: GeoJSON is WGS 84 then.
     crs: str | None = None
 
@@ -123,7 +126,7 @@ def _zipped(archive: zipfile.ZipFile) -> Iterator[Layer]:
 
 def _geojson(name: str, content: bytes) -> Layer:
     try:
-        data = json.loads(content)
+        data = json.loads(content, object_hook=_shaped)
     except ValueError as error:
         raise Refused(f"{name} is not GeoJSON ({error}): GeoJSON, or a zip of shapefiles, is what is read") from error
     features = data.get("features") if isinstance(data, dict) else None
@@ -137,6 +140,16 @@ def _geojson(name: str, content: bytes) -> Layer:
     )
 
 
+def _shaped(found: dict[str, Any]) -> Any:
+    """A geometry as soon as it is read: as lists of numbers all of them together would fill the memory."""
+    if found.get("type") not in _GEOMETRIES:
+        return found
+    try:
+        return shapely.force_2d(shape(found))
+    except (ShapelyError, ValueError, TypeError, IndexError, KeyError):
+        return found
+
+
 def _shapefile(name: str, parts: Mapping[str, bytes], archive: zipfile.ZipFile) -> Layer:
     files = {suffix: io.BytesIO(parts[suffix]) for suffix in ("dbf", "shx") if suffix in parts}
     encoding = parts.get("cpg", b"utf-8").decode("ascii", "replace").strip() or "utf-8"
@@ -144,7 +157,9 @@ def _shapefile(name: str, parts: Mapping[str, bytes], archive: zipfile.ZipFile) 
         with shapefile.Reader(
             shp=io.BytesIO(archive.read(name)), **files, encoding=encoding, encodingErrors="replace"
         ) as reader:
-            features = [(row.record.as_dict(), row.shape.__geo_interface__) for row in reader.iterShapeRecords()]
+            features = [
+                (row.record.as_dict(), _shaped(row.shape.__geo_interface__)) for row in reader.iterShapeRecords()
+            ]
     except (shapefile.ShapefileException, LookupError, ValueError, OSError) as error:
         raise Refused(f"{name} cannot be read ({error}): export the layer again") from error
     projection = parts["prj"].decode("utf-8", "replace")
@@ -153,7 +168,7 @@ def _shapefile(name: str, parts: Mapping[str, bytes], archive: zipfile.ZipFile) 
 
 def _level(layer: Layer) -> int | None:
     """The finest admin level of which every area has a code; None for a layer of countries, lines or points."""
-    if not any((geometry or {}).get("type") in _GEOMETRIES for _, geometry in layer.features):
+    if not any(_kind(geometry) in _GEOMETRIES for _, geometry in layer.features):
         return None
     names = {str(name).lower() for properties, _ in layer.features for name in properties}
     return max((level for level in LEVELS if f"adm{level}_pcode" in names), default=None)
@@ -211,21 +226,24 @@ def _successors() -> dict[str, tuple[str, ...]]:
     return {area.code: area.successors for area in abolished_areas()}
 
 
-def _outline(geometry: Mapping[str, Any] | None, code: str) -> tuple[Any, str]:
-    """A valid polygon or several, and what is wrong with it."""
-    kind = (geometry or {}).get("type")
-    if geometry is None or kind not in _GEOMETRIES:
+def _outline(geometry: Any, code: str) -> tuple[Any, str]:
+    """A valid outline, and what is wrong with it."""
+    kind = _kind(geometry)
+    if kind not in _GEOMETRIES:
         return None, f"an area must be a Polygon or MultiPolygon, this is {kind or 'nothing'}"
-    try:
-        outline = shapely.force_2d(shape(geometry))
-        if not outline.is_valid:
-            outline = shapely.make_valid(outline, method="structure", keep_collapsed=False)
-    except (ShapelyError, ValueError, TypeError, IndexError, KeyError) as error:
-        return None, f"its geometry cannot be read ({error}): draw or export it again"
-    if outline.is_empty or outline.geom_type not in _GEOMETRIES:
+    if not isinstance(geometry, shapely.Geometry):
+        return None, "its coordinates cannot be read: draw or export it again"
+    if not geometry.is_valid:
+        geometry = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
+    if geometry.is_empty or geometry.geom_type not in _GEOMETRIES:
         return None, "its geometry is broken and cannot be repaired: draw or export it again"
-    outline = shapely.multipolygons(shapely.get_parts(outline))
+    outline = shapely.multipolygons(shapely.get_parts(geometry))
     return outline, _misplaced(outline, code)
+
+
+def _kind(geometry: Any) -> Any:
+    """What GeoJSON calls it; None for nothing."""
+    return geometry.geom_type if isinstance(geometry, shapely.Geometry) else (geometry or {}).get("type")
 
 
 def _misplaced(outline: Any, code: str) -> str:
@@ -268,8 +286,21 @@ def _missing(outlines: Outlines, level: int) -> Iterator[str]:
 
 
 def _simplified(outlines: Outlines) -> Outlines:
-    """The same with fewer points: what two neighbours share is simplified once, so that no gap opens between them."""
-    simpler = shapely.coverage_simplify(list(outlines.values()), _TOLERANCE_DEGREES)
+    """The same with fewer points and without overlaps: what two neighbours share stays one line, and no gap opens."""
+    coverage = list(outlines.values())
+    try:
+        if not shapely.coverage_is_valid(coverage):
+            coverage = shapely.coverage_clean(coverage)
+        tolerance = _TOLERANCE_DEGREES
+        simpler = shapely.coverage_simplify(coverage, tolerance)
+        while shapely.get_num_coordinates(simpler).sum() > _MOST_POINTS:
+            tolerance *= 2
+            simpler = shapely.coverage_simplify(coverage, tolerance)
+    except ShapelyError as error:
+        raise Refused(f"the outlines cross each other beyond repair ({error}): export the layer again") from error
+    buried = [code for code, outline in zip(outlines, simpler, strict=True) if outline.is_empty]
+    if buried:
+        raise Refused(f"TH{', TH'.join(buried)}: another area covers all of it: correct the layer's outlines")
     return dict(zip(outlines, simpler, strict=True))
 
 

@@ -30,6 +30,7 @@ from ess.domain.report import Location, Report
 from ess.domain.selection import Candidate, choose
 from ess.engine import Engine
 from ess.store import Transaction, incidents, responders, tables
+from ess.wake import REFINE
 
 log = structlog.get_logger()
 
@@ -38,6 +39,8 @@ _CODE_LETTERS = "23456789BCDFGHJKMNPQRTVWXZ"
 _CODE_LENGTH = 6
 #: Words that fit several provinces alike are below this, and name none: the national desk asks.
 _SURE_ENOUGH = 0.5
+#: Somebody was asked for the first time.
+_BEGUN = frozenset({life.State.ALERTING, life.State.UNANSWERED})
 #: Candidates that were passed over and are kept with their reasons, per step.
 _KEPT_REASONS = 20
 
@@ -162,7 +165,18 @@ def locate_incident(engine: Engine, deadline_id: int) -> None:
     def command(tx: Transaction, incident: Incident, _: life.Deadline) -> life.Command:
         return life.Locate(_place(tx, incident.id))
 
-    _keep(engine, deadline_id, command)
+    _keep(engine, deadline_id, command, then=_refine_later)
+
+
+def _refine_later(engine: Engine, tx: Transaction, before: Incident, after: Incident) -> None:
+    """Words alone said where, and somebody has been alerted by them: now there is time to ask a geocoder."""
+    first = before.state in {life.State.RECEIVED, life.State.LOCATED} and after.state in _BEGUN
+    row = tx.session.get_one(tables.Incident, after.id)
+    if not engine.refines or not first or row.pin or row.drill:
+        return
+    asked = select(tables.Deadline.id).where(tables.Deadline.incident_id == after.id, tables.Deadline.kind == REFINE)
+    if tx.session.exec(asked).first() is None:
+        tx.promise(REFINE, tx.now, incident_id=after.id)
 
 
 def _place(tx: Transaction, incident_id: UUID) -> Place | None:
@@ -207,6 +221,7 @@ def select_responders(engine: Engine, deadline_id: int) -> None:
         while due := _choice_due(decision.incident, tx.now):
             decision = decision.then(decide(decision.incident, _choice(tx, decision.incident, due, pool), tx.now))
         _finish(engine, tx, decision)
+        _refine_later(engine, tx, found[0], decision.incident)
 
 
 def _choice_due(incident: Incident, now: datetime) -> life.Deadline | None:
@@ -258,7 +273,11 @@ def fire_deadline(engine: Engine, deadline_id: int) -> None:
 
 
 def _keep(
-    engine: Engine, deadline_id: int, command: Callable[[Transaction, Incident, life.Deadline], life.Command]
+    engine: Engine,
+    deadline_id: int,
+    command: Callable[[Transaction, Incident, life.Deadline], life.Command],
+    *,
+    then: Callable[[Engine, Transaction, Incident, Incident], None] | None = None,
 ) -> None:
     """Do what a deadline promised, once: whoever finds the row gone, or moved, comes too late and does nothing."""
     with engine.store.transaction() as tx:
@@ -273,6 +292,8 @@ def _keep(
             incidents.drop(tx, incident, deadline)
             return
         _finish(engine, tx, decision)
+        if then:
+            then(engine, tx, incident, decision.incident)
 
 
 # --- alert → acknowledgement -----------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import os
 import threading
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import Celery, bootsteps
@@ -28,6 +28,9 @@ from ess.geo.in_force import Follower
 from ess.logs import configure
 from ess.store import health
 from ess.wake import BROKER_TRANSPORT_OPTIONS, CELERY_QUEUES, DISPATCH, FOLLOWUP, INTAKE, NOTIFY, TASKS, Waker, producer
+
+if TYPE_CHECKING:
+    from ess.geo.online import Geocoder
 
 log = structlog.get_logger()
 
@@ -112,6 +115,7 @@ class _Hold:
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._senders: dict[Channel, Sender] | None = None
+        self._geocoder: Geocoder | None = None
 
     @property
     def engine(self) -> Engine:
@@ -127,11 +131,18 @@ class _Hold:
                 self._senders = _senders_room().senders(settings)
             return self._senders
 
+    @property
+    def geocoder(self) -> "Geocoder | None":
+        with self._lock:
+            if self._geocoder is None and settings.geocoder:
+                self._geocoder = import_module("ess.geo.online").geocoder(settings)
+            return self._geocoder
+
     def close(self) -> None:
         with self._lock:
             if self._engine is not None:
                 self._engine.store.close()
-            self._engine = self._senders = None
+            self._engine = self._senders = self._geocoder = None
 
 
 hold = _Hold()

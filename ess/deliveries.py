@@ -7,10 +7,12 @@ safe: LINE by its retry key, SMS by looking first.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from uuid import UUID
+from typing import Any
 
 import structlog
-from sqlmodel import col, delete, select
+from sqlalchemy import Select, Uuid, bindparam, cast
+from sqlalchemy import select as select_columns
+from sqlmodel import col, delete, func, select, update
 
 from ess.channels.envelope import Button, Envelope, Message, Press, Sender
 from ess.domain.duty import Channel
@@ -20,6 +22,7 @@ from ess.engine import Engine
 from ess.outbox import Outbox, alarm, carry_out
 from ess.store import Transaction, incidents, outages, tables
 from ess.store.tables import Delivery, DeliveryState
+from ess.wake import SEND
 
 log = structlog.get_logger()
 
@@ -36,6 +39,35 @@ _WANTED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE, *TAKEN})
 _TAKES_BACK = frozenset({"stood_down", "over"})
 
 
+#: All that the claim asks, in one round trip.  Whoever holds either row is at it: the lease brings the wake-up again.
+_DUE: Select[Any] = (
+    select_columns(tables.Deadline, Delivery, tables.Outage, col(tables.Alert.state), func.clock_timestamp())
+    .join(Delivery, cast(tables.Deadline.subject, Uuid) == col(Delivery.id))
+    .outerjoin(tables.Outage, col(tables.Outage.channel) == col(Delivery.channel))
+    .outerjoin(tables.Alert, col(tables.Alert.id) == col(Delivery.alert_id))
+    .where(col(tables.Deadline.id) == bindparam("deadline_id"), col(tables.Deadline.kind) == SEND)
+    .with_for_update(of=(tables.Deadline, Delivery), skip_locked=True)
+)
+#: Unless the attempt was taken for dead, and somebody else has gone on.
+_SENT = (
+    update(Delivery)
+    .where(
+        col(Delivery.id) == bindparam("delivery_id"),
+        col(Delivery.attempt) == bindparam("its_attempt"),
+        col(Delivery.state).not_in(_FINAL),
+    )
+    .values(
+        state=DeliveryState.SENT,
+        provider_ref=bindparam("ref"),
+        sent_at=func.clock_timestamp(),
+        claimed_until=None,
+        error=None,
+    )
+    .returning(col(Delivery.sent_at))
+    .execution_options(synchronize_session=False)
+)
+
+
 def send_delivery(engine: Engine, senders: Mapping[Channel, Sender], deadline_id: int) -> None:
     """Make the one attempt that is due, if it still is."""
     with engine.store.transaction() as tx:
@@ -49,7 +81,7 @@ def send_delivery(engine: Engine, senders: Mapping[Channel, Sender], deadline_id
     except (TransientFailure, PermanentFailure) as error:
         outcome = error
     with engine.store.transaction() as tx:
-        if _record(engine, tx, delivery.id, delivery.attempt, deadline_id, outcome) and was_down:
+        if _record(engine, tx, delivery, deadline_id, outcome) and was_down:
             outages.end(tx, Channel(delivery.channel))
 
 
@@ -58,16 +90,17 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
 
     With the envelope comes whether the channel was down when it was last tried.
     """
-    deadline = tx.session.get(tables.Deadline, deadline_id, with_for_update={"skip_locked": True})
-    if deadline is None or deadline.due_at > tx.now:
+    found = tx.session.execute(_DUE, {"deadline_id": deadline_id}).first()
+    if found is None:
         return None
-    delivery = tx.session.get_one(Delivery, UUID(deadline.subject), with_for_update=True)
-    if delivery.claimed_until and delivery.claimed_until > tx.now:
-        return None  # another worker is calling right now
+    deadline, delivery, outage, alert_state, at = found
+    tx.saw_clock(at)
+    if deadline.due_at > tx.now or (delivery.claimed_until and delivery.claimed_until > tx.now):
+        return None  # not yet, or another worker is calling right now
     if delivery.state in _FINAL:
         tx.session.delete(deadline)
         return None
-    why = _worse_than_none(tx, delivery)
+    why = _worse_than_none(tx, delivery, alert_state)
     if why:
         delivery.state = DeliveryState.EXPIRED
         delivery.error = why
@@ -76,7 +109,6 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
         _lose_contact(engine, tx, delivery)
         return None
     token = delivery.reply_token if tx.now - delivery.created_at < _REPLY_TOKEN_LIVES else None
-    outage = outages.standing(tx).get(Channel(delivery.channel))
     if outage and outage.until > tx.now and not token:  # a reply costs nothing of a month's messages
         _wait_for_channel(engine, tx, delivery, deadline, outage.until, outage.reason)
         return None
@@ -97,15 +129,14 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
     return delivery, envelope, outage is not None
 
 
-def _worse_than_none(tx: Transaction, delivery: Delivery) -> str | None:
+def _worse_than_none(tx: Transaction, delivery: Delivery, alert_state: str | None) -> str | None:
     """Why a phone must not light up for this message any more; None where it is still wanted."""
     if delivery.expires_at <= tx.now:
         return "older than its message is good for"
     if delivery.alert_id is None:
         return None
     if delivery.message == "alert":
-        alert = tx.session.get_one(tables.Alert, delivery.alert_id)
-        return None if alert.state in _WANTED else f"{alert.state} before it was sent"
+        return None if alert_state in _WANTED else f"{alert_state} before it was sent"
     if delivery.message in _TAKES_BACK:
         asked = select(Delivery.id).where(
             Delivery.alert_id == delivery.alert_id, Delivery.message == "alert", Delivery.attempt > 0
@@ -125,25 +156,19 @@ def _message(data: Mapping[str, object]) -> Message:
 def _record(
     engine: Engine,
     tx: Transaction,
-    delivery_id: UUID,
-    attempt: int,
+    delivery: Delivery,
     deadline_id: int,
     outcome: str | TransientFailure | PermanentFailure,
 ) -> bool:
     """Write down what became of the attempt; whether the provider took it."""
+    if isinstance(outcome, str):
+        return _record_sent(tx, delivery, deadline_id, outcome)
+    attempt = delivery.attempt
     now = tx.now  # before anything changes: asking for it later would flush half of the changes
-    delivery = tx.session.get_one(Delivery, delivery_id, with_for_update=True)
+    delivery = tx.session.get_one(Delivery, delivery.id, with_for_update=True)
     if delivery.attempt != attempt or delivery.state in _FINAL:
         return False  # taken for dead, and somebody else has gone on: their outcome counts
     delivery.claimed_until = None
-    if isinstance(outcome, str):
-        delivery.state = DeliveryState.SENT
-        delivery.provider_ref = outcome or None
-        delivery.sent_at = now
-        delivery.error = None
-        tx.session.execute(delete(tables.Deadline).where(col(tables.Deadline.id) == deadline_id))
-        _note(tx, delivery, "delivery_sent")
-        return True
     deadline = tx.session.get_one(tables.Deadline, deadline_id)
     match outcome:
         case ChannelDown():
@@ -170,6 +195,18 @@ def _record(
             tx.session.delete(deadline)
             fail(engine, tx, delivery, str(outcome))
     return False
+
+
+def _record_sent(tx: Transaction, delivery: Delivery, deadline_id: int, provider_ref: str) -> bool:
+    """The provider took it; false where this attempt was taken for dead, and somebody else has gone on."""
+    about = {"delivery_id": delivery.id, "its_attempt": delivery.attempt, "ref": provider_ref or None}
+    row = tx.session.execute(_SENT, about).first()
+    if row is None:
+        return False
+    tx.saw_clock(row.sent_at)
+    tx.session.execute(delete(tables.Deadline).where(col(tables.Deadline.id) == deadline_id))
+    _note(tx, delivery, "delivery_sent")
+    return True
 
 
 def fail(engine: Engine, tx: Transaction, delivery: Delivery, why: str) -> None:

@@ -39,7 +39,8 @@ _CODE_LETTERS = "23456789BCDFGHJKMNPQRTVWXZ"
 _CODE_LENGTH = 6
 #: Words that fit several provinces alike are below this, and name none: the national desk asks.
 _SURE_ENOUGH = 0.5
-#: Somebody was asked for the first time.
+#: Before and after somebody was asked for the first time.
+_NOT_BEGUN = frozenset({life.State.RECEIVED, life.State.LOCATED})
 _BEGUN = frozenset({life.State.ALERTING, life.State.UNANSWERED})
 #: Candidates that were passed over and are kept with their reasons, per step.
 _KEPT_REASONS = 20
@@ -77,24 +78,23 @@ def accept_report_in(
 ) -> Accepted:
     """`accept_report` as part of a transaction that does more."""
     fingerprint = _fingerprint(report)
-    key = f"{owner}\n{idempotency_key}"
     # Two of the same at the same instant: the second waits here and then finds the first.
-    tx.session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 1))"), {"key": key})
+    code = _begin(tx, f"{owner}\n{idempotency_key}")
     before = tx.session.exec(
         select(tables.Report, tables.Incident.code)
         .join(tables.Incident, col(tables.Incident.id) == col(tables.Report.incident_id))
         .where(tables.Report.owner == owner, tables.Report.idempotency_key == idempotency_key)
     ).first()
     if before is not None:
-        earlier, code = before
+        earlier, its_code = before
         if earlier.fingerprint != fingerprint:
             raise Conflict("this Idempotency-Key came with another report: use a new key for a new report")
-        return Accepted(earlier.id, earlier.incident_id, code)
+        return Accepted(earlier.id, earlier.incident_id, its_code)
     location = report.location
     pin = _pin(location)
     decision = receive(
         uuid4(),
-        _new_code(tx),
+        code,
         report.type,
         engine.policies[report.type],
         has_place=not location.is_empty,
@@ -102,8 +102,7 @@ def accept_report_in(
     )
     incidents.create(tx, decision, pin, drill=drill)
     row = _report_row(tx, report, decision.incident.id, owner, idempotency_key, fingerprint)
-    tx.session.add(row)
-    tx.session.flush()
+    incidents.add_report(tx, row)
     _finish(engine, tx, decision, reply_token=reply_token)
     return Accepted(row.id, decision.incident.id, decision.incident.code)
 
@@ -112,10 +111,20 @@ def _fingerprint(report: Report) -> str:
     return hashlib.sha256(json.dumps(asdict(report), sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _new_code(tx: Transaction) -> str:
+#: In one round trip: whoever holds the lock, the time since, and whether the code is taken.
+_BEGIN = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(:key, 1)), clock_timestamp() AS at,"
+    " EXISTS (SELECT FROM incident WHERE code = :code) AS is_taken"
+)
+
+
+def _begin(tx: Transaction, key: str) -> str:
+    """Wait for whoever has the same key; the code for a new incident."""
     while True:
         code = "".join(secrets.choice(_CODE_LETTERS) for _ in range(_CODE_LENGTH))
-        if tx.session.exec(select(tables.Incident.id).where(tables.Incident.code == code)).first() is None:
+        row = tx.session.execute(_BEGIN, {"key": key, "code": code}).one()
+        tx.saw_clock(row.at)
+        if not row.is_taken:
             return code
 
 
@@ -165,23 +174,12 @@ def locate_incident(engine: Engine, deadline_id: int) -> None:
     def command(tx: Transaction, incident: Incident, _: life.Deadline) -> life.Command:
         return life.Locate(_place(tx, incident.id))
 
-    _keep(engine, deadline_id, command, then=_refine_later)
-
-
-def _refine_later(engine: Engine, tx: Transaction, before: Incident, after: Incident) -> None:
-    """Words alone said where, and somebody has been alerted by them: now there is time to ask a geocoder."""
-    first = before.state in {life.State.RECEIVED, life.State.LOCATED} and after.state in _BEGUN
-    row = tx.session.get_one(tables.Incident, after.id)
-    if not engine.refines or not first or row.pin or row.drill:
-        return
-    asked = select(tables.Deadline.id).where(tables.Deadline.incident_id == after.id, tables.Deadline.kind == REFINE)
-    if tx.session.exec(asked).first() is None:
-        tx.promise(REFINE, tx.now, incident_id=after.id)
+    _keep(engine, deadline_id, command)
 
 
 def _place(tx: Transaction, incident_id: UUID) -> Place | None:
     """The place of the first report that names one."""
-    reports = tx.session.exec(select(tables.Report).where(tables.Report.incident_id == incident_id))
+    reports = incidents.reports(tx, incident_id)
     places = (_found(Location(**report.details["location"])) for report in reports)
     return next((place for place in places if place is not None), None)
 
@@ -208,20 +206,20 @@ def _from_words(location: Location) -> Place | None:
 
 
 def select_responders(engine: Engine, deadline_id: int) -> None:
-    """Choose and alert the responders of a track's present step, and of each other track that waits for the same.
+    """Choose and alert the responders of a track's present step, and of each other track that waits for the same."""
+    _keep(engine, deadline_id, None)
+
+
+def _with_choices(tx: Transaction, decision: Decision) -> Decision:
+    """The decision and every choice that it makes due.
 
     A step for which there is nobody leads to the next one here and now.
     """
-    with engine.store.transaction() as tx:
-        found = incidents.lock_for(tx, deadline_id)
-        if found is None:
-            return
-        decision = Decision(found[0])
-        pool = _pool(tx, decision.incident)
-        while due := _choice_due(decision.incident, tx.now):
-            decision = decision.then(decide(decision.incident, _choice(tx, decision.incident, due, pool), tx.now))
-        _finish(engine, tx, decision)
-        _refine_later(engine, tx, found[0], decision.incident)
+    pool: list[Responder] | None = None
+    while due := _choice_due(decision.incident, tx.now):
+        pool = _pool(tx, decision.incident) if pool is None else pool
+        decision = decision.then(decide(decision.incident, _choice(tx, decision.incident, due, pool), tx.now))
+    return decision
 
 
 def _choice_due(incident: Incident, now: datetime) -> life.Deadline | None:
@@ -273,27 +271,36 @@ def fire_deadline(engine: Engine, deadline_id: int) -> None:
 
 
 def _keep(
-    engine: Engine,
-    deadline_id: int,
-    command: Callable[[Transaction, Incident, life.Deadline], life.Command],
-    *,
-    then: Callable[[Engine, Transaction, Incident, Incident], None] | None = None,
+    engine: Engine, deadline_id: int, command: Callable[[Transaction, Incident, life.Deadline], life.Command] | None
 ) -> None:
-    """Do what a deadline promised, once: whoever finds the row gone, or moved, comes too late and does nothing."""
+    """Do what a deadline promised, once: whoever finds the row gone, or moved, comes too late and does nothing.
+
+    With the command, where there is one, go the choices that it makes due: the responders are alerted at once.
+    """
     with engine.store.transaction() as tx:
         found = incidents.lock_for(tx, deadline_id)
         if found is None:
             return
         incident, deadline = found
         try:
-            decision = decide(incident, command(tx, incident, deadline), tx.now)
+            decision = decide(incident, command(tx, incident, deadline), tx.now) if command else Decision(incident)
         except AlreadyRecorded as late:
             log.info("deadline_decides_nothing", incident=incident.code, kind=deadline.kind, why=str(late))
             incidents.drop(tx, incident, deadline)
             return
+        decision = _with_choices(tx, decision)
         _finish(engine, tx, decision)
-        if then:
-            then(engine, tx, incident, decision.incident)
+        _refine_later(engine, tx, incident, decision.incident)
+
+
+def _refine_later(engine: Engine, tx: Transaction, before: Incident, after: Incident) -> None:
+    """Words alone said where, and somebody has been alerted by them: now there is time to ask a geocoder."""
+    if not engine.refines or before.state not in _NOT_BEGUN or after.state not in _BEGUN:
+        return
+    row = tx.session.get_one(tables.Incident, after.id)
+    asked = select(tables.Deadline.id).where(tables.Deadline.incident_id == after.id, tables.Deadline.kind == REFINE)
+    if row.pin is None and not row.drill and tx.session.exec(asked).first() is None:
+        tx.promise(REFINE, tx.now, incident_id=after.id)
 
 
 # --- alert → acknowledgement -----------------------------------------------------------------------------
@@ -434,8 +441,9 @@ def merge_incident(engine: Engine, incident_id: UUID, into_id: UUID, *, by: str)
             raise NotFound(f"there is no incident {into_id}")
         if into.state in life.ENDED:
             raise Refused(f"incident {into.code} is {into.state}: merge into one that is open")
-        for report in tx.session.exec(select(tables.Report).where(tables.Report.incident_id == incident_id)):
+        for report in incidents.reports(tx, incident_id):
             report.incident_id = into_id
+        tx.loaded[incident_id].reports = []  # they are the other's now
         tx.session.get_one(tables.Incident, incident_id).merged_into = into_id
         incidents.note(tx, into_id, life.Fact("absorbed", {"incident_id": incident_id, "by": by}))
         return life.Merge(by, into_id, into.code)

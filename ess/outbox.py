@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import cached_property
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 from sqlmodel import col, select
 
 from ess.channels.envelope import Message
@@ -46,6 +46,20 @@ _LOCK_PHONES = text(
     "SELECT pg_advisory_xact_lock(hashtextextended(key, 0))"
     " FROM (SELECT unnest(CAST(:keys AS text[])) AS key) AS phones"
 )
+_IS_OPEN = col(tables.Alert.state).in_({AlertState.OPEN, *TAKEN}) & col(tables.Incident.state).not_in(
+    {State.RESOLVED, *ENDED}
+)
+#: Of these phones, the codes of the last day and those that are still open, the oldest first.
+_CODES = (
+    select(tables.Alert.phone_index, tables.Alert.reply_code, _IS_OPEN)
+    .join(tables.Incident, col(tables.Incident.id) == col(tables.Alert.incident_id))
+    .where(
+        col(tables.Alert.phone_index).in_(bindparam("phones", expanding=True)),
+        col(tables.Alert.reply_code).is_not(None),
+        (col(tables.Alert.created_at) > bindparam("since")) | _IS_OPEN,
+    )
+    .order_by(col(tables.Alert.created_at))
+)
 #: What is told of a channel or a program is old after this.
 _ALARM_LIVES = timedelta(minutes=30)
 #: From the wish that binds most to the one that binds least.
@@ -55,7 +69,9 @@ _STRICTEST = (Contact.NONE, Contact.TEXT_ONLY, Contact.ANY)
 def carry_out(engine: Engine, tx: Transaction, decision: Decision, *, reply_token: str | None = None) -> None:
     """Write a delivery for everybody whom the decision wants to hear something."""
     if decision.effects:
-        Outbox(engine, tx, decision.incident, reply_token).carry_out(decision.effects)
+        # One flush at the end writes all of it: whatever is looked up meanwhile was there before.
+        with tx.session.no_autoflush:
+            Outbox(engine, tx, decision.incident, reply_token).carry_out(decision.effects)
 
 
 def queue(
@@ -73,7 +89,10 @@ def queue(
     reply_token: str | None = None,
 ) -> None:
     """Promise one message; it goes out when this transaction has committed, and not after `until`."""
-    delivery = Delivery(
+    delivery_id = uuid4()
+    tx.write_last(
+        Delivery,
+        id=delivery_id,
         incident_id=incident_id,
         alert_id=alert_id,
         follow_up_id=follow_up_id,
@@ -81,12 +100,13 @@ def queue(
         channel=channel,
         message=key,
         envelope={"to": to, "messages": [asdict(message) for message in messages]},
+        state=DeliveryState.QUEUED,
+        attempt=0,
         reply_token=reply_token,
         expires_at=until,
         created_at=tx.now,
     )
-    tx.session.add(delivery)
-    tx.promise(SEND, tx.now, incident_id=incident_id, subject=str(delivery.id))
+    tx.promise(SEND, tx.now, incident_id=incident_id, subject=str(delivery_id))
 
 
 class Outbox:
@@ -106,10 +126,13 @@ class Outbox:
     def _down(self) -> dict[Channel, tables.Outage]:
         return outages.active(self._tx)
 
-    @cached_property
+    @property
     def _reports(self) -> list[tables.Report]:
-        query = select(tables.Report).where(tables.Report.incident_id == self._incident.id)
-        return list(self._tx.session.exec(query))
+        return incidents.reports(self._tx, self._incident.id)
+
+    @property
+    def _rows(self) -> incidents.Rows:
+        return self._tx.loaded[self._incident.id]
 
     @cached_property
     def _people(self) -> dict[UUID, tables.Responder]:
@@ -119,7 +142,7 @@ class Outbox:
 
     @cached_property
     def _about(self) -> About:
-        row = self._tx.session.get_one(tables.Incident, self._incident.id)
+        row = self._rows.incident
         return About(
             self._incident,
             row.received_at,
@@ -204,7 +227,7 @@ class Outbox:
             queue(self._tx, channel, to, letters, key, self._until, incident_id=self._incident.id, reply_token=token)
 
     def _tell_supervisors(self, key: str, follow_up_id: UUID | None) -> None:
-        if self._tx.session.get_one(tables.Incident, self._incident.id).drill:
+        if self._rows.incident.drill:
             return
         place, who = self._texts.place(self._incident.place), self._name(self._incident.lead.holder)
         for row in responders.supervisors(self._tx):
@@ -245,7 +268,7 @@ class Outbox:
         return self._people[self._alerts[alert_id].responder_id].name_th if alert_id else ""
 
     def _code(self, alert: Alert) -> str | None:
-        return self._tx.session.get_one(tables.Alert, alert.id).reply_code
+        return self._rows.alerts[alert.id].reply_code
 
     def _reached_over(self, alert: Alert) -> Channel | None:
         """The channel over which the responder was asked last."""
@@ -271,7 +294,7 @@ class Outbox:
         """Two digits for each new alert, unique among the phone's open alerts and those of the last day."""
         wanted: defaultdict[bytes, list[tables.Alert]] = defaultdict(list)
         for alert in alerts:
-            row = self._tx.session.get_one(tables.Alert, alert.id)
+            row = self._rows.alerts[alert.id]
             index = self._people[alert.responder_id].phone_index
             if row.reply_code is None and index is not None:
                 wanted[index].append(row)
@@ -291,19 +314,8 @@ class Outbox:
         self, phones: Collection[bytes]
     ) -> tuple[defaultdict[bytes, list[str]], defaultdict[bytes, set[str]]]:
         """For each phone the codes of the last day, the oldest first, and those that are open now."""
-        is_open = col(tables.Alert.state).in_({AlertState.OPEN, *TAKEN}) & col(tables.Incident.state).not_in(
-            {State.RESOLVED, *ENDED}
-        )
-        rows = self._tx.session.exec(
-            select(tables.Alert.phone_index, tables.Alert.reply_code, is_open)
-            .join(tables.Incident, col(tables.Incident.id) == col(tables.Alert.incident_id))
-            .where(
-                col(tables.Alert.phone_index).in_(phones),
-                col(tables.Alert.reply_code).is_not(None),
-                (col(tables.Alert.created_at) > self._tx.now - timedelta(hours=24)) | is_open,
-            )
-            .order_by(col(tables.Alert.created_at))
-        )
+        about = {"phones": list(phones), "since": self._tx.now - timedelta(hours=24)}
+        rows = self._tx.session.exec(_CODES, params=about)
         used: defaultdict[bytes, list[str]] = defaultdict(list)
         open_now: defaultdict[bytes, set[str]] = defaultdict(set)
         for index, code, still in rows:

@@ -60,6 +60,8 @@ BROKER_TRANSPORT_OPTIONS = {
     # The clock would send it again anyway; this is for `ess.accept_report`, which has no row yet.
     "visibility_timeout": 30,
     "unacked_restore_interval": 5,
+    # In the order in which a worker is given its queues: who sends decides only while there is nothing to send.
+    "queue_order_strategy": "priority",
 }
 
 

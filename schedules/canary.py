@@ -39,6 +39,7 @@ _PURGE = (
     "DELETE FROM fact WHERE incident_id IN (:old)",
     "DELETE FROM delivery WHERE incident_id IN (:old)",
     "DELETE FROM follow_up WHERE incident_id IN (:old)",
+    "DELETE FROM answer_link WHERE alert_id IN (SELECT id FROM alert WHERE incident_id IN (:old))",
     "DELETE FROM alert WHERE incident_id IN (:old)",
     "DELETE FROM report WHERE incident_id IN (:old)",
     "DELETE FROM incident WHERE id IN (:old)",

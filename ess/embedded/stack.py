@@ -15,7 +15,7 @@ from ess.embedded import Services, services
 from ess.embedded.processes import POLL_S, Process, StartFailed, Supervisor
 from ess.embedded.secrets import embedded_secrets
 from ess.store import schema
-from ess.wake import DISPATCH, FOLLOWUP, INTAKE, NOTIFY, QUEUES
+from ess.wake import DISPATCH, FOLLOWUP, INTAKE, NOTIFY
 
 _ROOT = Path(__file__).parent.parent.parent
 
@@ -98,10 +98,14 @@ class Stack:
 
 
 def worker_queues(index: int, of: int) -> tuple[tuple[str, ...], int]:
-    """The queues and threads of one worker: sending waits for providers, so it never holds up deciding."""
+    """The queues of one worker, the first one first, and its threads.
+
+    Sending waits for providers, so there is one that never sends and is never held up.  Whoever sends helps it to
+    decide while there is nothing to send, because a process computes on one core only.
+    """
     if of == 1:
-        return QUEUES, 12
-    return ((INTAKE, DISPATCH, FOLLOWUP), 4) if index % 2 else ((NOTIFY,), 16)
+        return (INTAKE, NOTIFY, DISPATCH, FOLLOWUP), 12
+    return ((INTAKE, DISPATCH, FOLLOWUP), 4) if index % 2 else ((NOTIFY, DISPATCH), 16)
 
 
 def answers(url: str, status: int = 200) -> bool:

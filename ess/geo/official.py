@@ -37,9 +37,9 @@ _LATITUDES, _LONGITUDES = (5.3, 20.8), (97.0, 106.0)
 _ASTRAY_KM = 100.0
 #: All areas of a province together, beside the shipped outline of it: 0.83 to 1.21 in the official ones.
 _WHOLE = (0.7, 1.4)
-#: 10 m: a bend in a border that is smaller is left out …
-_TOLERANCE_DEGREES = 0.0001
-#: … and, of a very detailed file, larger ones too: each point costs each process 48 bytes.
+#: A bend in a border that is smaller is left out: 10 m, and for as long as there are too many points, 20 m and 40 m.
+_TOLERANCES_DEGREES = (0.0001, 0.0002, 0.0004)
+#: Each point costs each process that looks pins up 48 bytes.
 _MOST_POINTS = 1_000_000
 #: What is kept of a coordinate: 0.1 m.
 _GRID_DEGREES = 0.000001
@@ -291,11 +291,10 @@ def _simplified(outlines: Outlines) -> Outlines:
     try:
         if not shapely.coverage_is_valid(coverage):
             coverage = shapely.coverage_clean(coverage)
-        tolerance = _TOLERANCE_DEGREES
-        simpler = shapely.coverage_simplify(coverage, tolerance)
-        while shapely.get_num_coordinates(simpler).sum() > _MOST_POINTS:
-            tolerance *= 2
+        for tolerance in _TOLERANCES_DEGREES:
             simpler = shapely.coverage_simplify(coverage, tolerance)
+            if shapely.get_num_coordinates(simpler).sum() <= _MOST_POINTS:
+                break
     except ShapelyError as error:
         raise Refused(f"the outlines cross each other beyond repair ({error}): export the layer again") from error
     buried = [code for code, outline in zip(outlines, simpler, strict=True) if outline.is_empty]

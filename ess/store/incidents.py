@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
+from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, select
+from sqlmodel import col, delete, func, select
 
 from ess.domain.duty import Role
 from ess.domain.errors import NotFound
@@ -46,16 +47,44 @@ class Rows:
     alerts: dict[UUID, tables.Alert] = field(default_factory=dict)
     follow_ups: dict[UUID, tables.FollowUp] = field(default_factory=dict)
     deadlines: dict[Deadline, tables.Deadline] = field(default_factory=dict)
+    #: Read when first asked for.
+    reports: list[tables.Report] | None = None
+
+
+# Built once: putting a query together costs as much as asking it.
+_LOCK = (
+    select(tables.Incident)
+    .where(col(tables.Incident.id) == bindparam("incident_id"))
+    # A fact of its timeline may be added meanwhile: its foreign key would else wait for this lock, and whoever then
+    # locks the incident too would wait for ever.
+    .with_for_update(key_share=True)
+)
+_LOCK_FOR = (
+    select(tables.Incident)
+    .join(tables.Deadline, col(tables.Deadline.incident_id) == col(tables.Incident.id))
+    .where(col(tables.Deadline.id) == bindparam("deadline_id"))
+    .with_for_update(of=tables.Incident, key_share=True)
+)
+_ALERTS = (
+    select(tables.Alert)
+    .where(col(tables.Alert.incident_id) == bindparam("incident_id"))
+    .order_by(col(tables.Alert.created_at))
+)
+_FOLLOW_UPS = select(tables.FollowUp).where(col(tables.FollowUp.incident_id) == bindparam("incident_id"))
+#: With the clock, so that it need not be asked for.
+_DEADLINES = select(tables.Deadline, func.clock_timestamp()).where(
+    col(tables.Deadline.incident_id) == bindparam("incident_id"), col(tables.Deadline.kind).in_(DeadlineKind)
+)
+_REPORTS = (
+    select(tables.Report)
+    .where(col(tables.Report.incident_id) == bindparam("incident_id"))
+    .order_by(col(tables.Report.received_at))
+)
 
 
 def lock(tx: Transaction, incident_id: UUID) -> Incident:
-    """The incident, held until the transaction ends: whoever comes second waits and sees what the first did.
-
-    A fact of its timeline may be added meanwhile: its foreign key would else wait for this lock, and whoever then
-    locks the incident too would wait for ever.
-    """
-    query = select(tables.Incident).where(tables.Incident.id == incident_id).with_for_update(key_share=True)
-    row = tx.session.exec(query).one_or_none()
+    """The incident, held until the transaction ends: whoever comes second waits and sees what the first did."""
+    row = tx.session.exec(_LOCK, params={"incident_id": incident_id}).one_or_none()
     if row is None:
         raise NotFound(f"there is no incident {incident_id}")
     return _incident(tx, row)
@@ -63,13 +92,7 @@ def lock(tx: Transaction, incident_id: UUID) -> Incident:
 
 def lock_for(tx: Transaction, deadline_id: int) -> tuple[Incident, Deadline] | None:
     """The incident of a deadline, locked, and the deadline; None where it was met or moved meanwhile, or is not due."""
-    query = (
-        select(tables.Incident)
-        .join(tables.Deadline, col(tables.Deadline.incident_id) == col(tables.Incident.id))
-        .where(tables.Deadline.id == deadline_id)
-        .with_for_update(of=tables.Incident, key_share=True)
-    )
-    row = tx.session.exec(query).one_or_none()
+    row = tx.session.exec(_LOCK_FOR, params={"deadline_id": deadline_id}).one_or_none()
     if row is None:
         return None
     incident = _incident(tx, row)
@@ -85,27 +108,29 @@ def read(tx: Transaction, incident_id: UUID) -> Incident:
     return _incident(tx, row)
 
 
+def reports(tx: Transaction, incident_id: UUID) -> list[tables.Report]:
+    """What came in about an incident that this transaction has loaded, the first one first."""
+    rows = tx.loaded[incident_id]
+    if rows.reports is None:
+        rows.reports = list(tx.session.exec(_REPORTS, params={"incident_id": incident_id}))
+    return rows.reports
+
+
 def drop(tx: Transaction, incident: Incident, deadline: Deadline) -> None:
     """Forget a deadline that decides nothing any more."""
     tx.session.delete(tx.loaded[incident.id].deadlines[deadline])
 
 
 def _incident(tx: Transaction, row: tables.Incident) -> Incident:
-    session, state = tx.session, State(row.state)
+    session, state, its = tx.session, State(row.state), {"incident_id": row.id}
     rows = tx.loaded[row.id] = Rows(row)
     if state is not State.RECEIVED:  # before that nobody can have been alerted
-        alerts = select(tables.Alert).where(tables.Alert.incident_id == row.id).order_by(col(tables.Alert.created_at))
-        rows.alerts = {alert.id: alert for alert in session.exec(alerts)}
+        rows.alerts = {alert.id: alert for alert in session.exec(_ALERTS, params=its)}
     if state in _WITH_FOLLOW_UPS:
-        follow_ups = select(tables.FollowUp).where(tables.FollowUp.incident_id == row.id)
-        rows.follow_ups = {follow_up.id: follow_up for follow_up in session.exec(follow_ups)}
-    deadlines = select(tables.Deadline).where(
-        tables.Deadline.incident_id == row.id, col(tables.Deadline.kind).in_(DeadlineKind)
-    )
-    rows.deadlines = {
-        Deadline(deadline.due_at, DeadlineKind(deadline.kind), deadline.subject): deadline
-        for deadline in session.exec(deadlines)
-    }
+        rows.follow_ups = {follow_up.id: follow_up for follow_up in session.exec(_FOLLOW_UPS, params=its)}
+    for deadline, at in session.exec(_DEADLINES, params=its):
+        tx.saw_clock(at)
+        rows.deadlines[Deadline(deadline.due_at, DeadlineKind(deadline.kind), deadline.subject)] = deadline
     return Incident(
         id=row.id,
         code=row.code,
@@ -180,8 +205,15 @@ def create(
     )
     tx.session.add(row)
     tx.session.flush()
-    tx.loaded[row.id] = Rows(row)
+    tx.loaded[row.id] = Rows(row, reports=[])
     return row
+
+
+def add_report(tx: Transaction, row: tables.Report) -> None:
+    """One more report of an incident that this transaction has loaded."""
+    tx.session.add(row)
+    tx.session.flush()
+    reports(tx, row.incident_id).append(row)
 
 
 def save(tx: Transaction, decision: Decision) -> None:
@@ -202,7 +234,6 @@ def save(tx: Transaction, decision: Decision) -> None:
         _save_follow_up(tx, rows, follow_up)
     _save_deadlines(tx, rows, incident)
     note(tx, incident.id, *decision.facts)
-    tx.session.flush()
 
 
 def _save_alert(tx: Transaction, rows: Rows, alert: Alert) -> None:
@@ -250,11 +281,11 @@ def _save_follow_up(tx: Transaction, rows: Rows, follow_up: FollowUp) -> None:
 
 
 def _save_deadlines(tx: Transaction, rows: Rows, incident: Incident) -> None:
-    gone = [deadline for deadline in rows.deadlines if deadline not in incident.deadlines]
-    for deadline in gone:
-        tx.session.delete(rows.deadlines.pop(deadline))
-    if gone:
-        tx.session.flush()  # a deadline that moves keeps its key: the old row goes before the new one comes
+    gone = [rows.deadlines.pop(deadline).id for deadline in [*rows.deadlines] if deadline not in incident.deadlines]
+    if gone:  # now, because a deadline that moves keeps its key: the old row goes before the new one comes
+        table = col(tables.Deadline.id).in_(gone)
+        with tx.session.no_autoflush:
+            tx.session.execute(delete(tables.Deadline).where(table), execution_options={"synchronize_session": False})
     for deadline in sorted(incident.deadlines - rows.deadlines.keys()):
         rows.deadlines[deadline] = tx.promise(
             deadline.kind, deadline.due_at, incident_id=incident.id, subject=deadline.subject
@@ -265,7 +296,7 @@ def note(tx: Transaction, incident_id: UUID, *facts: Fact) -> None:
     """Add to the incident's timeline, in the order given."""
     for fact in facts:
         data = json.loads(json.dumps(fact.data, default=_plain))
-        tx.session.add(tables.Fact(incident_id=incident_id, at=tx.now, fact=fact.name, data=data))
+        tx.write_last(tables.Fact, incident_id=incident_id, at=tx.now, fact=fact.name, data=data)
 
 
 def _plain(value: Any) -> Any:

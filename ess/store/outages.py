@@ -10,10 +10,12 @@ from ess.domain.duty import Channel
 from ess.store import tables
 from ess.store.store import Transaction
 
+_ALL = select(tables.Outage)
+
 
 def standing(tx: Transaction) -> dict[Channel, tables.Outage]:
     """The channels that were down when last tried."""
-    return {Channel(row.channel): row for row in tx.session.exec(select(tables.Outage))}
+    return {Channel(row.channel): row for row in tx.session.exec(_ALL)}
 
 
 def active(tx: Transaction) -> dict[Channel, tables.Outage]:

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import Engine, create_engine, event, func, select
+from sqlalchemy import Engine, create_engine, event, func, insert, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from ess.domain.incident import DeadlineKind
 from ess.store.crypto import EncryptedJson, Vault
@@ -38,6 +38,7 @@ class Transaction:
         self.vault = vault
         self.lease = lease
         self.due: list[Deadline] = []
+        self._last: dict[type[SQLModel], list[dict[str, Any]]] = {}
         #: What `incidents` has loaded, by the incident's id.
         self.loaded: dict[UUID, Rows] = {}
 
@@ -46,6 +47,21 @@ class Transaction:
         """The database's clock (UTC) when first asked for: ask after taking locks."""
         now: datetime = self.session.scalars(select(func.clock_timestamp())).one()
         return now
+
+    def saw_clock(self, at: datetime) -> None:
+        """A query that ran after the locks has brought the clock along, so that it need not be asked for."""
+        self.__dict__.setdefault("now", at)
+
+    def write_last(self, table: type[SQLModel], **values: Any) -> None:
+        """A row that nothing else in this transaction reads: all of a table go in one statement, before the commit."""
+        self._last.setdefault(table, []).append(values)
+
+    def write(self) -> None:
+        """Send every change to the database; the commit is still to come."""
+        self.session.flush()  # what the last rows refer to
+        for table, rows in self._last.items():
+            self.session.connection().execute(insert(table.__table__), rows)  # type: ignore[attr-defined]
+        self._last.clear()
 
     def promise(self, kind: str, due_at: datetime, *, incident_id: UUID | None = None, subject: str = "") -> Deadline:
         """A new deadline; one that is due is published after the commit, and again after the lease."""
@@ -97,6 +113,7 @@ class Store:
         with Session(self.engine, expire_on_commit=False) as session:
             tx = Transaction(session, self.vault, self.lease)
             yield tx
+            tx.write()
             session.commit()
             wake_ups = [WakeUp(row.id, row.kind) for row in _once_each(tx.due) if row.id is not None]
         if wake_ups:

@@ -55,6 +55,8 @@ class Incident(SQLModel, table=True):
     cell: bytes | None = Field(default=None, sa_type=_INDEX)
     tracks: list[dict[str, Any]] = Field(sa_type=_JSON)
     merged_into: UUID | None = Field(default=None, foreign_key="incident.id")
+    #: How grave it is, as a person judged it; the protocol after resolution goes by it.
+    grade: str | None = None
     #: Runs through the whole engine and can reach nobody real.
     drill: bool = False
     received_at: datetime = Field(sa_type=_INSTANT)
@@ -81,6 +83,8 @@ class Report(SQLModel, table=True):
     type: str
     contact: str
     victim_is_minor: bool | None = None
+    #: Whether the reporter is in danger themselves; None where they did not say.
+    in_danger: bool | None = None
     external_id: str | None = None
     #: Location, description, phone, name, LINE user id.
     details: dict[str, Any] = Field(sa_type=_SECRET)
@@ -120,6 +124,8 @@ class Responder(SQLModel, table=True):
     rest_s: int = 0
     #: In order of preference.
     channels: list[str] = Field(sa_type=ARRAY(String))
+    #: Seconds after the alert at which each of `channels` is used while nobody reacts; None: only where one fails.
+    channel_after_s: list[int] | None = Field(default=None, sa_type=ARRAY(Integer))
     #: When somebody last answered over LINE, or linked the account.
     line_verified_at: datetime | None = Field(default=None, sa_type=_INSTANT)
     #: When somebody last answered from this phone.
@@ -274,6 +280,40 @@ class FollowUp(SQLModel, table=True):
     tries: int
     reminders: int
     outcome: str | None = None
+    #: What the social worker wrote: needs, referrals, and how the victim is.
+    details: dict[str, Any] | None = Field(default=None, sa_type=_SECRET)
+
+
+class AnswerLink(SQLModel, table=True):
+    """A link by which one responder answers one alert without LINE; it dies with the alert."""
+
+    __tablename__ = "answer_link"
+
+    #: Keyed hash of the secret in the link.
+    id: bytes = Field(primary_key=True, sa_type=_INDEX)
+    alert_id: UUID = Field(foreign_key="alert.id", index=True)
+    expires_at: datetime = Field(sa_type=_INSTANT)
+
+
+class Attachment(SQLModel, table=True):
+    """A photo or a voice note that a citizen sent, kept with their incident."""
+
+    __tablename__ = "attachment"
+    __table_args__ = (Index("attachment_waiting", "chat_id", postgresql_where=text("incident_id IS NULL")),)
+
+    #: The provider's id of the message, by which its content is fetched.
+    id: str = Field(primary_key=True)
+    #: The chat in which it came.
+    chat_id: bytes = Field(foreign_key="chat.id", sa_type=_INDEX)
+    #: None while the chat has begun no incident.
+    incident_id: UUID | None = Field(default=None, foreign_key="incident.id", index=True)
+    #: `image`, `audio`, `video` or `file`.
+    kind: str
+    content_type: str | None = None
+    #: `{"base64": …}`; None until it was fetched.
+    body: dict[str, Any] | None = Field(default=None, sa_type=_SECRET)
+    received_at: datetime = Field(sa_type=_INSTANT)
+    fetched_at: datetime | None = Field(default=None, sa_type=_INSTANT)
 
 
 class DeliveryState(StrEnum):

@@ -4,9 +4,9 @@ The same programs with the same pools, queues and broker options, the same hops,
 makes between its hops, the same calls to the provider; but each commit is one bare INSERT, each task is
 empty, and each call is the bare request.  One incident is
 
-    web edge: commit → locate: commit → select: commit → 2 × (send: commit, call the provider, commit)
+    web edge: commit → locate: commit → 2 × (send: commit, call the provider, commit)
 
-so four tasks, seven commits and two calls.  Nothing that runs over Celery, PostgreSQL and HTTP in this
+so three tasks, six commits and two calls.  Nothing that runs over Celery, PostgreSQL and HTTP in this
 arrangement can be faster on this machine at this moment.
 """
 
@@ -30,7 +30,7 @@ from ess.wake import CELERY_QUEUES, DISPATCH, INTAKE, NOTIFY
 #: Tracks of an assault, each with one responder in its first step.
 N_ALERTS = 2
 #: Commits of one incident.
-N_COMMITS = 3 + 2 * N_ALERTS
+N_COMMITS = 2 + 2 * N_ALERTS
 #: About as long as a real alert.
 _WORDS = "floor " + "ก" * 300
 _NOBODY = "U" + "f" * 32
@@ -66,21 +66,14 @@ def _publish(task: str, queue: str, chains: Iterable[str]) -> None:
 
 @app.task(name="floor.locate")
 def locate(chain: str) -> None:
-    """The first hop."""
-    _commit(chain)
-    _publish("floor.select", DISPATCH, [chain])
-
-
-@app.task(name="floor.select")
-def select(chain: str) -> None:
-    """The second hop, for all tracks at once."""
+    """The first hop, which alerts for all tracks at once."""
     _commit(chain)
     _publish("floor.send", NOTIFY, [chain] * N_ALERTS)
 
 
 @app.task(name="floor.send")
 def send(chain: str) -> None:
-    """The third hop: a claim, a call, its outcome."""
+    """The second hop: a claim, a call, its outcome."""
     _commit(chain)
     body = {"to": _NOBODY, "messages": [{"type": "text", "text": f"{_WORDS}\n{chain}"}]}
     _provider().post("/v2/bot/message/push", body, {"X-Line-Retry-Key": str(uuid4())})

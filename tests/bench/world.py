@@ -41,7 +41,7 @@ PROVIDER_DELAY_MS = 50
 SHORT_WAIT_S = 3
 
 #: What one figure leaves behind, and the next must not meet.
-_TRACES = "fact, note, delivery, deadline, alert, follow_up, report, inbound, chat, incident"
+_TRACES = "fact, note, delivery, deadline, answer_link, alert, follow_up, report, inbound, attachment, chat, incident"
 
 
 def _write_policies(folder: Path) -> None:

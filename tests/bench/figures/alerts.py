@@ -13,8 +13,8 @@ CONNECTIONS = 32
 _PER_S = 10
 #: After three times its target a burst is given up.
 _PATIENCE_S = 180
-#: Of one incident: locate, select, and for each track send.
-_TASKS = 2 + floor.N_ALERTS
+#: Of one incident: locate, and for each track send.
+_TASKS = 1 + floor.N_ALERTS
 #: Alerts of the first steps that a provider has taken.
 FIRST_STEPS = (
     "SELECT count(DISTINCT alert.id) FROM alert JOIN delivery ON alert_id = alert.id"

@@ -39,7 +39,7 @@ _ASTRAY_KM = 100.0
 _WHOLE = (0.7, 1.4)
 #: A bend in a border that is smaller is left out: 10 m, and for as long as there are too many points, 20 m and 40 m.
 _TOLERANCES_DEGREES = (0.0001, 0.0002, 0.0004)
-#: Each point costs each process that looks pins up 48 bytes.
+#: Each point costs each process that looks pins up about 80 bytes.
 _MOST_POINTS = 1_000_000
 #: What is kept of a coordinate: 0.1 m.
 _GRID_DEGREES = 0.000001

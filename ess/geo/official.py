@@ -8,6 +8,8 @@ are geothai's.
 import io
 import json
 import re
+import struct
+import warnings
 import zipfile
 import zlib
 from collections import defaultdict
@@ -154,13 +156,16 @@ def _shapefile(name: str, parts: Mapping[str, bytes], archive: zipfile.ZipFile) 
     files = {suffix: io.BytesIO(parts[suffix]) for suffix in ("dbf", "shx") if suffix in parts}
     encoding = parts.get("cpg", b"utf-8").decode("ascii", "replace").strip() or "utf-8"
     try:
-        with shapefile.Reader(
-            shp=io.BytesIO(archive.read(name)), **files, encoding=encoding, encodingErrors="replace"
-        ) as reader:
+        with (
+            warnings.catch_warnings(action="ignore"),  # what is wrong with a feature, the checks say
+            shapefile.Reader(
+                shp=io.BytesIO(archive.read(name)), **files, encoding=encoding, encodingErrors="replace"
+            ) as reader,
+        ):
             features = [
                 (row.record.as_dict(), _shaped(row.shape.__geo_interface__)) for row in reader.iterShapeRecords()
             ]
-    except (shapefile.ShapefileException, LookupError, ValueError, OSError) as error:
+    except (shapefile.ShapefileException, struct.error, LookupError, ValueError, OSError) as error:
         raise Refused(f"{name} cannot be read ({error}): export the layer again") from error
     projection = parts["prj"].decode("utf-8", "replace")
     return Layer(name, features, "projected" if "PROJCS" in projection.upper() else projection)
@@ -249,10 +254,10 @@ def _kind(geometry: Any) -> Any:
 def _misplaced(outline: Any, code: str) -> str:
     """Why the outline cannot be where it says; empty where it can."""
     west, south, east, north = outline.bounds
-    if not (max(abs(west), abs(east)) <= 180 and max(abs(south), abs(north)) <= 90):
-        return "its coordinates are not degrees: reproject the layer to WGS 84 (EPSG:4326)"
     if _within(_LATITUDES, west, east) and _within(_LONGITUDES, south, north):
         return "latitude and longitude are exchanged: GeoJSON has the longitude first"
+    if not (max(abs(west), abs(east)) <= 180 and max(abs(south), abs(north)) <= 90):
+        return "its coordinates are not degrees: reproject the layer to WGS 84 (EPSG:4326)"
     if not (_within(_LONGITUDES, west, east) and _within(_LATITUDES, south, north)):
         return "it reaches out of Thailand: correct its coordinates, or leave the feature out"
     at_home = _shipped()[code[:PROVINCE]]

@@ -121,7 +121,7 @@ class _Longdo(GeopyGeocoder):
 
 def _first(answer: Mapping[str, Any]) -> Found | None:
     places = answer["data"]
-    return Found(None, (places[0]["lat"], places[0]["lon"]), places[0]) if places else None
+    return Found("", (places[0]["lat"], places[0]["lon"]), places[0]) if places else None
 
 
 Ask = Callable[[str], Any]

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     flower_auth: SecretStr | None = None
 
     line_api_base: str = "https://api.line.me"
+    #: Where LINE keeps what people send; unset = LINE's own host, or `line_api_base` where that is not LINE's.
+    line_data_api_base: str | None = None
     line_channel_access_token: SecretStr | None = None
     line_channel_secret: SecretStr | None = None
 
@@ -52,11 +54,20 @@ class Settings(BaseSettings):
 
     policy_dir: Path = HERE / "policies"
     message_dir: Path = HERE / "messages"
+    #: Days off beside the official calendar, and official ones that are worked.
+    holiday_file: Path = HERE / "holidays.yaml"
     #: The language of messages: Thai first, English beside it.
     language: Literal["th", "en"] = "th"
 
     #: 32 bytes in base64 for personal data at rest; several with commas: the first encrypts, all decrypt.
     encryption_key: SecretStr | None = None
+
+    #: Who began a report in LINE and stopped half-way is asked once after this.
+    draft_ask_after_s: float = Field(default=45.0, gt=0)
+    #: So long after that question a pin alone becomes a report: somebody may have been stopped.
+    draft_file_after_s: float = Field(default=60.0, gt=0)
+    #: The type of such a report.
+    draft_type: Literal["assault", "confinement", "sexual_abuse_risk", "running_amok", "gathering"] = "assault"
 
     #: A provider must answer within this; a call may hold a worker's thread no longer.
     provider_timeout_s: float = Field(default=5.0, gt=0)
@@ -93,6 +104,12 @@ class Settings(BaseSettings):
     def outside_url(self) -> str:
         """The URL of the web edge as the outside knows it, without a slash at the end."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def line_content_base(self) -> str:
+        """Where the content of messages is fetched."""
+        derived = self.line_api_base.replace("https://api.line.me", "https://api-data.line.me")
+        return (self.line_data_api_base or derived).rstrip("/")
 
     def missing(self, *names: str) -> list[str]:
         """Which of these fields are unset, as the names of their variables."""

@@ -123,6 +123,7 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
         to=delivery.envelope["to"],
         messages=tuple(_message(message) for message in delivery.envelope["messages"]),
         valid_for_s=int((delivery.expires_at - tx.now).total_seconds()),
+        silent=delivery.envelope.get("silent", False),  # the release before did not say
         reply_token=token,
         doubtful_since=delivery.doubtful_since,
     )

@@ -8,12 +8,22 @@ from uuid import uuid4
 
 from config.settings import REQUIRED, Settings
 from ess.conversation.texts import Texts
+from ess.days_off import DaysOff, load_days_off
 from ess.domain.errors import Misconfigured
 from ess.domain.policy import Policy
 from ess.domain.report import IncidentType
 from ess.policies import load_policies
 from ess.store import Store, Vault
 from ess.store.store import Publish
+
+
+@dataclass(frozen=True)
+class DraftWaits:
+    """How long a citizen who stopped half-way is left alone, and what becomes of a pin without a type."""
+
+    ask_after: timedelta
+    file_after: timedelta
+    type: IncidentType
 
 
 @dataclass(frozen=True)
@@ -25,8 +35,11 @@ class Engine:
     run: str
     #: How long a channel that is down for everyone is left alone.
     channel_pause: timedelta
+    #: What is done about a report in LINE that was begun and left.
+    drafts: DraftWaits
     policies: Mapping[IncidentType, Policy]
     texts: Texts
+    days_off: DaysOff
     #: Whether a geocoder is asked where words alone said where.
     refines: bool = False
 
@@ -50,7 +63,13 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
         store=Store(settings.database_url, vault, publish, lease=settings.lease, pool_size=pool_size),
         run=RUN,
         channel_pause=timedelta(seconds=settings.channel_pause_s),
+        drafts=DraftWaits(
+            timedelta(seconds=settings.draft_ask_after_s),
+            timedelta(seconds=settings.draft_file_after_s),
+            IncidentType(settings.draft_type),
+        ),
         policies=load_policies(settings.policy_dir),
         texts=Texts(settings.message_dir, settings.language),
+        days_off=load_days_off(settings.holiday_file),
         refines=settings.geocoder is not None,
     )

@@ -6,7 +6,7 @@ row.  `handle_inbound` then reads it: a citizen's step, a responder's tap or SMS
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,19 +15,19 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
-from ess import deliveries, dispatch, outbox
+from ess import attachments, deliveries, dispatch, outbox
 from ess.channels.envelope import Message
 from ess.conversation import citizen
 from ess.conversation.answer import Pressed, Verb, read_button, read_sms
-from ess.conversation.letters import citizen_reply, progress_letter
+from ess.conversation.letters import citizen_reply, progress_letter, status_letter
 from ess.domain.duty import Channel
 from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
 from ess.domain.follow_up import Outcome
 from ess.domain.incident import ENDED, AlertState, Fact, Incident
-from ess.domain.report import Location, Report, Reporter, Source
+from ess.domain.report import Contact, Location, Report, Reporter, Source
 from ess.engine import Engine
 from ess.store import Transaction, incidents, responders, tables
-from ess.wake import HANDLE
+from ess.wake import DRAFT, HANDLE
 
 log = structlog.get_logger()
 
@@ -136,31 +136,96 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
     chat = tx.session.get_one(tables.Chat, index, with_for_update=True)
     draft = citizen.Draft.from_json(chat.draft)
     heard = _hear(draft, body)
-    chat.draft = heard.draft.to_json()
+    chat.draft = replace(heard.draft, user_id=user_id).to_json()
     chat.updated_at = tx.now
     token = body.get("replyToken")
+    message = body.get("message", {})
+    if message.get("type") in attachments.KINDS:
+        attachments.keep(tx, index, chat.incident_id if draft.filed else None, message)
     if heard.file:
-        kind, location = heard.file
-        reporter = Reporter(phone=heard.draft.phone, line_user_id=user_id)
-        report = Report(kind, Source.LINE, location, reporter, description=heard.draft.words)
-        accepted = dispatch.accept_report_in(
-            engine, tx, report, owner="line", idempotency_key=event_id, reply_token=token
-        )
-        chat.incident_id = accepted.incident_id
+        _file(engine, tx, chat, heard, idempotency_key=event_id, reply_token=token)
         return
+    if heard.draft.is_begun and not heard.draft.asked:
+        _mind_later(engine, tx, index)
     reply = heard.reply
+    silent = True
     if chat.incident_id and heard.draft.filed:
-        reply = _add_to_incident(engine, tx, chat.incident_id, user_id, heard)
-    if reply:
-        outbox.queue(
-            tx,
-            Channel.LINE,
-            user_id,
-            (citizen_reply(engine.texts, reply),),
-            reply,
-            tx.now + _REPLY_LIVES,
-            reply_token=token,
-        )
+        goes_on = incidents.surviving(tx, chat.incident_id)
+        reply = _add_to_incident(engine, tx, goes_on, user_id, heard)
+        silent = _listen(engine, tx, goes_on, user_id, heard) is not Contact.ANY
+    letter = citizen_reply(engine.texts, reply) if reply else None
+    if chat.incident_id and heard.asks_status:
+        letter = _status(engine, tx, incidents.surviving(tx, chat.incident_id))
+    if letter:
+        until = tx.now + _REPLY_LIVES
+        key = reply or "status"
+        outbox.queue(tx, Channel.LINE, user_id, (letter,), key, until, reply_token=token, silent=silent)
+
+
+def _file(
+    engine: Engine,
+    tx: Transaction,
+    chat: tables.Chat,
+    heard: citizen.Heard,
+    *,
+    idempotency_key: str,
+    reply_token: str | None = None,
+) -> None:
+    """The chat has said enough: its incident begins."""
+    if heard.file is None:
+        return
+    kind, location = heard.file
+    reporter = Reporter(phone=heard.draft.phone, line_user_id=citizen.Draft.from_json(chat.draft).user_id)
+    report = Report(kind, Source.LINE, location, reporter, description=heard.draft.words)
+    accepted = dispatch.accept_report_in(
+        engine, tx, report, owner="line", idempotency_key=idempotency_key, reply_token=reply_token
+    )
+    chat.incident_id = accepted.incident_id
+    attachments.adopt(tx, chat.id, accepted.incident_id)
+
+
+def _draft_deadline(tx: Transaction, chat_id: bytes) -> tables.Deadline | None:
+    query = select(tables.Deadline).where(
+        col(tables.Deadline.incident_id).is_(None),
+        tables.Deadline.kind == DRAFT,
+        tables.Deadline.subject == chat_id.hex(),
+    )
+    return tx.session.exec(query.with_for_update()).first()
+
+
+def _mind_later(engine: Engine, tx: Transaction, chat_id: bytes) -> None:
+    """The wait for the next step begins anew."""
+    due_at = tx.now + engine.drafts.ask_after
+    deadline = _draft_deadline(tx, chat_id)
+    if deadline:
+        deadline.due_at = deadline.wake_at = due_at
+    else:
+        tx.promise(DRAFT, due_at, subject=chat_id.hex())
+
+
+def mind_draft(engine: Engine, deadline_id: int) -> None:
+    """A citizen began a report and went silent: they are asked once, and then what there is becomes a report."""
+    with engine.store.transaction() as tx:
+        chat_id = tx.session.exec(select(tables.Deadline.subject).where(tables.Deadline.id == deadline_id)).first()
+        if chat_id is None:
+            return
+        # The chat first, as whoever hears the citizen does.
+        chat = tx.session.get_one(tables.Chat, bytes.fromhex(chat_id), with_for_update=True)
+        deadline = tx.session.get(tables.Deadline, deadline_id, with_for_update=True)
+        if deadline is None or deadline.due_at > tx.now:
+            return
+        draft = citizen.Draft.from_json(chat.draft)
+        heard = citizen.hear_silence(draft, engine.drafts.type)
+        chat.draft = heard.draft.to_json()
+        if heard.file:
+            _file(engine, tx, chat, heard, idempotency_key=f"draft:{deadline_id}")
+        if heard.reply and draft.user_id:
+            letter = citizen_reply(engine.texts, heard.reply)
+            until = tx.now + _REPLY_LIVES
+            outbox.queue(tx, Channel.LINE, draft.user_id, (letter,), heard.reply, until, silent=True)
+            deadline.due_at = deadline.wake_at = tx.now + engine.drafts.file_after
+        else:
+            tx.session.delete(deadline)
 
 
 def _account(engine: Engine, tx: Transaction, user_id: str, *, blocked: bool) -> None:
@@ -187,14 +252,15 @@ def _hear(draft: citizen.Draft, body: Mapping[str, Any]) -> citizen.Heard:
             address = message.get("address")
             return citizen.hear_pin(draft, float(message["latitude"]), float(message["longitude"]), address)
         case _:
-            return citizen.Heard(draft, reply=None if draft.filed else "welcome")
+            kept = message.get("type") in attachments.KINDS
+            return citizen.Heard(draft, reply="kept" if kept and draft.filed else None if draft.filed else "welcome")
 
 
 def _add_to_incident(
     engine: Engine, tx: Transaction, incident_id: UUID, user_id: str, heard: citizen.Heard
 ) -> str | None:
     """What the citizen said after the report began belongs to it; the key of the answer."""
-    located = bool(heard.located) and dispatch.supply_location(engine, tx, incident_id, heard.located)  # type: ignore[arg-type]
+    located = heard.located is not None and dispatch.correct_location(engine, tx, incident_id, heard.located)
     if heard.phone:
         query = select(tables.Report).where(tables.Report.incident_id == incident_id)
         for report in tx.session.exec(query):
@@ -209,6 +275,31 @@ def _add_to_incident(
         tx.session.add(tables.Note(incident_id=incident_id, text=words, at=tx.now))
         incidents.note(tx, incident_id, Fact("reporter_wrote"))
     return "noted" if located or not heard.reply else heard.reply
+
+
+def _listen(engine: Engine, tx: Transaction, incident_id: UUID, user_id: str, heard: citizen.Heard) -> Contact:
+    """Keep how the reporter is and wishes to be contacted, and tell the people who must know; what they wish now."""
+    wish = Contact.NONE
+    for report in tx.session.exec(select(tables.Report).where(tables.Report.incident_id == incident_id)):
+        if report.details.get("line_user_id") == user_id:
+            if heard.in_danger is not None:
+                report.in_danger = heard.in_danger
+            if heard.contact is not None:
+                report.contact = heard.contact
+            wish = Contact(report.contact)
+    if heard.contact is not None:
+        incidents.note(tx, incident_id, Fact("contact_wished", {"contact": heard.contact}))
+    if heard.word is not None:
+        tx.session.flush()
+        dispatch.hear_reporter(engine, tx, incident_id, heard.word)
+    return wish
+
+
+def _status(engine: Engine, tx: Transaction, incident_id: UUID) -> Message:
+    incident = incidents.read(tx, incident_id)
+    holder = incident.lead.holder
+    row = tx.session.get_one(tables.Responder, incident.alert(holder).responder_id) if holder else None
+    return status_letter(engine.texts, incident, row.name_th if row else "")
 
 
 # --- a responder, in LINE and by SMS ---------------------------------------------------------------------
@@ -315,7 +406,7 @@ def _reporter_sms(engine: Engine, tx: Transaction, phone: str, words: str) -> No
         return
     tx.session.add(tables.Note(incident_id=incident_id, text=words, at=tx.now))
     incidents.note(tx, incident_id, Fact("reporter_wrote"))
-    dispatch.supply_location(engine, tx, incident_id, Location(address=words))
+    dispatch.correct_location(engine, tx, incident_id, Location(address=words))
 
 
 def _answer(
@@ -332,8 +423,17 @@ def _answer(
     def reply(tx: Transaction, incident: Incident, message: Message) -> None:
         if _done(tx, deadline_id):
             until = tx.now + _REPLY_LIVES
-            about = {"incident_id": incident.id, "responder_id": row.id}
-            outbox.queue(tx, channel, to, (message,), "reply", until, **about, reply_token=reply_token)
+            outbox.queue(
+                tx,
+                channel,
+                to,
+                (message,),
+                "reply",
+                until,
+                incident_id=incident.id,
+                responder_id=row.id,
+                reply_token=reply_token,
+            )
 
     def confirm(tx: Transaction, incident: Incident) -> None:
         reply(tx, incident, _confirmation(engine, tx, incident, pressed, channel))

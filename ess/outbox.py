@@ -16,7 +16,14 @@ from sqlmodel import col, select
 
 from ess.channels.envelope import Message
 from ess.conversation.answer import next_code
-from ess.conversation.letters import About, alert_letter, follow_up_letter, progress_letter, reporter_letter
+from ess.conversation.letters import (
+    About,
+    alert_letter,
+    corrected_letter,
+    follow_up_letter,
+    progress_letter,
+    reporter_letter,
+)
 from ess.domain.duty import Channel
 from ess.domain.follow_up import FollowUp
 from ess.domain.incident import (
@@ -62,6 +69,9 @@ _CODES = (
 )
 #: What is told of a channel or a program is old after this.
 _ALARM_LIVES = timedelta(minutes=30)
+#: What the public was promised to hear, also of an incident that goes on under another code or is in hand already,
+#: and the questions without which nobody can come.
+_PROMISED = frozenset({"received", "goes_on_as", "where", "which_place", "acknowledged", "in_good_hands"})
 #: From the wish that binds most to the one that binds least.
 _STRICTEST = (Contact.NONE, Contact.TEXT_ONLY, Contact.ANY)
 
@@ -87,8 +97,12 @@ def queue(
     follow_up_id: UUID | None = None,
     responder_id: UUID | None = None,
     reply_token: str | None = None,
+    silent: bool = False,
 ) -> None:
-    """Promise one message; it goes out when this transaction has committed, and not after `until`."""
+    """Promise one message; it goes out when this transaction has committed, and not after `until`.
+
+    A `silent` one lights up no screen, where the channel can do that.
+    """
     delivery_id = uuid4()
     tx.write_last(
         Delivery,
@@ -99,7 +113,7 @@ def queue(
         responder_id=responder_id,
         channel=channel,
         message=key,
-        envelope={"to": to, "messages": [asdict(message) for message in messages]},
+        envelope={"to": to, "messages": [asdict(message) for message in messages], "silent": silent},
         state=DeliveryState.QUEUED,
         attempt=0,
         reply_token=reply_token,
@@ -148,6 +162,7 @@ class Outbox:
             row.received_at,
             pin=(row.pin[0], row.pin[1]) if row.pin else None,
             minor=any(report.victim_is_minor for report in self._reports),
+            in_danger=any(report.in_danger for report in self._reports),
             # A merged incident has given its reports away.
             contact=min(
                 (Contact(report.contact) for report in self._reports), key=_STRICTEST.index, default=Contact.NONE
@@ -166,10 +181,10 @@ class Outbox:
                         incidents.note(self._tx, self._incident.id, Fact("alert_waits", {"alert_id": alert_id}))
                     else:
                         self.ask(self._alerts[alert_id])
-                case TellResponder(alert_id, key, holder):
-                    self._tell_responder(self._alerts[alert_id], key, holder)
-                case TellReporter(key, arrival_at):
-                    self._tell_reporter(key, arrival_at)
+                case TellResponder(alert_id, key, holder, into):
+                    self._tell_responder(self._alerts[alert_id], key, holder, into)
+                case TellReporter(key, arrival_at, report_id):
+                    self._tell_reporter(key, arrival_at, report_id)
                 case TellSupervisors(key, follow_up_id):
                     self._tell_supervisors(key, follow_up_id)
                 case AskFollowUp(follow_up_id, reminder):
@@ -198,44 +213,68 @@ class Outbox:
         self._queue(row, channel, letter, key, follow_up=follow_up)
         return True
 
-    def _tell_responder(self, alert: Alert, key: str, holder: UUID | None) -> None:
+    def _tell_responder(self, alert: Alert, key: str, holder: UUID | None, into: str) -> None:
         row = self._people[alert.responder_id]
         reached_over = self._reached_over(alert)
         works = reached_over and responders.address(row, reached_over)
         channel = reached_over if works else _channel(row, None, self._down)
         if channel is None:
             return
-        if key == "arrived_yet":
-            letter = progress_letter(self._texts, key, self._incident, alert, channel, self._code(alert))
-        else:
-            letter = self._texts.say(key, channel, code=self._incident.code, who=self._name(holder))
+        match key:
+            case "arrived_yet":
+                letter = progress_letter(self._texts, key, self._incident, alert, channel, self._code(alert))
+            case "place_corrected":
+                letter = corrected_letter(self._texts, self._about, alert, channel)
+            case _:
+                letter = self._texts.say(key, channel, code=self._incident.code, who=self._name(holder), into=into)
         self._queue(row, channel, letter, key, alert=alert)
 
-    def _tell_reporter(self, key: str, arrival_at: datetime | None) -> None:
-        """In the chat in which they reported, else by SMS where they said that they may be written to."""
+    def _tell_reporter(self, key: str, arrival_at: datetime | None, report_id: UUID | None) -> None:
+        """In the chat in which they reported, else by SMS where they said that they may be written to.
+
+        Silently, unless they want to be contacted.  By SMS, which cannot be silent, the two promises alone.
+        """
         who = self._name(self._incident.lead.holder)
-        for report in self._reports:
+        heard = set()
+        reports = [self._tx.session.get_one(tables.Report, report_id)] if report_id else self._reports
+        for report in reports:
             line_user, phone = report.details.get("line_user_id"), report.details.get("phone")
             if line_user:
                 channel, to = Channel.LINE, line_user
-            elif phone and report.contact != Contact.NONE:
+            elif phone and report.contact != Contact.NONE and key in _PROMISED:
                 channel, to = Channel.SMS, phone
             else:
                 continue
             letters = reporter_letter(self._texts, key, self._incident, channel, who, arrival_at)
+            if to in heard:  # whoever reported twice hears it once
+                continue
+            heard.add(to)
             token = self._reply_token if channel is Channel.LINE else None
-            queue(self._tx, channel, to, letters, key, self._until, incident_id=self._incident.id, reply_token=token)
+            self._reply_token = None if token else self._reply_token  # good once
+            queue(
+                self._tx,
+                channel,
+                to,
+                letters,
+                key,
+                self._until,
+                incident_id=self._incident.id,
+                reply_token=token,
+                silent=report.contact != Contact.ANY,
+            )
 
     def _tell_supervisors(self, key: str, follow_up_id: UUID | None) -> None:
         if self._rows.incident.drill:
             return
         place, who = self._texts.place(self._incident.place), self._name(self._incident.lead.holder)
+        doubt = self._incident.place.contradicted_by if self._incident.place else None
+        said = self._texts.province(doubt) if doubt else ""
         for row in responders.supervisors(self._tx):
             channel = _channel(row, None, self._down)
             if follow_up_id is not None:
                 self.ask_follow_up(self._follow_ups[follow_up_id], key, row)
             elif channel is not None:
-                letter = self._texts.say(key, channel, code=self._incident.code, place=place, who=who)
+                letter = self._texts.say(key, channel, code=self._incident.code, place=place, who=who, said=said)
                 self._queue(row, channel, letter, key)
 
     def _queue(

@@ -15,7 +15,7 @@ from sqlmodel import select
 from ess import dispatch, geo
 from ess.domain.errors import PermanentFailure, TransientFailure
 from ess.domain.incident import ENDED
-from ess.domain.place import Place
+from ess.domain.place import Pin
 from ess.domain.report import Location
 from ess.engine import Engine
 from ess.store import Transaction, geocodes, incidents, tables
@@ -93,15 +93,10 @@ def _try_later(tx: Transaction, deadline_id: int, error: TransientFailure | Perm
     deadline.due_at = deadline.wake_at = tx.now + max(pause, getattr(error, "after", None) or pause)
 
 
-def _correct(engine: Engine, tx: Transaction, incident_id: UUID, pin: tuple[float, float]) -> None:
-    """The incident is where the geocoder says, unless that contradicts what the words said or is abroad."""
+def _correct(engine: Engine, tx: Transaction, incident_id: UUID, pin: Pin) -> None:
+    """The incident is where the geocoder says, unless that is abroad or in no province that the words may mean."""
     place, words = geo.locate(*pin), incidents.lock(tx, incident_id).place
-    if place is None or not _refines(place, words):
-        log.info("place_not_refined", why="its point is abroad" if place is None else "its point is elsewhere")
+    if place is None or (words and place.province not in words.candidates):
+        log.info("place_not_refined", why="its point is elsewhere" if place else "its point is abroad")
         return
-    dispatch.supply_location(engine, tx, incident_id, Location(*pin))
-
-
-def _refines(place: Place, words: Place | None) -> bool:
-    """Whether the point lies in a province that the words may mean."""
-    return words is None or place.province in words.candidates
+    dispatch.correct_location(engine, tx, incident_id, Location(*pin), source="geocoder")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlmodel import col, select, tuple_
 
+from ess import attachments
 from ess.domain.errors import NotFound
 from ess.store import Transaction, responders, tables
 
@@ -76,11 +77,14 @@ def _place(place: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "district": districts[0] if districts else None,
         "confidence": place["confidence"],
         "source": place["source"],
+        "accuracy_m": place.get("accuracy_m"),
+        "candidates": place["candidates"],
+        "contradicted_by": place.get("contradicted_by"),
     }
 
 
 def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
-    """State, place, tracks, alerts with their deliveries and reasons, follow-ups, and what is due."""
+    """State, place, reports, tracks, alerts with their deliveries and reasons, follow-ups, and what is due."""
     session = tx.session
     alerts = session.exec(
         select(tables.Alert).where(tables.Alert.incident_id == row.id).order_by(col(tables.Alert.created_at))
@@ -95,10 +99,14 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
     people = responders.by_ids(
         tx, {alert.responder_id for alert in alerts} | {call.responder_id for call in follow_ups if call.responder_id}
     )
+    reports = session.exec(
+        select(tables.Report).where(tables.Report.incident_id == row.id).order_by(col(tables.Report.received_at))
+    ).all()
     reasons = _reasons(tx, row.id)
     holders = {str(alert.id): alert.responder_id for alert in alerts}
     return {
         **summary(row),
+        "reports": [_report(report) for report in reports],
         "merged_into": str(row.merged_into) if row.merged_into else None,
         "tracks": [
             {**track, "holder": _person(people.get(holders.get(track["holder"] or "") or row.id))}
@@ -131,11 +139,23 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
             }
             for call in follow_ups
         ],
+        "attachments": attachments.of_incident(tx, row.id),
         "due": [
             {"kind": deadline.kind, "subject": deadline.subject, "due_at": deadline.due_at.isoformat()}
             for deadline in due
             if deadline.kind != "send"
         ],
+    }
+
+
+def _report(row: tables.Report) -> dict[str, Any]:
+    """Which reports there are, and nothing of who made them or what they say."""
+    return {
+        "report_id": str(row.id),
+        "source": row.source,
+        "received_at": row.received_at.isoformat(),
+        "contact": row.contact,
+        "external_id": row.external_id,
     }
 
 

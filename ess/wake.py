@@ -26,11 +26,13 @@ INTAKE, DISPATCH, NOTIFY, FOLLOWUP = QUEUES = ("intake", "dispatch", "notify", "
 CELERY_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
 
 #: Deadlines of the shell's own, beside those of an incident's life.
-SEND, HANDLE, REFINE = "send", "handle", "refine"
+SEND, HANDLE, DRAFT, FETCH, REFINE = "send", "handle", "draft", "fetch", "refine"
 
 #: What a due deadline wakes: the task's fixed name and its queue.
 TASKS: dict[str, tuple[str, str]] = {
     HANDLE: ("ess.handle_inbound", INTAKE),
+    DRAFT: ("ess.mind_draft", INTAKE),
+    FETCH: ("ess.fetch_attachment", NOTIFY),
     DeadlineKind.LOCATE: ("ess.locate_incident", DISPATCH),
     DeadlineKind.SELECT: ("ess.select_responders", DISPATCH),
     DeadlineKind.ACKNOWLEDGE: ("ess.fire_deadline", DISPATCH),

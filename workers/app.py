@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config.settings import Settings
 from ess import geo
+from ess.attachments import Contents
 from ess.channels.envelope import Sender
 from ess.domain.duty import Channel
 from ess.engine import RUN, Engine, open_engine
@@ -116,6 +117,7 @@ class _Hold:
         self._engine: Engine | None = None
         self._senders: dict[Channel, Sender] | None = None
         self._geocoder: Geocoder | None = None
+        self._contents: Contents | None = None
 
     @property
     def engine(self) -> Engine:
@@ -138,11 +140,18 @@ class _Hold:
                 self._geocoder = import_module("ess.geo.online").geocoder(settings)
             return self._geocoder
 
+    @property
+    def contents(self) -> Contents:
+        with self._lock:
+            if self._contents is None:
+                self._contents = import_module("ess.channels.line_content").LineContent(settings)
+            return self._contents
+
     def close(self) -> None:
         with self._lock:
             if self._engine is not None:
                 self._engine.store.close()
-            self._engine = self._senders = self._geocoder = None
+            self._engine = self._senders = self._contents = self._geocoder = None
 
 
 hold = _Hold()

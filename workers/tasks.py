@@ -16,7 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from ess import deliveries, dispatch, inbox, refine
+from ess import attachments, deliveries, dispatch, inbox, refine
 from ess.domain.report import Source
 from ess.engine import Engine
 from ess.intake import ReportTask
@@ -92,6 +92,18 @@ def _keeping(function: Callable[[Engine, int], None], deadline_id: int) -> None:
 def handle_inbound(deadline_id: int, **_: Any) -> None:
     """Understand what LINE or Twilio sent."""
     _keeping(inbox.handle_inbound, deadline_id)
+
+
+@app.task(name="ess.mind_draft")
+def mind_draft(deadline_id: int, **_: Any) -> None:
+    """Somebody began a report in LINE and went silent: ask once, and then act on what there is."""
+    _keeping(inbox.mind_draft, deadline_id)
+
+
+@app.task(name="ess.fetch_attachment")
+def fetch_attachment(deadline_id: int, **_: Any) -> None:
+    """Fetch the content of a photo or a voice note."""
+    _keeping(lambda engine, due: attachments.fetch(engine, hold.contents, due), deadline_id)
 
 
 @app.task(name="ess.locate_incident")

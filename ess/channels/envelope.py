@@ -47,6 +47,8 @@ class Envelope:
     messages: tuple[Message, ...]
     #: How long the provider may go on trying.
     valid_for_s: int
+    #: The phone must not light up for it: LINE shows it to whoever opens the chat.
+    silent: bool = False
     #: A LINE reply token, if it may still live.
     reply_token: str | None = None
     #: An earlier attempt, begun at this instant (UTC), may have been sent: nobody knows.

@@ -73,7 +73,9 @@ class LineChannel:
 
         One that is refused after an attempt whose outcome nobody knew was used up by that attempt: it is sent.
         """
-        request = ReplyMessageRequest(reply_token=envelope.reply_token, messages=_messages(envelope))
+        request = ReplyMessageRequest(
+            reply_token=envelope.reply_token, messages=_messages(envelope), notification_disabled=envelope.silent
+        )
         try:
             answer = self._api.reply_message_with_http_info(request, _request_timeout=self._timeout_s)
         except ApiException as error:
@@ -87,7 +89,9 @@ class LineChannel:
         return _request_id(answer.headers)
 
     def _push(self, envelope: Envelope) -> str:
-        request = PushMessageRequest(to=envelope.to, messages=_messages(envelope))
+        request = PushMessageRequest(
+            to=envelope.to, messages=_messages(envelope), notification_disabled=envelope.silent
+        )
         try:
             answer = self._api.push_message_with_http_info(
                 request, x_line_retry_key=str(envelope.id), _request_timeout=self._timeout_s

@@ -6,17 +6,30 @@ draft and may come in any order: what is missing is asked for, and nothing that 
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import phonenumbers
 
-from ess.domain.report import IncidentType, Location
+from ess.domain.incident import ReporterWord
+from ess.domain.report import Contact, IncidentType, Location
+
+#: A quick reply by which a reporter says something of themselves carries one of the words below.
+WISH = "say="
+DANGER_WORDS = ("in_danger", "witness")
+CONTACT_WORDS = ("any", "text_only", "none")
+#: After it is over.
+OUTCOME_WORDS = ("well", "unsafe")
+_STATUS_WORDS = frozenset({"สถานะ", "ถึงไหนแล้ว", "status"})
+#: That it is over for them; a person asks before anybody is stood down.
+_SAFE_WORDS = frozenset({"ปลอดภัยแล้ว", "ปลอดภัย", "ยกเลิก", "safe", "i am safe", "cancel"})
 
 #: What the menu button sends, and what people type instead.
 START = "action=report"
 _START_WORDS = frozenset({"แจ้งเหตุด่วน", "แจ้งเหตุ", "ช่วยด้วย", "ask for help now", "help", "sos"})
 _TYPE = "type="
+#: A quick reply to the question which of several places is meant, with the words of one of them.
+PLACE = "place="
 _ABOUT_PHONES = re.compile("โทรศัพท์|โทร|เบอร์|ครับ|ค่ะ|คะ|tel|phone")
 #: Characters of what was typed before the incident that are kept, the newest ones.
 _MOST_WORDS = 5000
@@ -37,6 +50,17 @@ class Draft:
     words: str | None = None
     #: The incident that the chat began; from then on its words belong to it.
     filed: bool = False
+    #: They stopped half-way and were asked whether they are still there.
+    asked: bool = False
+    #: LINE's id of the person, to ask them.
+    user_id: str | None = None
+    #: The last word that the reporter said of how they are, so that it is passed on once.
+    said: str | None = None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a step was taken and no incident has begun."""
+        return not self.filed and (self.type is not None or self.has_pin)
 
     @property
     def has_pin(self) -> bool:
@@ -50,8 +74,8 @@ class Draft:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Draft":
         """As read back."""
-        kind = IncidentType(data["type"]) if data.get("type") else None
-        return cls(**{**data, "type": kind})
+        known = {field.name: data[field.name] for field in fields(cls) if field.name in data}  # a newer one has more
+        return cls(**{**known, "type": IncidentType(data["type"]) if data.get("type") else None})
 
 
 @dataclass(frozen=True)
@@ -69,6 +93,14 @@ class Heard:
     note: str | None = None
     #: A pin or an address for the incident that runs.
     located: Location | None = None
+    #: How the reporter says they are; goes to the people who work on the incident.
+    word: ReporterWord | None = None
+    #: Whether the reporter is in danger themselves.
+    in_danger: bool | None = None
+    #: How they wish to be contacted.
+    contact: Contact | None = None
+    #: They ask how it stands.
+    asks_status: bool = False
 
 
 def hear_button(draft: Draft, data: str) -> Heard:
@@ -80,7 +112,32 @@ def hear_button(draft: Draft, data: str) -> Heard:
         if draft.has_pin and not draft.filed:
             return _filed(draft, kind, Location(draft.latitude, draft.longitude, address=draft.address))
         return Heard(replace(_fresh(draft), type=kind), reply="share_pin")
+    if data.startswith(PLACE) and draft.filed:
+        return Heard(draft, located=Location(address=data.removeprefix(PLACE)))
+    if draft.filed and data.startswith(WISH):
+        return _hear_wish(draft, data.removeprefix(WISH))
     return Heard(draft, reply="welcome")
+
+
+def _hear_wish(draft: Draft, word: str) -> Heard:
+    match word:
+        case "in_danger":
+            return replace(_hear_word(draft, ReporterWord.IN_DANGER), in_danger=True, reply="ask_contact")
+        case "witness":
+            return Heard(draft, reply="ask_contact", in_danger=False)
+        case "unsafe":
+            return replace(_hear_word(draft, ReporterWord.UNSAFE), reply="unsafe_noted")
+        case "well":
+            return Heard(draft, reply="well_noted")
+        case "any" | "text_only" | "none":
+            return Heard(draft, reply="contact_noted", contact=Contact(word))
+        case _:
+            return Heard(draft, reply="welcome")
+
+
+def _hear_word(draft: Draft, word: ReporterWord) -> Heard:
+    """Passed on where it is not what they said last."""
+    return Heard(replace(draft, said=word), word=word if draft.said != word else None)
 
 
 def hear_pin(draft: Draft, latitude: float, longitude: float, address: str | None) -> Heard:
@@ -99,13 +156,26 @@ def hear_text(draft: Draft, text: str) -> Heard:
     words = text.strip()
     if words.casefold() in _START_WORDS:
         return Heard(_fresh(draft), reply="choose_type")
+    return _hear_about(draft, words) if draft.filed else _hear_before(draft, words)
+
+
+def _hear_about(draft: Draft, words: str) -> Heard:
+    """Words about the incident that runs."""
+    if words.casefold() in _STATUS_WORDS:
+        return Heard(draft, asks_status=True)
+    if words.casefold() in _SAFE_WORDS:
+        return replace(_hear_word(draft, ReporterWord.SAFE), reply="safe_noted")
     phone, rest = read_phone(words), _beside_phone(words)
-    if draft.filed:
-        located = Location(address=words) if rest else None
-        if phone:
-            return Heard(draft, reply="phone_noted", phone=phone, note=words if rest else None, located=located)
-        digits = sum(char.isdigit() for char in words)
-        return Heard(draft, reply="phone_unclear" if digits >= 6 else None, note=words or None, located=located)
+    located = Location(address=words) if rest else None
+    if phone:
+        return Heard(draft, reply="phone_noted", phone=phone, note=words if rest else None, located=located)
+    digits = sum(char.isdigit() for char in words)
+    return Heard(draft, reply="phone_unclear" if digits >= 6 else None, note=words or None, located=located)
+
+
+def _hear_before(draft: Draft, words: str) -> Heard:
+    """Words before there is an incident: an address begins it where the type is known."""
+    phone, rest = read_phone(words), _beside_phone(words)
     kept = replace(draft, phone=phone or draft.phone)
     if draft.type is not None and rest:
         return _filed(kept, draft.type, Location(address=words))
@@ -114,6 +184,20 @@ def hear_text(draft: Draft, text: str) -> Heard:
     if draft.type is not None:
         return Heard(kept, reply="share_pin")
     return Heard(kept, reply="choose_type" if phone else "welcome")
+
+
+def hear_silence(draft: Draft, assumed: IncidentType) -> Heard:
+    """Nothing more was said for a while: asked once, gently; then a pin becomes a report of the assumed type.
+
+    Somebody who shared where they are may have been stopped from saying more.
+    """
+    if not draft.is_begun:
+        return Heard(draft)
+    if not draft.asked:
+        return Heard(replace(draft, asked=True), reply="still_there_pin" if draft.type else "still_there_type")
+    if draft.has_pin:
+        return _filed(draft, assumed, Location(draft.latitude, draft.longitude, address=draft.address))
+    return Heard(draft)
 
 
 def read_phone(text: str) -> str | None:
@@ -135,8 +219,9 @@ def _beside_phone(text: str) -> str:
 
 def _fresh(draft: Draft) -> Draft:
     """Another incident is begun: what was said before it stays, what belonged to the one before goes."""
-    return Draft() if draft.filed else Draft(phone=draft.phone, words=draft.words)
+    return Draft() if draft.filed else Draft(phone=draft.phone, words=draft.words, asked=draft.asked)
 
 
 def _filed(draft: Draft, kind: IncidentType, location: Location) -> Heard:
-    return Heard(Draft(type=kind, phone=draft.phone, words=draft.words, filed=True), file=(kind, location))
+    filed = Draft(type=kind, phone=draft.phone, words=draft.words, user_id=draft.user_id, filed=True)
+    return Heard(filed, file=(kind, location))

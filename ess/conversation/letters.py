@@ -7,13 +7,16 @@ from uuid import UUID
 
 from ess.channels.envelope import Button, Message, Press
 from ess.conversation.answer import Pressed, Verb, button_data
-from ess.conversation.citizen import START
+from ess.conversation.citizen import CONTACT_WORDS, DANGER_WORDS, OUTCOME_WORDS, PLACE, START, WISH
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel
 from ess.domain.follow_up import Outcome
-from ess.domain.incident import Alert, AlertState, Incident
-from ess.domain.place import distance_km
+from ess.domain.incident import Alert, AlertState, DeadlineKind, Incident
+from ess.domain.place import Area, distance_km
 from ess.domain.report import Contact, IncidentType
+
+#: Characters of a button's label, as LINE counts them.
+_LABEL = 20
 
 #: What a responder can do next, by what they have done.
 NEXT_VERBS: dict[AlertState, tuple[Verb, ...]] = {
@@ -34,6 +37,8 @@ class About:
     #: Latitude and longitude of the pin.
     pin: tuple[float, float] | None = None
     minor: bool = False
+    #: A reporter is in danger themselves.
+    in_danger: bool = False
     contact: Contact = Contact.NONE
 
 
@@ -44,10 +49,7 @@ def alert_letter(
     incident = about.incident
     km = distance_km(*about.pin, *base) if about.pin and base else None
     buttons = list(verb_buttons(texts, incident, alert))
-    if about.pin:
-        latitude, longitude = about.pin
-        link = f"https://www.google.com/maps/search/?api=1&query={latitude:.6f},{longitude:.6f}"
-        buttons.append(Button(texts.word("buttons", "map"), link, Press.OPEN_LINK))
+    buttons += _map(texts, about)
     return texts.say(
         "alert",
         channel,
@@ -58,8 +60,26 @@ def alert_letter(
         reported=texts.time(about.received_at),
         distance=texts.phrase("distance", km=f"{km:.1f}") if km is not None else "",
         minor=texts.phrase("minor") if about.minor else "",
+        in_danger=texts.phrase("in_danger") if about.in_danger else "",
         n=code or "",
     )
+
+
+def _map(texts: Texts, about: About) -> list[Button]:
+    """Opens the pin, where there is one."""
+    if about.pin is None:
+        return []
+    link = "https://www.google.com/maps/search/?api=1&query={:.6f},{:.6f}".format(*about.pin)
+    return [Button(texts.word("buttons", "map"), link, Press.OPEN_LINK)]
+
+
+def corrected_letter(texts: Texts, about: About, alert: Alert, channel: Channel) -> Message:
+    """Where it is after all, with what an alert that was not answered yet can be answered with."""
+    asked = verb_buttons(texts, about.incident, alert) if alert.state is AlertState.OPEN else ()
+    buttons = [*asked, *_map(texts, about)]
+    place = texts.place(about.incident.place)
+    message = texts.say("place_corrected", channel, buttons, code=about.incident.code, place=place)
+    return message if buttons else Message(message.text)
 
 
 def _next_verbs(incident: Incident, alert: Alert) -> list[Verb]:
@@ -107,26 +127,61 @@ def follow_up_letter(
 
 
 def citizen_reply(texts: Texts, key: str) -> Message:
-    """The next of the three steps, with its quick replies."""
+    """What a citizen hears in the chat, with the quick replies that belong to it."""
     match key:
-        case "welcome":
+        case "welcome" | "unsafe_noted":
             buttons = [Button(texts.word("buttons", "report"), START)]
-        case "choose_type":
+        case "choose_type" | "still_there_type":
             buttons = [Button(texts.word("type_labels", kind), f"type={kind}") for kind in IncidentType]
-        case "share_pin" | "where":
+        case "share_pin" | "where" | "still_there_pin":
             buttons = [Button(texts.word("buttons", "share_pin"), press=Press.SHARE_LOCATION)]
+        case "ask_phone":
+            buttons = _wishes(texts, *DANGER_WORDS, *CONTACT_WORDS)
+        case "ask_contact":
+            buttons = _wishes(texts, *CONTACT_WORDS)
         case _:
             buttons = []
     return texts.say(key, Channel.LINE, buttons)
 
 
+def _wishes(texts: Texts, *words: str) -> list[Button]:
+    """A quick reply for each thing that a reporter can say of themselves."""
+    return [Button(texts.word("wishes", word), f"{WISH}{word}") for word in words]
+
+
 def reporter_letter(
     texts: Texts, key: str, incident: Incident, channel: Channel, who: str, arrival_at: datetime | None
 ) -> tuple[Message, ...]:
-    """The public promises: received, and acknowledged with the time of arrival."""
-    pin = [Button(texts.word("buttons", "share_pin"), press=Press.SHARE_LOCATION)] if key == "where" else []
+    """The public promises, received and acknowledged with the time of arrival; and what follows them in the chat."""
+    options = incident.place.options if key == "which_place" and incident.place else ()
+    pin = Button(texts.word("buttons", "share_pin"), press=Press.SHARE_LOCATION)
+    match key:
+        case "where" | "which_place":
+            buttons = [
+                Button(texts.province(area)[:_LABEL], PLACE + _words(district, area)) for district, area in options
+            ]
+            buttons.append(pin)
+        case "reporter_over":
+            buttons = _wishes(texts, *OUTCOME_WORDS)
+        case _:
+            buttons = []
     arrival = texts.time(arrival_at) if arrival_at else ""
-    first = texts.say(key, channel, pin, code=incident.code, who=who, arrival=arrival)
+    names = " ".join(texts.name(province) for _, province in options)
+    first = texts.say(key, channel, buttons, code=incident.code, who=who, arrival=arrival, options=names)
     if key == "received" and channel is Channel.LINE:
         return first, citizen_reply(texts, "ask_phone")
     return (first,)
+
+
+def _words(district: Area | None, province: Area) -> str:
+    """An address that names just this place."""
+    return f"อ.{district.name_th} จ.{province.name_th}" if district else f"จ.{province.name_th}"
+
+
+def status_letter(texts: Texts, incident: Incident, who: str) -> Message:
+    """How it stands with the reporter's incident."""
+    arrivals = (due.due_at for due in incident.deadlines if due.kind is DeadlineKind.ARRIVE)
+    arrival_at = next(arrivals, None)
+    arrival = texts.phrase("arrival", arrival=texts.time(arrival_at)) if arrival_at else ""
+    how = texts.word("statuses", incident.state, who=who, arrival=arrival)
+    return texts.say("status", Channel.LINE, code=incident.code, how=how)

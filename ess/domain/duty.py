@@ -1,7 +1,7 @@
 """Responders: who can be alerted, for which area, over which channels, and who is on call."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -45,9 +45,21 @@ class Responder:
     longitude: float | None = None
     #: In order of preference, only those with an address that is known to work.
     channels: tuple[Channel, ...] = ()
+    #: What they can beside their role.
+    skills: frozenset[str] = frozenset()
+    #: Open incidents at once; None: no limit.
+    capacity: int | None = None
+    #: After a call-out ended.
+    rest: timedelta = timedelta()
+    #: DOPA codes of 2, 4 or 6 digits, or `TH`.
+    jurisdictions: tuple[str, ...] = ()
+    #: A drawn area, where codes do not say it.
+    outline: tuple[tuple[float, float], ...] | None = None
     active: bool = True
     #: On leave until this instant (UTC); None when at work.
     leave_until: datetime | None = None
+    #: Why their rota does not have them on duty now; None: on duty, or in no rota.
+    off_duty: str | None = None
 
 
 def is_on_call(responder: Responder, at: datetime) -> bool:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from ess.domain.duty import NATIONAL_ROLES, Role
+from ess.domain.place import SQUARE_M
 from ess.domain.report import IncidentType
 
 
@@ -71,6 +72,17 @@ class LastResort:
 
 
 @dataclass(frozen=True)
+class Join:
+    """Reports of the same type so near in place and time tell of one incident, as several witnesses."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    within_m: float
+    #: From the incident's beginning.
+    within: timedelta
+
+
+@dataclass(frozen=True)
 class FollowUpPlan:
     """A call that is promised to the victim after resolution."""
 
@@ -106,6 +118,8 @@ class Policy:
     tracks: tuple[TrackPolicy, ...]
     last_resort: LastResort
     follow_ups: tuple[FollowUpPlan, ...] = ()
+    #: None: every report begins an incident of its own.
+    join: Join | None = None
 
     @property
     def lead(self) -> TrackPolicy:
@@ -153,6 +167,10 @@ def problems(policy: Policy) -> Iterator[tuple[Path, str]]:
     yield from _positive(("last_resort", "repeat"), policy.last_resort.repeat)
     for name in ("arrival_target", "place_wait", "fresh_for"):
         yield from _positive((name,), getattr(policy, name))
+    if policy.join:
+        yield from _positive(("join", "within"), policy.join.within)
+        if not 0 < policy.join.within_m <= SQUARE_M:
+            yield ("join", "within_m"), f"must be above 0 and at most {SQUARE_M}, as far as neighbours are found"
     plans = [plan.name for plan in policy.follow_ups]
     for i, plan in enumerate(policy.follow_ups):
         if plans.index(plan.name) != i:

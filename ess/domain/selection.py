@@ -82,11 +82,8 @@ def _judged(
         if responder.id in asked
         else "not on call"
         if not is_on_call(responder, at)
-        else "no channel reaches them"
-        if not responder.channels
-        else area
-        if nearness is None
-        else None
+        else responder.off_duty
+        or ("no channel reaches them" if not responder.channels else area if nearness is None else None)
     )
     far = f", {km:.1f} km away" if km is not None else ""
     reason = obstacle or f"{responder.role}, {area}{far}"

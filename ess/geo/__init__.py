@@ -6,6 +6,6 @@ whichever are `in_force.py`.  `gazetteer.py` weighs the words of an address, whi
 """
 
 from ess.geo.gazetteer import find
-from ess.geo.outlines import district_position, locate
+from ess.geo.outlines import district_position, locate, provinces_near
 
-__all__ = ["district_position", "find", "locate"]
+__all__ = ["district_position", "find", "locate", "provinces_near"]

@@ -1,12 +1,12 @@
 """Outlines on which a pin's distance is measured in metres."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import cos, radians
 from typing import Any
 
 import numpy as np
-from shapely import Point, STRtree, distance, transform
+from shapely import Point, Polygon, STRtree, distance, transform
 
 _M_PER_DEGREE = 111_195.0
 
@@ -31,6 +31,13 @@ class Chart:
         far = distance(self.tree.geometries[within_reach], pin) * scale
         metres = zip((self.codes[i] for i in within_reach), far.tolist(), strict=True)
         return dict(sorted(metres, key=lambda item: (item[1], item[0])))
+
+    def meets(self, ring: Iterable[tuple[float, float]], reach_m: float) -> set[str]:
+        """The codes of all outlines within reach of any point inside the ring of `(latitude, longitude)`."""
+        corners = [(longitude, latitude) for latitude, longitude in ring]
+        scale = min(cos(radians(latitude)) for _, latitude in corners)
+        inside = transform(Polygon(corners), _mercator)
+        return {self.codes[i] for i in self.tree.query(inside, predicate="dwithin", distance=reach_m / scale)}
 
 
 def _mercator(positions: Any) -> Any:

@@ -100,6 +100,14 @@ def district_position(code: str) -> tuple[float, float] | None:
     return places[0] if places else None
 
 
+def provinces_near(ring: Iterable[tuple[float, float]]) -> tuple[str, ...]:
+    """The codes of all provinces that may own a place within the ring of `(latitude, longitude)`, sorted.
+
+    By the shipped outlines and with what they err by, so that official ones find no others.
+    """
+    return tuple(sorted(_shipped().meets(ring, _REACH_M) - {shipped.ABROAD}))
+
+
 def _by_area(metres: Mapping[str, float], level: int) -> dict[str, float]:
     """Metres to each area of the level, the nearest first; none where the outlines are coarser than that."""
     nearest: dict[str, float] = {}

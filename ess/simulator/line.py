@@ -45,6 +45,18 @@ def line_routes(world: World) -> APIRouter:
     async def reply(request: Request) -> Response:
         return await _LineCall(world, request, Kind.REPLY).answer()
 
+    @routes.get("/v2/bot/message/{message_id}/content")
+    async def content(request: Request, message_id: str) -> Response:
+        headers = {"x-line-request-id": str(uuid.uuid4())}
+        try:
+            _check_token(world, request)
+        except _Refusal as refusal:
+            return JSONResponse(refusal.body, refusal.status, headers)
+        if message_id not in world.line.contents:
+            return JSONResponse({"message": "Not found"}, 404, headers)
+        content_type, data = world.line.contents[message_id]
+        return Response(data, 200, headers, content_type)
+
     @routes.get("/v2/bot/profile/{user_id}")
     async def profile(request: Request, user_id: str) -> Response:
         headers = {"x-line-request-id": str(uuid.uuid4())}
@@ -71,12 +83,14 @@ class _LineCall:
         self.retry_key = request.headers.get("x-line-retry-key")
         self.person = ""
         self.messages: list[dict[str, Any]] = []
+        self.silent = False
 
     async def answer(self) -> Response:
         try:
             _check_token(self.world, self.request)
             body = await self._parsed()
             self.person = self._recipient(body)
+            self.silent = body.get("notificationDisabled") is True
             fault = self.world.faults.take(Provider.LINE, self.person)
             if fault and fault.kind == FaultKind.HANG:
                 self._record(None, "hang")
@@ -160,7 +174,7 @@ class _LineCall:
             status=status,
             retry_key=self.retry_key,
             shown=shown,
-            detail={"request_id": self.request_id} | ({"reason": reason} if reason else {}),
+            detail={"request_id": self.request_id, "silent": self.silent} | ({"reason": reason} if reason else {}),
         )
 
 

@@ -1,10 +1,10 @@
 """The roster: who could be asked, who somebody is, and their addresses."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_
+from sqlalchemy import bindparam, or_
 from sqlalchemy import select as select_columns
 from sqlmodel import col, func, select
 
@@ -50,6 +50,11 @@ def by_ids(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, tables.Responde
     return {row.id: row for row in rows}
 
 
+def by_refs(tx: Transaction, refs: Collection[str]) -> list[Responder]:
+    """Those of these numbers that are in the roster, active or not, in one query."""
+    return [_domain(row) for row in tx.session.execute(_BY_REFS, {"refs": list(refs)})]
+
+
 def by_line_user(tx: Transaction, line_user_id: str) -> list[tables.Responder]:
     """The responders who own this LINE account; one person may stand in the roster twice."""
     index = tx.vault.index(line_user_id)
@@ -78,32 +83,6 @@ def channels(row: tables.Responder) -> list[Channel]:
     return [channel for channel in map(Channel, row.channels) if address(row, channel)]
 
 
-def upsert(tx: Transaction, people: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
-    """Add the new ones and change those whose `ref` is there already; how many of each.
-
-    Whoever is not mentioned stays as they are.
-    """
-    known = {row.ref: row for row in tx.session.exec(select(tables.Responder))}
-    n_added = n_changed = 0
-    for person in people:
-        phone, line_user_id = person.get("phone"), person.get("line_user_id")
-        values = {
-            **person,
-            "phone_index": tx.vault.index(phone) if phone else None,
-            "line_index": tx.vault.index(line_user_id) if line_user_id else None,
-        }
-        row = known.get(person["ref"])
-        if row is None:
-            tx.session.add(tables.Responder(**values))
-            n_added += 1
-            continue
-        changed = {name: value for name, value in values.items() if getattr(row, name) != value}
-        for name, value in changed.items():
-            setattr(row, name, value)
-        n_changed += bool(changed)
-    return n_added, n_changed
-
-
 def names(tx: Transaction) -> dict[str, str]:
     """Every address in the roster and whose it is."""
     return {
@@ -127,6 +106,9 @@ _CHOSEN_BY: tuple[Any, ...] = (
     col(tables.Responder.line_index).is_not(None).label("has_line"),
     col(tables.Responder.phone_index).is_not(None).label("has_phone"),
 )
+
+# Built once: putting a query together costs as much as asking it.
+_BY_REFS = select_columns(*_CHOSEN_BY).where(col(tables.Responder.ref).in_(bindparam("refs", expanding=True)))
 
 
 def _domain(row: Any) -> Responder:

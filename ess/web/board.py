@@ -83,7 +83,7 @@ def board(
         "warnings": [
             *(f"{name} was not seen lately" for name in absent),
             *(f"{code} is in nobody's hand" for code in lost.values()),
-            *(f"{engine.texts.word('alarms', name)}: {detail}" for name, detail in wrong.items()),
+            *(f"{_alarm(engine, name)}: {detail}" for name, detail in wrong.items()),
         ],
         "texts": engine.texts,
         "now": now,
@@ -91,6 +91,11 @@ def board(
         "views": views,
     }
     return _pages.TemplateResponse(request, "board.html", context)
+
+
+def _alarm(engine: Engine, name: str) -> str:
+    kind, _, rota = name.partition(":")
+    return f"{engine.texts.word('alarms', kind)} {rota}".rstrip()
 
 
 @router.get("/board/{code}")

@@ -251,6 +251,8 @@ def _instead(old: str, new: str) -> Callable[[Path], None]:
             _instead("acknowledged_by: [police_station, radio_191]", "acknowledged_by: [volunteer]"),
             id="a track that nobody whom it asks can stop",
         ),
+        pytest.param(_instead("within_m: 200", "within_m: 2000"), id="witnesses from farther than are found"),
+        pytest.param(_instead("within: 15 min}", "within: 15}"), id="a time for witnesses without a unit"),
     ],
 )
 def test_what_an_operator_gets_wrong_easily_is_refused_with_file_and_line(

@@ -1,7 +1,9 @@
 """Who is asked first: the nearest who are responsible, on call and reachable, and for everybody the reason."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -32,13 +34,13 @@ def station(
     channels: tuple[Channel, ...] = (Channel.LINE,),
     active: bool = True,
     leave_until: datetime | None = None,
+    **more: Any,
 ) -> Responder:
     """A made-up unit, a station of the house's district unless told otherwise."""
     latitude, longitude = at or (None, None)
     district_code = district.code if district else None
-    return Responder(
-        *(an_id(ref), ref, ref, role, province.code, district_code, latitude, longitude, channels, active, leave_until)
-    )
+    unit = Responder(an_id(ref), ref, ref, role, province.code, district_code, latitude, longitude, channels)
+    return replace(unit, active=active, leave_until=leave_until, **more)
 
 
 def chosen_from(

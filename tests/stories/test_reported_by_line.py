@@ -28,11 +28,15 @@ def test_a_report_in_line_goes_from_the_pin_to_the_promised_call(story: Story) -
     station.taps("ถึงที่เกิดเหตุ")
     station.hears("บันทึกแล้ว")
     incident.reaches("on_scene")
+    citizen.hears(f"{station.spoken_name} ถึงที่เกิดเหตุแล้ว")
 
     station.taps("ระงับเหตุแล้ว")
     station.hears("ยุติแล้ว")
     one_home.hears("ยุติแล้ว")
     incident.told("resolved")
+    citizen.hears("เจ้าหน้าที่แจ้งว่ายุติแล้ว")
+    citizen.taps("เรียบร้อยดี")
+    citizen.hears("ขอบคุณที่บอก")
 
     social_worker.hears("ขอให้โทรติดตามผู้เสียหาย")
     social_worker.taps("ติดต่อได้แล้ว")

@@ -18,17 +18,81 @@ def closes(story: Story, station: Responder, social_worker: Responder) -> None:
     story.incidents[0].reaches("closed")
 
 
-def test_in_line_the_reporter_is_told_twice_and_no_more(story: Story) -> None:
+def test_in_line_the_reporter_is_told_each_thing_once_and_no_screen_lights_up(story: Story) -> None:
     station, social_worker = story.station(CHIANG_MAI), story.social_worker(CHIANG_MAI)
     story.care_team(CHIANG_MAI)
     citizen = story.citizen()
     incident = citizen.reports("assault", at=CHIANG_MAI)
     closes(story, station, social_worker)
     story.deployment.settle()
-    citizen.hears(f"รับเรื่องแล้ว (รหัส {incident.code})")
-    arrival = citizen.hears(f"{station.spoken_name} รับทราบแล้ว (รหัส {incident.code})")
-    assert "คาดว่าถึงภายในเวลา" in arrival["text"]
-    assert len(citizen.messages()) == 4, "the two questions of the report, and the two promises"
+    received = citizen.hears(f"รับเรื่องแล้ว (รหัส {incident.code})")
+    acknowledged = citizen.hears(f"{station.spoken_name} รับทราบแล้ว (รหัส {incident.code})")
+    assert "คาดว่าถึงภายในเวลา" in acknowledged["text"]
+    arrived = citizen.hears(f"{station.spoken_name} ถึงที่เกิดเหตุแล้ว")
+    over = citizen.hears("เจ้าหน้าที่แจ้งว่ายุติแล้ว")
+    assert len(citizen.messages()) == 6, "the two questions of the report, and these four"
+    assert all(entry["detail"]["silent"] for entry in (received, acknowledged, arrived, over))
+
+
+def test_a_phone_rings_only_where_its_owner_asked_for_that(story: Story) -> None:
+    station = story.station(CHIANG_MAI)
+    story.care_team(CHIANG_MAI)
+    citizen = story.citizen()
+    citizen.reports("assault", at=CHIANG_MAI)
+    citizen.hears("รับเรื่องแล้ว")
+    citizen.taps("ติดต่อฉันได้")
+    citizen.hears("บันทึกไว้แล้ว")
+    station.hears("เหตุด่วน")
+    station.taps("รับทราบ")
+    station.hears("บันทึกแล้ว")
+    assert citizen.hears("รับทราบแล้ว")["detail"]["silent"] is False
+
+
+def test_who_is_in_danger_says_so_and_those_who_go_there_know(story: Story) -> None:
+    station = story.station(CHIANG_MAI)
+    story.care_team(CHIANG_MAI)
+    citizen = story.citizen()
+    citizen.reports("confinement", at=CHIANG_MAI)
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears("เหตุด่วน")
+    citizen.taps("ฉันอยู่ในอันตราย")
+    citizen.hears("ให้เจ้าหน้าที่ติดต่อคุณอย่างไร")
+    station.hears("ห้ามโทรกลับ")
+
+
+def test_who_is_safe_is_asked_after_before_anybody_is_stood_down(story: Story) -> None:
+    station, supervisor = story.station(CHIANG_MAI), story.supervisor()
+    story.care_team(CHIANG_MAI)
+    citizen = story.citizen()
+    incident = citizen.reports("assault", at=CHIANG_MAI)
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears("เหตุด่วน")
+    station.taps("รับทราบ")
+    station.hears("บันทึกแล้ว")
+    citizen.hears("รับทราบแล้ว")
+    for _ in range(2):  # said twice, passed on once
+        citizen.writes("ปลอดภัยแล้ว")
+        citizen.hears("เจ้าหน้าที่จะตรวจสอบก่อนยุติเรื่อง")
+    supervisor.hears("ผู้แจ้งบอกว่าปลอดภัยแล้ว")
+    station.hears("ผู้แจ้งบอกว่าปลอดภัยแล้ว")
+    incident.told("reporter_safe")
+    assert incident.now["state"] == "acknowledged"
+
+
+def test_who_asks_how_it_stands_is_told(story: Story) -> None:
+    station = story.station(CHIANG_MAI)
+    story.care_team(CHIANG_MAI)
+    citizen = story.citizen()
+    citizen.reports("assault", at=CHIANG_MAI)
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears("เหตุด่วน")
+    citizen.writes("สถานะ")
+    citizen.hears("แจ้งเจ้าหน้าที่แล้ว รอการตอบรับ")
+    station.taps("รับทราบ")
+    station.hears("บันทึกแล้ว")
+    citizen.hears("รับทราบแล้ว")
+    citizen.writes("สถานะ")
+    citizen.hears(f"{station.spoken_name} รับทราบแล้ว คาดว่าถึงภายในเวลา")
 
 
 @pytest.mark.parametrize("contact", ["any", "text_only"])

@@ -84,8 +84,8 @@ def _figure(
         f"{right}; within 2 km of another province: {near_border}; {took}",
         f"{bare}: asking the tree of outlines which are near",
         is_right(right) and took.p99 <= 1,
-        "the points are derived from simplified official outlines: of the shipped ones this tells how right they are, of"
-        " the imported ones what an import keeps of them",
+        "the points are derived from simplified official outlines: of the shipped ones this tells how right they are,"
+        " of the imported ones what an import keeps of them",
         {"right": right, "near_border": near_border, "took": took, "floor": bare},
     )
 

@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     lease_s: float = Field(default=5.0, gt=0)
     #: A drill goes through the whole engine this often; 0 = never.
     canary_every_s: float = Field(default=300.0, ge=0)
+    #: When everybody in the roster is asked once a week to answer, such as `mon 10:00` in Bangkok; unset = never.
+    roll_call: str | None = Field(default=None, pattern=r"^(mon|tue|wed|thu|fri|sat|sun) ([01]\d|2[0-3]):[0-5]\d$")
     #: Called after every audit that found nothing wrong, so that a watch elsewhere hears when that stops.
     heartbeat_url: str | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +20,7 @@ from rich.table import Table
 from sqlalchemy.exc import OperationalError
 
 from config.settings import Settings
-from ess import dispatch, duties, geo, logs, roster, views
+from ess import dispatch, duties, geo, linking, logs, roster, views
 from ess.conversation.texts import BANGKOK
 from ess.domain.errors import DispatchError, Refused
 from ess.domain.place import Place
@@ -30,7 +31,7 @@ from ess.embedded.processes import StartFailed
 from ess.engine import Engine, open_engine
 from ess.intake import ReportBody
 from ess.policies import load_policies
-from ess.store import Transaction, enrolment, new_key, outline_sets, schema
+from ess.store import Transaction, enrolment, new_key, outline_sets, reach, schema
 from ess.store.keys import KeyRole, create_key, revoke_key
 from ess.story import print_story
 from ess.wake import Waker, producer
@@ -163,6 +164,49 @@ def _person() -> str:
 def responders_sample() -> None:
     """Print a nationwide sample roster as CSV: plainly fictional units with numbers that reach nobody."""
     sys.stdout.write(roster.sample_csv())
+
+
+@responders_app.command("link")
+def responders_link(
+    ref: Annotated[str, typer.Argument(help="The responder's number in the roster.")],
+    hours: Annotated[int, typer.Option(min=1, max=168, help="How long the code is good.")] = 24,
+) -> None:
+    """Print a code, this once, alone on stdout: typed into the LINE chat it links that account, once."""
+    with opened() as engine:
+        offer = linking.offer_link(engine, ref, by="cli", valid_for=timedelta(hours=hours))
+        until = engine.texts.moment(offer.expires_at)
+    sys.stdout.write(f"{offer.code}\n")
+    err.print(
+        f"For {ref} {offer.name_th}, once, until {until}; one that was handed out before is withdrawn.", markup=False
+    )
+
+
+@responders_app.command("unlink")
+def responders_unlink(ref: Annotated[str, typer.Argument(help="The responder's number in the roster.")]) -> None:
+    """Take the LINE account from a responder, and withdraw a code that was handed out."""
+    with opened() as engine:
+        linking.unlink_responder(engine, ref, by="cli")
+    err.print(f"No LINE account is linked to {ref} any more.", markup=False)
+
+
+@responders_app.command("unreachable")
+def responders_unreachable(as_json: AsJson = False) -> None:
+    """List everybody at work whom nothing reaches, or who was silent in the last roll call and since."""
+    with opened() as engine, engine.store.transaction() as tx:
+        people = reach.unreached(tx)
+        if as_json:
+            _json([asdict(person) for person in people])
+            return
+        for person in people:
+            answered = [
+                f"{channel} answered {engine.texts.moment(datetime.fromisoformat(state['verified_at']))}"
+                for channel, state in person.channels.items()
+                if state["verified_at"]
+            ]
+            why = person.why.replace("_", " ")
+            out.print(f"{person.ref} {person.name_th}: {', '.join([why, *answered])}", markup=False)
+    if not people:
+        err.print("Everybody has a channel that works, and nobody was silent in the last roll call.")
 
 
 @policy.command("check")

@@ -6,7 +6,6 @@ the order of an incident's life: accept, locate, select, fire, answer, follow up
 
 import hashlib
 import json
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from sqlalchemy import text
 from sqlmodel import col, func, select
 
 from ess import geo, outbox
+from ess.codes import new_code
 from ess.conversation.answer import Verb
 from ess.domain import incident as life
 from ess.domain.duty import Responder, Role
@@ -35,8 +35,6 @@ from ess.wake import REFINE
 
 log = structlog.get_logger()
 
-#: No vowels and nothing that is read as something else, so a code is never a word and survives a phone call.
-_CODE_LETTERS = "23456789BCDFGHJKMNPQRTVWXZ"
 _CODE_LENGTH = 6
 #: Before and after somebody was asked for the first time.
 _NOT_BEGUN = frozenset({life.State.RECEIVED, life.State.LOCATED})
@@ -137,7 +135,7 @@ _BEGIN = text(
 def _begin(tx: Transaction, keys: Sequence[str] = ()) -> str:
     """Wait for whoever has one of these keys; the code for a new incident."""
     while True:
-        code = "".join(secrets.choice(_CODE_LETTERS) for _ in range(_CODE_LENGTH))
+        code = new_code(_CODE_LENGTH)
         row = tx.session.execute(_BEGIN, {"keys": list(keys), "code": code}).one()
         tx.saw_clock(row.at)
         if not row.is_taken:
@@ -179,6 +177,7 @@ def _report_row(
             "line_user_id": reporter.line_user_id,
         },
         phone_index=tx.vault.index(reporter.phone) if reporter.phone else None,
+        line_index=tx.vault.index(reporter.line_user_id) if reporter.line_user_id else None,
         reported_at=report.reported_at,
         received_at=tx.now,
     )
@@ -500,9 +499,14 @@ def cancel_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str) 
     return _operate(engine, incident_id, lambda _: life.Cancel(by, reason))
 
 
-def close_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str) -> Incident:
-    """The record is complete, whatever is still open."""
-    return _operate(engine, incident_id, lambda _: life.Close(by, reason))
+def close_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str, false_report: bool = False) -> Incident:
+    """The record is complete, whatever is still open; a false report flags the next one of the same person."""
+
+    def command(tx: Transaction) -> life.Command:
+        tx.loaded[incident_id].incident.false_report = false_report
+        return life.Close(by, reason, false_report)
+
+    return _operate(engine, incident_id, command)
 
 
 def escalate_incident(engine: Engine, incident_id: UUID, *, by: str, track: str | None) -> Incident:

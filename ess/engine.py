@@ -12,6 +12,7 @@ from ess.days_off import DaysOff, load_days_off
 from ess.domain.errors import Misconfigured
 from ess.domain.policy import Policy
 from ess.domain.report import IncidentType
+from ess.guesses import Guesses
 from ess.policies import load_policies
 from ess.store import Store, Vault
 from ess.store.store import Publish
@@ -37,6 +38,8 @@ class Engine:
     channel_pause: timedelta
     #: What is done about a report in LINE that was begun and left.
     drafts: DraftWaits
+    #: How often a LINE account may try a link code.
+    guesses: Guesses
     policies: Mapping[IncidentType, Policy]
     texts: Texts
     days_off: DaysOff
@@ -51,7 +54,7 @@ RUN = uuid4().hex
 def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> Engine:
     """Everything that was checked and opened; Misconfigured names what is missing or wrong."""
     missing = settings.missing(*REQUIRED)
-    if missing or settings.database_url is None or settings.encryption_key is None:
+    if missing or settings.database_url is None or settings.broker_url is None or settings.encryption_key is None:
         raise Misconfigured(f"set {', '.join(missing)}, or run `ess up` for a machine that has nothing yet")
     if settings.geocoder in {"google", "longdo"} and settings.geocoder_key is None:
         raise Misconfigured(f"ESS_GEOCODER={settings.geocoder} needs ESS_GEOCODER_KEY: set it, or leave both empty")
@@ -68,6 +71,7 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
             timedelta(seconds=settings.draft_file_after_s),
             IncidentType(settings.draft_type),
         ),
+        guesses=Guesses(settings.broker_url),
         policies=load_policies(settings.policy_dir),
         texts=Texts(settings.message_dir, settings.language),
         days_off=load_days_off(settings.holiday_file),

@@ -15,10 +15,10 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
-from ess import attachments, deliveries, dispatch, outbox
+from ess import attachments, deliveries, dispatch, linking, outbox, roll_call
 from ess.channels.envelope import Message
 from ess.conversation import citizen
-from ess.conversation.answer import Pressed, Verb, read_button, read_sms
+from ess.conversation.answer import Answer, Pressed, Verb, read_button, read_sms
 from ess.conversation.letters import citizen_reply, progress_letter, status_letter
 from ess.domain.duty import Channel
 from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
@@ -26,7 +26,7 @@ from ess.domain.follow_up import Outcome
 from ess.domain.incident import ENDED, AlertState, Fact, Incident
 from ess.domain.report import Contact, Location, Report, Reporter, Source
 from ess.engine import Engine
-from ess.store import Transaction, incidents, responders, tables
+from ess.store import Transaction, incidents, reach, responders, tables
 from ess.wake import DRAFT, HANDLE
 
 log = structlog.get_logger()
@@ -90,12 +90,17 @@ def handle_inbound(engine: Engine, deadline_id: int) -> None:
         if kind == RECEIPT and not _receipt(engine, tx, body) and tx.now - row.received_at < _RECEIPT_WAITS:
             deadline.due_at = deadline.wake_at = tx.now + timedelta(seconds=2)
             return
-        if kind == LINE and not _is_responders(body):
-            _citizen(engine, tx, row.id, body)
-        if kind == RECEIPT or (kind == LINE and not _is_responders(body)):
+        event_id, code = row.id, linking.code_in(body) if kind == LINE else None
+        in_chat = kind == LINE and not _is_responders(body) and code is None
+        if in_chat and not (linking.hear(engine, tx, body) or roll_call.hear(engine, tx, body)):
+            _citizen(engine, tx, event_id, body)
+        if kind == RECEIPT or in_chat:
             row.handled_at = tx.now
             tx.session.delete(deadline)
             return
+    if code:
+        _link_code(engine, deadline_id, event_id, body, code)
+        return
     # A responder's answer locks the incident first, as everything that decides about one does; the event
     # is marked as handled in the same transaction as the answer, by `then`.
     if kind == LINE:
@@ -124,7 +129,7 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
     if not user_id:
         return
     if body.get("type") in {"follow", "unfollow"}:
-        _account(engine, tx, user_id, blocked=body["type"] == "unfollow")
+        linking.account_seen(engine, tx, user_id, blocked=body["type"] == "unfollow")
     if body.get("type") not in {"message", "postback", "follow"}:
         return
     index = tx.vault.index(user_id)
@@ -228,17 +233,13 @@ def mind_draft(engine: Engine, deadline_id: int) -> None:
             tx.session.delete(deadline)
 
 
-def _account(engine: Engine, tx: Transaction, user_id: str, *, blocked: bool) -> None:
-    """A responder has blocked our account, or let it in again."""
-    people = responders.by_line_user(tx, user_id)
-    for row in people:
-        row.line_blocked = blocked
-    tx.session.flush()
-    if people and blocked:
-        deliveries.account_blocked(engine, tx, people)
-        for row in people:
-            if not responders.channels(row):
-                outbox.alarm(engine, tx, "responder_unreachable", who=row.name_th)
+def _link_code(engine: Engine, deadline_id: int, event_id: str, body: Mapping[str, Any], code: str) -> None:
+    """Somebody typed a link code; one that links nobody is also what a citizen says."""
+    # Redis is asked before the transaction begins.
+    may_try = engine.guesses.allows(engine.store.vault.index(body["source"]["userId"]))
+    with engine.store.transaction() as tx:
+        if _done(tx, deadline_id) and not linking.take_code(engine, tx, body, code if may_try else None):
+            _citizen(engine, tx, event_id, body)
 
 
 def _hear(draft: citizen.Draft, body: Mapping[str, Any]) -> citizen.Heard:
@@ -313,6 +314,7 @@ def _responder_tap(engine: Engine, deadline_id: int, body: Mapping[str, Any]) ->
             log.warning("button_of_somebody_else")  # a card that was forwarded: the owner alone may press it
             _done(tx, deadline_id)
             return
+        reach.verify(tx, row, Channel.LINE)
     _answer(engine, deadline_id, Channel.LINE, user_id, row, pressed, body.get("replyToken"))
 
 
@@ -338,6 +340,10 @@ def _responder_sms(engine: Engine, deadline_id: int, body: Mapping[str, Any]) ->
         answer = read_sms(words)
         alerts = _answerable(tx, tx.vault.index(phone))
         matching = [alert for alert in alerts if answer.code in {None, alert.reply_code}]
+        is_free_yes = answer == Answer(None, Verb.ACCEPT) and all(alert.state in _OVER for alert in alerts)
+        if is_free_yes and roll_call.hear_sms(engine, tx, phone, people):
+            _done(tx, deadline_id)
+            return
         # With a code the newest one is meant; without, only one that is still theirs to answer.
         matching = matching[:1] if answer.code else [alert for alert in matching if alert.state not in _OVER]
         if answer.verb is None or len(matching) != 1:
@@ -346,6 +352,7 @@ def _responder_sms(engine: Engine, deadline_id: int, body: Mapping[str, Any]) ->
             return
         alert = matching[0]
         row = next(person for person in people if person.id == alert.responder_id)
+        reach.verify(tx, row, Channel.SMS)
     pressed = Pressed(answer.verb, alert_id=alert.id)
     _answer(engine, deadline_id, Channel.SMS, phone, row, pressed, None)
 

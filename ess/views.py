@@ -9,7 +9,7 @@ from sqlmodel import col, select, tuple_
 
 from ess import attachments
 from ess.domain.errors import NotFound
-from ess.store import Transaction, responders, tables
+from ess.store import Transaction, reach, reporters, responders, tables
 
 
 def find(tx: Transaction, id_or_code: str) -> tables.Incident:
@@ -105,9 +105,12 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
     ).all()
     reasons = _reasons(tx, row.id)
     holders = {str(alert.id): alert.responder_id for alert in alerts}
+    known = reporters.earlier(tx, [row.id]).get(row.id)
     return {
         **summary(row),
         "reports": [_report(report) for report in reports],
+        "earlier_reports": known.n if known else 0,
+        "earlier_false_reports": known.n_false if known else 0,
         "merged_into": str(row.merged_into) if row.merged_into else None,
         "tracks": [
             {**track, "holder": _person(people.get(holders.get(track["holder"] or "") or row.id))}
@@ -117,6 +120,7 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
             {
                 "alert_id": str(alert.id),
                 "responder": _person(people[alert.responder_id]),
+                "channels": reach.channel_states(people[alert.responder_id]),
                 "track": alert.track,
                 "step": alert.step,
                 "state": alert.state,

@@ -16,7 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from ess import attachments, deliveries, dispatch, inbox, refine
+from ess import attachments, deliveries, dispatch, inbox, refine, roll_call
 from ess.domain.report import Source
 from ess.engine import Engine
 from ess.intake import ReportTask
@@ -140,3 +140,9 @@ def open_follow_ups(deadline_id: int, **_: Any) -> None:
 def refine_place(deadline_id: int, **_: Any) -> None:
     """Ask a geocoder for a point where words alone said where."""
     _keeping(lambda engine, due: refine.refine_place(engine, hold.geocoder, due), deadline_id)
+
+
+@app.task(name="ess.roll_call")
+def go_on_with_roll_call(deadline_id: int, **_: Any) -> None:
+    """Ask the next few, or report who did not answer."""
+    _keeping(roll_call.go_on, deadline_id)

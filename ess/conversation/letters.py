@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ess.channels.envelope import Button, Message, Press
-from ess.conversation.answer import Pressed, Verb, button_data
+from ess.conversation.answer import PRESENT, UNLINK, Pressed, Verb, button_data
 from ess.conversation.citizen import CONTACT_WORDS, DANGER_WORDS, OUTCOME_WORDS, PLACE, START, WISH
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel
@@ -124,6 +124,18 @@ def follow_up_letter(
         due=texts.moment(due_at),
         contact=texts.word("contact", about.contact),
     )
+
+
+def unlink_letter(texts: Texts, responder_id: UUID, who: str) -> Message:
+    """Whether they mean it: one button, which unlinks that responder."""
+    button = Button(texts.word("buttons", "unlink"), f"{UNLINK}{responder_id}")
+    return texts.say("unlink_confirm", Channel.LINE, (button,), who=who)
+
+
+def roll_call_letter(texts: Texts, roll_call_id: UUID, closes_at: datetime, channel: Channel) -> Message:
+    """Nothing has happened: they are asked to answer once, by a button or a digit."""
+    button = Button(texts.word("buttons", "present"), f"{PRESENT}{roll_call_id}")
+    return texts.say("roll_call", channel, (button,), due=texts.time(closes_at))
 
 
 def citizen_reply(texts: Texts, key: str) -> Message:

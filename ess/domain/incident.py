@@ -390,6 +390,8 @@ class Close:
 
     by: str
     reason: str = ""
+    #: Nothing had happened; the evidence stays, and the next report of the same person is taken as any other.
+    false_report: bool = False
 
 
 @dataclass(frozen=True)
@@ -1123,7 +1125,8 @@ def _close(turn: _Turn, command: Close) -> None:
     if turn.incident.state in {State.RECEIVED, State.LOCATED, *_RESPONDING}:  # else they were told already
         turn.do(TellReporter("reporter_over"))
     turn.end(State.CLOSED)
-    turn.note("closed", by=command.by, reason=command.reason)
+    found = {"false_report": True} if command.false_report else {}
+    turn.note("closed", by=command.by, reason=command.reason, **found)
 
 
 def _merge(turn: _Turn, command: Merge) -> None:

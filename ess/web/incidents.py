@@ -120,10 +120,12 @@ def locate(engine: EngineOf, caller: Operator, incident_id: UUID, body: Location
 
 
 class OperationBody(_Body):
-    """What the operation needs: `reason` for cancel and close, `responder` (its number in the roster) for
-    assign, `into` (an incident's id) for merge, `reports` (their ids) for split, `track` for escalate."""
+    """What the operation needs: `reason` for cancel and close, `false_report` for close where nothing had happened,
+    `responder` (its number in the roster) for assign, `into` (an incident's id) for merge, `reports` (their ids) for
+    split, `track` for escalate."""
 
     reason: Annotated[str, Field(max_length=500)] = ""
+    false_report: bool = False
     responder: str | None = None
     into: UUID | None = None
     reports: list[UUID] = []
@@ -145,7 +147,9 @@ def operate(
         case "cancel":
             return _state(dispatch.cancel_incident(engine, incident_id, by=by, reason=wish.reason))
         case "close":
-            return _state(dispatch.close_incident(engine, incident_id, by=by, reason=wish.reason))
+            return _state(
+                dispatch.close_incident(engine, incident_id, by=by, reason=wish.reason, false_report=wish.false_report)
+            )
         case "escalate":
             return _state(dispatch.escalate_incident(engine, incident_id, by=by, track=wish.track))
         case "assign":

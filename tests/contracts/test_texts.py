@@ -44,7 +44,15 @@ ROOT = Path(__file__).parent.parent.parent
 LANGUAGES = ("th", "en")
 #: Where texts are asked for by key.
 SPEAKERS = (
-    *("ess/outbox.py", "ess/inbox.py", "ess/domain/incident.py", "ess/deliveries.py", "schedules/audit.py"),
+    *(
+        "ess/linking.py",
+        "ess/roll_call.py",
+        "ess/outbox.py",
+        "ess/inbox.py",
+        "ess/domain/incident.py",
+        "ess/deliveries.py",
+        "schedules/audit.py",
+    ),
     *("ess/conversation/letters.py", "ess/conversation/citizen.py"),
 )
 
@@ -52,7 +60,10 @@ SPEAKERS = (
 RESERVED = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
 #: All that an SMS may be filled with: codes, the district, times.  Anybody may see the phone.
 SAID_BY_SMS = frozenset(
-    {"code", "n", "place", "verbs", "arrival", "due", "example", "codes", "down", "into", "options"}
+    {
+        *("code", "n", "place", "verbs", "arrival", "due", "example", "codes", "down", "into", "options"),
+        *("asked", "answered", "silent"),
+    }
 )
 #: SMS that may take two segments, each with the reason.
 TWO_SEGMENTS = {
@@ -225,12 +236,20 @@ def all_letters(language: str) -> Iterator[Letter]:
             yield Letter(key, channel, texts.say(key, channel, code=CODE, place=texts.place(place), who=who))
         yield Letter("channel_down", channel, texts.say("channel_down", channel, down="LINE", reason="LINE: failed"))
         yield Letter("duty_gap", channel, texts.say("duty_gap", channel, detail="a rota: 1 – 2"))
-        yield Letter("responder_unreachable", channel, texts.say("responder_unreachable", channel, who=who))
+        why = max(_data(language)["unreachable"].values(), key=units)
+        yield Letter("responder_unreachable", channel, texts.say("responder_unreachable", channel, who=who, why=why))
+        yield Letter("roll_call", channel, letters.roll_call_letter(texts, _ID, AT, channel))
+        yield Letter("present_noted", channel, texts.say("present_noted", channel))
+        numbers = {"date": texts.moment(AT), "asked": "99999", "answered": "99998", "silent": "99997"}
+        yield Letter("roll_call_over", channel, texts.say("roll_call_over", channel, **numbers))
     for key in CITIZEN_REPLIES:
         yield Letter(key, Channel.LINE, citizen_reply(texts, key))
     for state in State:
         incident = replace(an_incident(place), state=state, deadlines=frozenset({Deadline(AT, DeadlineKind.ARRIVE)}))
         yield Letter("status", Channel.LINE, letters.status_letter(texts, incident, who))
+    for key in ("linked", "link_refused", "link_paused", "link_moved", "unlinked", "not_linked"):
+        yield Letter(key, Channel.LINE, texts.say(key, Channel.LINE, who=who))
+    yield Letter("unlink_confirm", Channel.LINE, letters.unlink_letter(texts, _ID, who))
     for key in ("responder_noted", "no_open_alert"):
         yield Letter(key, Channel.SMS, texts.say(key, Channel.SMS))
     codes = " ".join(str(code) for code in range(10, 22))
@@ -337,7 +356,7 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
     wanted = {
         "types": set(IncidentType),
         "type_labels": set(IncidentType),
-        "buttons": {*Verb, *Outcome, "report", "share_pin", "map"},
+        "buttons": {*Verb, *Outcome, "report", "share_pin", "map", "unlink", "present"},
         "wishes": {*citizen.DANGER_WORDS, *citizen.CONTACT_WORDS, *citizen.OUTCOME_WORDS},
         "statuses": set(State),
         "roles": set(Role),

@@ -68,3 +68,20 @@ def test_photos_before_and_after_the_pin_are_kept_with_the_incident(story: Story
     assert picture.headers["content-type"] == "image/png"
     assert picture.content.startswith(b"\x89PNG")
     assert http.get(path, headers=story.deployment.bearer(KeyRole.OPERATOR)).status_code == 403
+
+
+def test_who_reported_falsely_before_is_flagged_and_helped_all_the_same(story: Story) -> None:
+    station = story.station(NAKHON_SAWAN)
+    story.care_team(NAKHON_SAWAN)
+    citizen = story.citizen()
+    first = citizen.reports("assault", at=NAKHON_SAWAN)
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears("เหตุด่วน")
+    first.ask("close", reason="nobody was there", false_report=True)
+    station.hears("ยุติแล้ว")
+    citizen.hears("ยุติแล้ว")
+    second = citizen.reports("confinement", at=NAKHON_SAWAN)
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears("เหตุด่วน")
+    assert (second.now["earlier_reports"], second.now["earlier_false_reports"]) == (1, 1)
+    assert first.facts("closed")[0]["false_report"] is True

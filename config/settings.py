@@ -78,6 +78,15 @@ class Settings(BaseSettings):
     breaker_failures: int = Field(default=5, gt=0)
     #: A channel that is down for everyone is tried again after this.
     channel_pause_s: float = Field(default=30.0, gt=0)
+    #: Asked for a point where words alone said where, after the first alert; unset = nobody outside hears an address.
+    geocoder: Literal["nominatim", "google", "longdo"] | None = None
+    #: Google's or Longdo's.
+    geocoder_key: SecretStr | None = None
+    #: Another server than the geocoder's own, such as a Nominatim of the ministry's.
+    geocoder_url: str | None = None
+    geocoder_timeout_s: float = Field(default=2.0, gt=0)
+    #: Calls a second, by all workers together; the public Nominatim allows 1.
+    geocoder_rate_per_s: int = Field(default=1, gt=0)
     #: A wake-up that nobody worked on is sent again after this.
     lease_s: float = Field(default=5.0, gt=0)
     #: A drill goes through the whole engine this often; 0 = never.

@@ -31,7 +31,7 @@ from ess.embedded.processes import StartFailed
 from ess.engine import Engine, open_engine
 from ess.intake import ReportBody
 from ess.policies import load_policies
-from ess.store import enrolment, new_key, reach, schema
+from ess.store import Transaction, enrolment, new_key, outline_sets, reach, schema
 from ess.store.keys import KeyRole, create_key, revoke_key
 from ess.story import print_story
 from ess.wake import Waker, producer
@@ -396,20 +396,68 @@ def duty_gaps(
 
 @geo_app.command("locate", context_settings={"ignore_unknown_options": True})
 def geo_locate(lat: float, lon: float, as_json: AsJson = False) -> None:
-    """Print the province and district that the engine finds for a pin."""
+    """Print the province, district and sub-district that the engine finds for a pin."""
+    _follow_imports()
     _place(geo.locate(lat, lon), as_json=as_json)
 
 
 @geo_app.command("find")
 def geo_find(text: str, as_json: AsJson = False) -> None:
-    """Print the province and district that the engine finds in the words of an address."""
+    """Print the province, district and sub-district that the engine finds in the words of an address."""
     _place(geo.find(text), as_json=as_json)
+
+
+@geo_app.command("import")
+def geo_import(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
+    """Use official outlines instead of the shipped ones: COD-AB boundaries as GeoJSON, or a zip of it or of shapefiles.
+
+    Any problem refuses the whole file.  Running programs use them within seconds; `ess geo undo` takes them back.
+    """
+    from ess.geo import official
+
+    levels = official.read(file)
+    finest = max(levels)
+    body = official.pack(levels[finest])
+    with opened() as engine, engine.store.transaction() as tx:
+        outline_sets.add(tx, f"{file.name}: {len(levels[finest])} {official.LEVELS[finest]}", finest, body)
+        _tell_in_force(tx)
+
+
+@geo_app.command("undo")
+def geo_undo() -> None:
+    """Take the last import of outlines back; what was in force before it is again."""
+    with opened() as engine, engine.store.transaction() as tx:
+        withdrawn = outline_sets.withdraw_last(tx)
+        err.print(f"Taken back: {withdrawn.source}.", markup=False)
+        _tell_in_force(tx)
+
+
+def _tell_in_force(tx: Transaction) -> None:
+    set_id = outline_sets.in_force(tx)
+    what = outline_sets.read(tx, set_id).source if set_id else "the outlines that are shipped"
+    err.print(f"In force within seconds, everywhere: {what}.", markup=False)
+
+
+def _follow_imports() -> None:
+    """As the running programs do, where there is a database; a machine that has none yet has imported nothing."""
+    from ess.geo.in_force import Follower
+
+    settings = Settings()
+    if settings.database_url is None and not (settings.data_dir / "postgres").exists():
+        return
+    try:
+        with opened() as engine:
+            Follower(engine.store).look()
+    except (DispatchError, StartFailed, OperationalError) as error:
+        why = str(error) if isinstance(error, DispatchError | StartFailed) else "the database cannot be reached"
+        err.print(f"ess: {why}; this is what the shipped outlines say.", markup=False)
 
 
 def _place(place: Place | None, *, as_json: bool) -> None:
     if as_json:
         found = place.to_json() if place else {"province": None, "candidates": [], "districts": [], "confidence": 0.0}
-        _json({key: found[key] for key in ("province", "candidates", "districts", "confidence")})
+        keys = ["province", "candidates", "districts", "confidence"]
+        _json({key: found[key] for key in [*keys, "subdistricts"] if key in keys or found.get(key)})
         return
     if place is None:
         out.print("No province of Thailand: such a report goes to the national desk at once.")
@@ -418,6 +466,8 @@ def _place(place: Place | None, *, as_json: bool) -> None:
     table.add_row("province", f"{place.province.code} {place.province.name_th}", place.province.name_en)
     for i, area in enumerate(place.districts):
         table.add_row("district" if i == 0 else "or", f"{area.code} {area.name_th}", area.name_en)
+    for i, area in enumerate(place.subdistricts):
+        table.add_row("sub-district" if i == 0 else "or", f"{area.code} {area.name_th}", area.name_en)
     for area in place.candidates[1:]:
         table.add_row("may be in", f"{area.code} {area.name_th}", area.name_en)
     table.add_row("confidence", f"{place.confidence:.2f}", "")

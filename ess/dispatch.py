@@ -31,10 +31,14 @@ from ess.domain.roster import NATION
 from ess.domain.selection import Candidate, choose, n_sides
 from ess.engine import Engine
 from ess.store import Transaction, candidates, incidents, rotas, tables
+from ess.wake import REFINE
 
 log = structlog.get_logger()
 
 _CODE_LENGTH = 6
+#: Before and after somebody was asked for the first time.
+_NOT_BEGUN = frozenset({life.State.RECEIVED, life.State.LOCATED})
+_BEGUN = frozenset({life.State.ALERTING, life.State.UNANSWERED})
 #: Candidates that were passed over and are kept with their reasons, per step.
 _KEPT_REASONS = 100
 #: A child is called by whoever has learnt to talk with children, where there is one.
@@ -341,7 +345,19 @@ def _keep(
             log.info("deadline_decides_nothing", incident=incident.code, kind=deadline.kind, why=str(late))
             incidents.drop(tx, incident, deadline)
             return
-        _finish(engine, tx, _with_choices(engine, tx, decision))
+        decision = _with_choices(engine, tx, decision)
+        _finish(engine, tx, decision)
+        _refine_later(engine, tx, incident, decision.incident)
+
+
+def _refine_later(engine: Engine, tx: Transaction, before: Incident, after: Incident) -> None:
+    """Words alone said where, and somebody has been alerted by them: now there is time to ask a geocoder."""
+    if not engine.refines or before.state not in _NOT_BEGUN or after.state not in _BEGUN:
+        return
+    row = tx.session.get_one(tables.Incident, after.id)
+    asked = select(tables.Deadline.id).where(tables.Deadline.incident_id == after.id, tables.Deadline.kind == REFINE)
+    if row.pin is None and not row.drill and tx.session.exec(asked).first() is None:
+        tx.promise(REFINE, tx.now, incident_id=after.id)
 
 
 # --- alert → acknowledgement -----------------------------------------------------------------------------

@@ -43,6 +43,8 @@ class Engine:
     policies: Mapping[IncidentType, Policy]
     texts: Texts
     days_off: DaysOff
+    #: Whether a geocoder is asked where words alone said where.
+    refines: bool = False
 
 
 #: Once for each process that was started; forks of it share it, and die with it.
@@ -54,6 +56,8 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
     missing = settings.missing(*REQUIRED)
     if missing or settings.database_url is None or settings.broker_url is None or settings.encryption_key is None:
         raise Misconfigured(f"set {', '.join(missing)}, or run `ess up` for a machine that has nothing yet")
+    if settings.geocoder in {"google", "longdo"} and settings.geocoder_key is None:
+        raise Misconfigured(f"ESS_GEOCODER={settings.geocoder} needs ESS_GEOCODER_KEY: set it, or leave both empty")
     # What was imported lives as long as the process: the collector need not look through it with every incident.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
@@ -71,4 +75,5 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
         policies=load_policies(settings.policy_dir),
         texts=Texts(settings.message_dir, settings.language),
         days_off=load_days_off(settings.holiday_file),
+        refines=settings.geocoder is not None,
     )

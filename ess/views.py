@@ -75,6 +75,7 @@ def _place(place: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {
         "province": place["province"],
         "district": districts[0] if districts else None,
+        "subdistrict": next(iter(place.get("subdistricts", ())), None),
         "confidence": place["confidence"],
         "source": place["source"],
         "accuracy_m": place.get("accuracy_m"),

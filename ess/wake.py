@@ -26,7 +26,8 @@ INTAKE, DISPATCH, NOTIFY, FOLLOWUP = QUEUES = ("intake", "dispatch", "notify", "
 CELERY_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
 
 #: Deadlines of the shell's own, beside those of an incident's life.
-SEND, HANDLE, DRAFT, FETCH, ROLL_CALL = "send", "handle", "draft", "fetch", "roll_call"
+SEND, HANDLE, DRAFT, FETCH = "send", "handle", "draft", "fetch"
+REFINE, ROLL_CALL = "refine", "roll_call"
 
 #: What a due deadline wakes: the task's fixed name and its queue.
 TASKS: dict[str, tuple[str, str]] = {
@@ -39,6 +40,7 @@ TASKS: dict[str, tuple[str, str]] = {
     DeadlineKind.ARRIVE: ("ess.fire_deadline", DISPATCH),
     SEND: ("ess.send_delivery", NOTIFY),
     DeadlineKind.OPEN_FOLLOW_UPS: ("ess.open_follow_ups", FOLLOWUP),
+    REFINE: ("ess.refine_place", FOLLOWUP),
     DeadlineKind.FOLLOW_UP: ("ess.fire_deadline", FOLLOWUP),
     ROLL_CALL: ("ess.roll_call", FOLLOWUP),
 }

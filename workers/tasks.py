@@ -16,7 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from ess import attachments, deliveries, dispatch, inbox, roll_call
+from ess import attachments, deliveries, dispatch, inbox, refine, roll_call
 from ess.domain.report import Source
 from ess.engine import Engine
 from ess.intake import ReportTask
@@ -134,6 +134,12 @@ def send_delivery(deadline_id: int, **_: Any) -> None:
 def open_follow_ups(deadline_id: int, **_: Any) -> None:
     """Assign the promised calls."""
     _keeping(dispatch.open_follow_ups, deadline_id)
+
+
+@app.task(name="ess.refine_place")
+def refine_place(deadline_id: int, **_: Any) -> None:
+    """Ask a geocoder for a point where words alone said where."""
+    _keeping(lambda engine, due: refine.refine_place(engine, hold.geocoder, due), deadline_id)
 
 
 @app.task(name="ess.roll_call")

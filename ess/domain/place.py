@@ -102,8 +102,8 @@ class Place:
         )
 
 
-def _within(province: Area, areas: Iterable[Area]) -> list[Area]:
-    return [area for area in areas if area.code.startswith(province.code)]
+def _within(whole: Area, areas: Iterable[Area]) -> list[Area]:
+    return [area for area in areas if area.code.startswith(whole.code)]
 
 
 def together(place: Place, said: Place) -> Place:
@@ -120,17 +120,27 @@ def together(place: Place, said: Place) -> Place:
     if said.province == place.province:
         confidence = round(1 - (1 - place.confidence) * (1 - said.confidence), 3)
         districts = tuple(dict.fromkeys((*named, *(place.districts or said.districts))))
-        return replace(place, districts=districts, confidence=confidence)
+        subdistricts = _of_first(districts, place, said)
+        return replace(place, districts=districts, confidence=confidence, subdistricts=subdistricts)
     if said.confidence <= place.confidence:
         return place
     ahead = named or said.districts or _within(said.province, place.districts)
+    districts = tuple(dict.fromkeys((*ahead, *place.districts))) if ahead else ()
     return replace(
         place,
         province=said.province,
-        districts=tuple(dict.fromkeys((*ahead, *place.districts))) if ahead else (),
+        districts=districts,
+        subdistricts=_of_first(districts, place, said),
         candidates=tuple(dict.fromkeys((said.province, *place.candidates))),
         confidence=said.confidence,
     )
+
+
+def _of_first(districts: tuple[Area, ...], place: Place, said: Place) -> tuple[Area, ...]:
+    """The sub-districts of the likeliest district, those first that the words name; empty where none is known."""
+    named = [area for area in said.subdistricts if area in place.subdistricts]
+    known = dict.fromkeys((*named, *(place.subdistricts or said.subdistricts)))
+    return tuple(_within(districts[0], known)) if districts else ()
 
 
 def overrules(found: Place, place: Place) -> bool:

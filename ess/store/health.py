@@ -38,7 +38,8 @@ _OUT_OF_HAND = text(
     """
     SELECT id, code FROM incident
     WHERE state NOT IN ('closed', 'cancelled', 'merged')
-      AND NOT EXISTS (SELECT FROM deadline WHERE deadline.incident_id = incident.id AND kind <> 'send')
+      AND NOT EXISTS (SELECT FROM deadline WHERE deadline.incident_id = incident.id
+                      AND kind NOT IN ('send', 'fetch', 'refine'))
       AND (state = 'resolved'
            OR NOT jsonb_path_exists(tracks, '$[*].holder ? (@ != null)'))
     ORDER BY received_at LIMIT 100

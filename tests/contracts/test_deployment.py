@@ -52,7 +52,7 @@ NOT_IN_ENV_FILE = {
     "lease_s": "the leases and waits of the engine are measured with the default",
 }
 #: May stay empty.
-OPTIONAL_SECRETS = {"ESS_TWILIO_AUTH_TOKEN_NEXT"}
+OPTIONAL_SECRETS = {"ESS_TWILIO_AUTH_TOKEN_NEXT", "ESS_GEOCODER_KEY"}
 
 _INTERPOLATION = re.compile(r"(?<!\$)\$(?:\{(?P<name>\w+)(?P<how>:?[-?+])?(?P<rest>[^}]*)\}|(?P<bare>\w+))")
 _SECRET = re.compile(r"PASSWORD|AUTH|TOKEN|KEY|SECRET|_SID$")

@@ -68,6 +68,13 @@ def test_a_place_is_read_back_as_it_was_stored() -> None:
     assert stored["candidates"] == [PHITSANULOK.to_json(), SUKHOTHAI.to_json()]
 
 
+def test_a_place_that_the_release_before_stored_is_read() -> None:
+    stored = THE_HOUSE.to_json()
+    del stored["subdistricts"]
+    assert Place.from_json(stored) == THE_HOUSE
+    assert THE_HOUSE.subdistricts == ()
+
+
 areas = st.builds(Area, st.text(), st.text(), st.text())
 places = st.builds(
     Place,
@@ -76,6 +83,7 @@ places = st.builds(
     st.lists(areas, max_size=3).map(tuple),
     st.floats(0, 1),
     st.sampled_from(["pin", "text", "operator"]),
+    st.lists(areas, max_size=3).map(tuple),
 )
 
 

@@ -28,6 +28,7 @@ from ess.domain.place import Place
 from ess.geo import official, outlines, shipped
 from ess.geo.in_force import Follower
 from ess.store import Store, Vault, new_key, outline_sets
+from ess.store.crypto import EncryptedJson
 
 PROVINCES = {code: outline for code, outline in shipped.outlines().items() if code != shipped.ABROAD}
 #: In the official register these are Wang Thong and its sub-district; here they are all of Phitsanulok.
@@ -361,9 +362,11 @@ def test_a_set_that_cannot_be_read_leaves_the_shipped_outlines_and_is_told(
 
 def test_a_database_that_is_away_changes_nothing(tmp_path: Path) -> None:
     imported(tmp_path, 2)
+    known = EncryptedJson.vault  # a store brings its own, for the whole process
     away = Store(
         "postgresql+psycopg://nobody@127.0.0.1:1/none", Vault(new_key()), lambda _: [], lease=timedelta(seconds=5)
     )
+    EncryptedJson.vault = known
     Follower(away).look_safely()
     assert located(PHITSANULOK.latitude, PHITSANULOK.longitude).districts[0].code == WANG_THONG
     away.close()

@@ -16,7 +16,7 @@ import geothai
 import phonenumbers
 
 from ess import geo
-from ess.domain.duty import NATIONAL_ROLES, Channel, Role
+from ess.domain.duty import NATIONAL_ROLES, Channel, Role, read_turns
 from ess.domain.errors import Refused
 
 COLUMNS = (
@@ -29,7 +29,7 @@ _HOTLINES = frozenset({"191", "1300"})
 _SAMPLE_PHONE = re.compile(r"^\+6600\d{7}$")
 _LINE_USER = re.compile(r"^U[0-9a-f]{32}$")
 #: Those that reach somebody.
-_CHANNELS = (Channel.LINE, Channel.SMS)
+_CHANNELS = (Channel.LINE, Channel.SMS, Channel.VOICE)
 _BANGKOK = "10"
 
 
@@ -50,6 +50,8 @@ class ResponderRow:
     line_user_id: str | None
     channels: tuple[Channel, ...]
     active: bool = True
+    #: Seconds after the alert at which each channel's turn comes; None: only where the one before fails.
+    channel_after_s: tuple[int, ...] | None = None
 
 
 class RosterRefused(Refused):
@@ -155,6 +157,7 @@ def values(row: ResponderRow) -> dict[str, Any]:
     found = asdict(row)
     found["province_code"], found["district_code"] = found.pop("province"), found.pop("district")
     found["channels"] = list(row.channels)
+    found["channel_after_s"] = list(row.channel_after_s) if row.channel_after_s else None
     return found
 
 
@@ -189,6 +192,7 @@ class _Line:
         province, district = self._area(role)
         latitude, longitude = self._position()
         phone, line_user_id = self._phone(), self._line_user()
+        channels, after_s = self._channels(phone, line_user_id)
         if raw["active"].lower() not in {"", "true", "false"}:
             self.wrong("active", "must be true or false")
         return ResponderRow(
@@ -203,8 +207,9 @@ class _Line:
             longitude,
             phone,
             line_user_id,
-            self._channels(phone, line_user_id),
+            channels,
             raw["active"].lower() != "false",
+            after_s,
         )
 
     def _role(self) -> Role:
@@ -262,15 +267,18 @@ class _Line:
             return None
         return raw or None
 
-    def _channels(self, phone: str | None, line_user_id: str | None) -> tuple[Channel, ...]:
-        names = self._raw["channels"].split()
-        unknown = [name for name in names if name not in _CHANNELS]
-        if unknown or not names:
-            self.wrong("channels", f"name one or more of {', '.join(_CHANNELS)}, the preferred one first")
-            return ()
-        address = {Channel.LINE: line_user_id, Channel.SMS: phone}
-        for name in names:
-            if not address[Channel(name)]:
-                column = "line_user_id" if name == Channel.LINE else "phone"
+    def _channels(
+        self, phone: str | None, line_user_id: str | None
+    ) -> tuple[tuple[Channel, ...], tuple[int, ...] | None]:
+        try:
+            channels, after_s = read_turns(self._raw["channels"])
+        except ValueError as error:
+            about = f"{error}; name one or more of {', '.join(_CHANNELS)}, the preferred one first"
+            self.wrong("channels", about)
+            return (), None
+        address = {Channel.LINE: line_user_id, Channel.SMS: phone, Channel.VOICE: phone}
+        for name in channels:
+            if not address[name]:
+                column = "line_user_id" if name is Channel.LINE else "phone"
                 self.wrong("channels", f"names {name}, and column {column} has no address for it")
-        return tuple(Channel(name) for name in names)
+        return channels, after_s

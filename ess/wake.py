@@ -26,7 +26,7 @@ INTAKE, DISPATCH, NOTIFY, FOLLOWUP = QUEUES = ("intake", "dispatch", "notify", "
 CELERY_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
 
 #: Deadlines of the shell's own, beside those of an incident's life.
-SEND, HANDLE = "send", "handle"
+SEND, HANDLE, ASK_FURTHER = "send", "handle", "ask_further"
 
 #: What a due deadline wakes: the task's fixed name and its queue.
 TASKS: dict[str, tuple[str, str]] = {
@@ -35,6 +35,7 @@ TASKS: dict[str, tuple[str, str]] = {
     DeadlineKind.SELECT: ("ess.select_responders", DISPATCH),
     DeadlineKind.ACKNOWLEDGE: ("ess.fire_deadline", DISPATCH),
     DeadlineKind.ARRIVE: ("ess.fire_deadline", DISPATCH),
+    ASK_FURTHER: ("ess.ask_further", DISPATCH),
     SEND: ("ess.send_delivery", NOTIFY),
     DeadlineKind.OPEN_FOLLOW_UPS: ("ess.open_follow_ups", FOLLOWUP),
     DeadlineKind.FOLLOW_UP: ("ess.fire_deadline", FOLLOWUP),

@@ -96,6 +96,10 @@ class Deployment:
         with self.store.transaction() as tx:
             return int(tx.session.execute(text(question), values).scalar_one())
 
+    def wait_until_none(self, question: str) -> None:
+        """The number that this query counts becomes 0."""
+        wait_for(lambda: self.count(question) == 0, question)
+
     def is_idle(self) -> bool:
         """Whether nothing is due that has not been done."""
         return self.count("SELECT count(*) FROM deadline WHERE due_at <= clock_timestamp()") == 0

@@ -79,7 +79,8 @@ class Person:
             story.people[address] = self
 
     def _address(self, by: Channel | None) -> str:
-        address = {Channel.LINE: self.line_id, Channel.SMS: self.phone, None: self.line_id or self.phone}[by]
+        by_phone = dict.fromkeys((Channel.SMS, Channel.VOICE), self.phone)
+        address = {Channel.LINE: self.line_id, None: self.line_id or self.phone, **by_phone}[by]
         assert address is not None, f"{self.name} has no {by}"
         return address
 
@@ -95,6 +96,31 @@ class Person:
                 self.story.heard.add(entry["seq"])
                 return entry
             since = entry["seq"]
+
+    def rings(self, *, within_s: float = SOON_S) -> "Phone":
+        """A call that did not ring before; the phone in their hand."""
+        since = self.story.began_at_seq
+        while True:
+            query = {"to": self._address(Channel.VOICE), "kind": "call", "since": since, "timeout_s": within_s}
+            answer = self.story.deployment.sim.get("/sim/ledger/wait", params=query)
+            assert answer.status_code == 200, f"{self.name}'s phone never rang: {answer.text}"
+            entry: dict[str, Any] = answer.json()
+            if entry["shown"] and entry["seq"] not in self.story.heard:
+                self.story.heard.add(entry["seq"])
+                return Phone(self)
+            since = entry["seq"]
+
+    def lets_it(self, habit: str) -> None:
+        """What their phone does by itself when it rings: be busy, go to voicemail, and so on."""
+        path = f"/sim/voice/{self._address(Channel.VOICE)}/habit"
+        answer = self.story.deployment.sim.post(path, json={"habit": habit})
+        assert answer.status_code == 200, answer.text
+
+    def opens_link(self, sms: dict[str, Any]) -> "Page":
+        """The page behind the link in an SMS."""
+        found = re.search(r"https?://\S+", sms["text"])
+        assert found, f"no link in {sms['text']!r}"
+        return Page(self, found[0])
 
     def may_hear(self, words: str) -> None:
         """Messages with these words are expected any number of times, also never."""
@@ -150,6 +176,60 @@ class Person:
         return found[-1]
 
 
+class Phone:
+    """A phone that rings, in the hand of its owner."""
+
+    def __init__(self, owner: Person) -> None:
+        self.owner = owner
+        self._path = f"/sim/voice/{owner.phone}"
+
+    def _does(self, deed: str, body: dict[str, Any] | None = None) -> None:
+        answer = self.owner.story.deployment.sim.post(f"{self._path}/{deed}", json=body or {})
+        assert answer.status_code == 200, f"{self.owner.name}: {answer.text}"
+
+    def is_picked_up(self) -> dict[str, Any]:
+        """What is said then."""
+        self._does("pick-up")
+        return self.owner.hears("", by=Channel.VOICE)
+
+    def presses(self, digit: str) -> None:
+        """Whoever has not picked up does so first; what was said before the digit is heard."""
+        self._does("press", {"digits": digit})
+
+    def hangs_up(self) -> None:
+        """Or does not take the call."""
+        self._does("hang-up")
+
+
+class Page:
+    """The page behind a link in an SMS, in a browser without JavaScript."""
+
+    def __init__(self, owner: Person, url: str) -> None:
+        self.owner = owner
+        self.url = url
+        self.http = owner.story.deployment.http
+
+    def get(self) -> httpx.Response:
+        """As it stands now."""
+        return self.http.get(self.url)
+
+    def shows(self, words: str) -> str:
+        """The page has these words now."""
+        text = self.get().text
+        assert words in text, text
+        return text
+
+    def presses(self, label: str) -> None:
+        """The button with this label."""
+        text = self.get().text
+        forms = re.findall(r"<form.*?</form>", text, re.DOTALL)
+        form = next((form for form in forms if label in form), None)
+        assert form, f"no button {label!r} on {text}"
+        fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+        answer = self.http.post(self.url, data=fields)
+        assert answer.status_code == 303, answer.text
+
+
 class Citizen(Person):
     """Somebody who reports."""
 
@@ -198,9 +278,11 @@ class Responder(Person):
         *,
         district: str | None = None,
         mistyped_line_id: bool = False,
+        after_s: tuple[int, ...] | None = None,
     ) -> None:
         name = f"{role} {next(_numbers)}"
-        super().__init__(story, name, line=Channel.LINE in channels, phone=Channel.SMS in channels)
+        has_phone = bool({Channel.SMS, Channel.VOICE} & {*channels})
+        super().__init__(story, name, line=Channel.LINE in channels, phone=has_phone)
         self.ref = name.replace(" ", "-")
         self.spoken_name = f"หน่วยทดสอบ {self.ref}"
         vault = story.deployment.store.vault
@@ -218,6 +300,7 @@ class Responder(Person):
             line_user_id=line_id,
             line_index=vault.index(line_id) if line_id else None,
             channels=list(channels),
+            channel_after_s=list(after_s) if after_s else None,
         )
         self.row_id = row.id
         with story.deployment.store.transaction() as tx:
@@ -227,6 +310,8 @@ class Responder(Person):
 LINE_ONLY = (Channel.LINE,)
 SMS_ONLY = (Channel.SMS,)
 BOTH = (Channel.LINE, Channel.SMS)
+VOICE_ONLY = (Channel.VOICE,)
+ALL_THREE = (Channel.LINE, Channel.SMS, Channel.VOICE)
 
 
 class Incident:
@@ -327,8 +412,10 @@ class Story:
         *,
         district: str | None = None,
         mistyped_line_id: bool = False,
+        after_s: tuple[int, ...] | None = None,
     ) -> Responder:
-        return Responder(self, Role.POLICE_STATION, at, channels, district=district, mistyped_line_id=mistyped_line_id)
+        more: dict[str, Any] = {"district": district, "mistyped_line_id": mistyped_line_id, "after_s": after_s}
+        return Responder(self, Role.POLICE_STATION, at, channels, **more)
 
     def radio_191(self, at: Spot, channels: tuple[Channel, ...] = SMS_ONLY) -> Responder:
         return Responder(self, Role.RADIO_191, at, channels)

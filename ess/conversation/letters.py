@@ -1,19 +1,23 @@
 """What each person hears about an incident, composed for the channel that carries it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from ess.channels.envelope import Button, Message, Press
 from ess.conversation.answer import Pressed, Verb, button_data
 from ess.conversation.citizen import CONTACT_WORDS, DANGER_WORDS, OUTCOME_WORDS, START, WISH
+from ess.conversation.spoken import question
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel
 from ess.domain.follow_up import Outcome
 from ess.domain.incident import Alert, AlertState, DeadlineKind, Incident
 from ess.domain.place import distance_km
 from ess.domain.report import Contact, IncidentType
+
+#: Characters of an SMS in Thai (UCS-2).
+ONE_SEGMENT = 70
 
 #: What a responder can do next, by what they have done.
 NEXT_VERBS: dict[AlertState, tuple[Verb, ...]] = {
@@ -40,10 +44,23 @@ class About:
 
 
 def alert_letter(
-    texts: Texts, about: About, alert: Alert, channel: Channel, code: str | None, base: tuple[float, float] | None
+    texts: Texts,
+    about: About,
+    alert: Alert,
+    channel: Channel,
+    code: str | None,
+    base: tuple[float, float] | None,
+    link: str = "",
 ) -> Message:
-    """The alert itself: on LINE with everything that is needed to go, on SMS with a code and the district."""
+    """The alert itself: on LINE with everything that is needed to go, on SMS with a code and the district.
+
+    With a `link` the SMS leads to a page instead of asking for an answer by SMS.
+    """
     incident = about.incident
+    if channel is Channel.VOICE:
+        return Message(question(texts, incident).words)
+    if link:
+        return _linked(texts, "alert", incident, link)
     km = distance_km(*about.pin, *base) if about.pin and base else None
     buttons = list(verb_buttons(texts, incident, alert))
     if about.pin:
@@ -77,10 +94,22 @@ def verb_buttons(texts: Texts, incident: Incident, alert: Alert) -> Iterable[But
         yield Button(texts.word("buttons", verb), button_data(Pressed(verb, alert_id=alert.id)))
 
 
+def _linked(texts: Texts, key: str, incident: Incident, link: str) -> Message:
+    """An SMS of one segment with a link: the code and the link always, of the place as much as there is room for."""
+    place, by_name = incident.place, "places"
+    province = replace(place, districts=()) if place else None
+    known = [texts.place(place, by_name), texts.place(province, by_name), ""]
+    fitting = (texts.say(key, Channel.SMS, code=incident.code, link=link, place=name) for name in known)
+    tight = [replace(message, text=" ".join(message.text.split())) for message in fitting]
+    return next((message for message in tight if len(message.text) <= ONE_SEGMENT), tight[-1])
+
+
 def progress_letter(
-    texts: Texts, key: str, incident: Incident, alert: Alert, channel: Channel, code: str | None
+    texts: Texts, key: str, incident: Incident, alert: Alert, channel: Channel, code: str | None, link: str = ""
 ) -> Message:
     """Recorded, and what can be done next; or the question whether they have arrived."""
+    if link:
+        return _linked(texts, key, incident, link)
     verbs = _next_verbs(incident, alert)
     by_sms = (
         " ".join(texts.word("sms_verbs", verb, n=code) for verb in verbs) if code and channel is Channel.SMS else ""

@@ -67,7 +67,7 @@ def address(row: tables.Responder, channel: Channel) -> str | None:
     match channel:
         case Channel.LINE:
             return None if row.line_blocked else row.line_user_id
-        case Channel.SMS:
+        case Channel.SMS | Channel.VOICE:
             return row.phone
         case Channel.DRILL:
             return row.ref
@@ -130,7 +130,8 @@ _CHOSEN_BY: tuple[Any, ...] = (
 
 
 def _domain(row: Any) -> Responder:
-    works = {Channel.LINE: row.has_line and not row.line_blocked, Channel.SMS: row.has_phone, Channel.DRILL: True}
+    works = {Channel.LINE: row.has_line and not row.line_blocked, Channel.DRILL: True}
+    works |= dict.fromkeys((Channel.SMS, Channel.VOICE), row.has_phone)
     return Responder(
         id=row.id,
         ref=row.ref,

@@ -138,8 +138,11 @@ class Deployment:
 
 
 @contextmanager
-def deployed(folder: Path, policies: Callable[[Path], None] = write_policies) -> Iterator[Deployment]:
-    """A deployment that is ready to dispatch, with the policies that are written; nothing of it is left afterwards."""
+def deployed(folder: Path, policies: Callable[[Path], None] = write_policies, **more: str) -> Iterator[Deployment]:
+    """A deployment that is ready to dispatch, with the policies that are written; nothing of it is left afterwards.
+
+    `more` are variables of its own.
+    """
     with ExitStack() as at_end:
         found = at_end.enter_context(services(folder, database_url=None, broker_url=None, throwaway=True))
         schema.upgrade(found.database_url)
@@ -152,7 +155,12 @@ def deployed(folder: Path, policies: Callable[[Path], None] = write_policies) ->
             broker_url=found.broker_url,
             secrets=secrets,
             simulator=True,
-            more={"ESS_POLICY_DIR": str(folder / "policies"), "ESS_CHANNEL_PAUSE_S": "3", "ESS_CANARY_EVERY_S": "0"},
+            more={
+                "ESS_POLICY_DIR": str(folder / "policies"),
+                "ESS_CHANNEL_PAUSE_S": "3",
+                "ESS_CANARY_EVERY_S": "0",
+                **more,
+            },
         )
         store = Store(
             found.database_url, Vault(secrets["ESS_ENCRYPTION_KEY"]), lambda _: [], lease=timedelta(seconds=5)

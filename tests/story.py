@@ -221,13 +221,20 @@ class Page:
 
     def presses(self, label: str) -> None:
         """The button with this label."""
+        answer = self.sends(self.form(label))
+        assert answer.status_code == 303, answer.text
+
+    def form(self, label: str) -> dict[str, str]:
+        """What the button with this label sends."""
         text = self.get().text
-        forms = re.findall(r"<form.*?</form>", text, re.DOTALL)
+        forms: list[str] = re.findall(r"<form.*?</form>", text, re.DOTALL)
         form = next((form for form in forms if label in form), None)
         assert form, f"no button {label!r} on {text}"
-        fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
-        answer = self.http.post(self.url, data=fields)
-        assert answer.status_code == 303, answer.text
+        return dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+
+    def sends(self, form: dict[str, str], headers: dict[str, str] | None = None) -> httpx.Response:
+        """A form, perhaps of a page that was opened long before."""
+        return self.http.post(self.url, data=form, headers=headers)
 
 
 class Citizen(Person):

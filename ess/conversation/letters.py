@@ -16,8 +16,8 @@ from ess.domain.incident import Alert, AlertState, DeadlineKind, Incident
 from ess.domain.place import distance_km
 from ess.domain.report import Contact, IncidentType
 
-#: Characters of an SMS in Thai (UCS-2).
-ONE_SEGMENT = 70
+#: Characters of one SMS in Thai (UCS-2), and in letters that GSM-7 has.
+_THAI_SMS, _PLAIN_SMS = 70, 160
 
 #: What a responder can do next, by what they have done.
 NEXT_VERBS: dict[AlertState, tuple[Verb, ...]] = {
@@ -64,9 +64,7 @@ def alert_letter(
     km = distance_km(*about.pin, *base) if about.pin and base else None
     buttons = list(verb_buttons(texts, incident, alert))
     if about.pin:
-        latitude, longitude = about.pin
-        link = f"https://www.google.com/maps/search/?api=1&query={latitude:.6f},{longitude:.6f}"
-        buttons.append(Button(texts.word("buttons", "map"), link, Press.OPEN_LINK))
+        buttons.append(Button(texts.word("buttons", "map"), map_link(about.pin), Press.OPEN_LINK))
     return texts.say(
         "alert",
         channel,
@@ -80,6 +78,11 @@ def alert_letter(
         in_danger=texts.phrase("in_danger") if about.in_danger else "",
         n=code or "",
     )
+
+
+def map_link(pin: tuple[float, float]) -> str:
+    """Opens a pin in a map."""
+    return "https://www.google.com/maps/search/?api=1&query={:.6f},{:.6f}".format(*pin)
 
 
 def _next_verbs(incident: Incident, alert: Alert) -> list[Verb]:
@@ -96,12 +99,12 @@ def verb_buttons(texts: Texts, incident: Incident, alert: Alert) -> Iterable[But
 
 def _linked(texts: Texts, key: str, incident: Incident, link: str) -> Message:
     """An SMS of one segment with a link: the code and the link always, of the place as much as there is room for."""
-    place, by_name = incident.place, "places"
-    province = replace(place, districts=()) if place else None
-    known = [texts.place(place, by_name), texts.place(province, by_name), ""]
-    fitting = (texts.say(key, Channel.SMS, code=incident.code, link=link, place=name) for name in known)
-    tight = [replace(message, text=" ".join(message.text.split())) for message in fitting]
-    return next((message for message in tight if len(message.text) <= ONE_SEGMENT), tight[-1])
+    province = replace(incident.place, districts=()) if incident.place else None
+    names = [texts.place(incident.place), texts.place(province), ""]
+    said = [texts.say(key, Channel.SMS, code=incident.code, link=link, place=name).text for name in names]
+    tight = [" ".join(text.split()) for text in said]
+    fits = (text for text in tight if len(text) <= (_PLAIN_SMS if text.isascii() else _THAI_SMS))
+    return Message(next(fits, tight[-1]))
 
 
 def progress_letter(

@@ -10,7 +10,7 @@ from config.settings import HERE, Settings
 from ess.engine import open_engine
 from ess.logs import configure
 from ess.wake import Waker, producer
-from ess.web import auth, board, health, incidents, problems, reports, webhooks
+from ess.web import answers, auth, board, health, incidents, problems, reports, webhooks
 
 
 def create_app() -> FastAPI:
@@ -34,10 +34,11 @@ def create_app() -> FastAPI:
     app.state.settings = settings
     app.state.engine = engine
     app.state.keys = auth.KeyRing()
+    app.state.guesses = answers.Guesses()
     app.state.broker = health.broker(settings)
     app.add_middleware(problems.BodyLimit)
     problems.install(app)
-    for router in (reports.router, incidents.router, webhooks.router, board.router, health.router):
+    for router in (reports.router, incidents.router, webhooks.router, answers.router, board.router, health.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=HERE.parent / "ess" / "web" / "static"), name="static")
     return app

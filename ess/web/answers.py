@@ -6,6 +6,7 @@ somebody else's, or over, or the link is a day old, it shows how it stands and n
 """
 
 import hmac
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -71,10 +72,9 @@ def answer(
     if elsewhere or not hmac.compare_digest(token, _token(request, secret)):
         return _page(request, 403, key="unknown")
     if do in found.verbs:
-        try:
+        # Refused: somebody was faster, or they pressed twice.  The page says how it stands.
+        with suppress(Refused):
             dispatch.answer_alert(engine_of(request), found.alert_id, do, via="link")
-        except Refused:
-            pass  # somebody was faster, or they pressed twice: the page says how it stands
     return RedirectResponse(f"/a/{secret}", 303, headers=_HEADERS)
 
 

@@ -334,7 +334,8 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
         "roles": set(Role),
         "contact": set(Contact),
         "sms_verbs": {verb for verbs in letters.NEXT_VERBS.values() for verb in verbs},
-        **dict.fromkeys(("places", "spoken_places"), {"district", "bangkok", "province", "unknown"}),
+        "places": {"district", "bangkok", "province", "unknown"},
+        "spoken_places": {"district", "bangkok", "province", "unknown"},
         "voice": {
             *(*spoken.DIGITS.values(), "alert", "choices", "unclear", "no_digit"),
             *("already_taken", "already_recorded", "over"),

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     flower_auth: SecretStr | None = None
 
     line_api_base: str = "https://api.line.me"
+    #: Where LINE keeps what people send; unset = LINE's own host, or `line_api_base` where that is not LINE's.
+    line_data_api_base: str | None = None
     line_channel_access_token: SecretStr | None = None
     line_channel_secret: SecretStr | None = None
 
@@ -68,11 +70,20 @@ class Settings(BaseSettings):
 
     policy_dir: Path = HERE / "policies"
     message_dir: Path = HERE / "messages"
+    #: Days off beside the official calendar, and official ones that are worked.
+    holiday_file: Path = HERE / "holidays.yaml"
     #: The language of messages: Thai first, English beside it.
     language: Literal["th", "en"] = "th"
 
     #: 32 bytes in base64 for personal data at rest; several with commas: the first encrypts, all decrypt.
     encryption_key: SecretStr | None = None
+
+    #: Who began a report in LINE and stopped half-way is asked once after this.
+    draft_ask_after_s: float = Field(default=45.0, gt=0)
+    #: So long after that question a pin alone becomes a report: somebody may have been stopped.
+    draft_file_after_s: float = Field(default=60.0, gt=0)
+    #: The type of such a report.
+    draft_type: Literal["assault", "confinement", "sexual_abuse_risk", "running_amok", "gathering"] = "assault"
 
     #: A provider must answer within this; a call may hold a worker's thread no longer.
     provider_timeout_s: float = Field(default=5.0, gt=0)
@@ -83,10 +94,21 @@ class Settings(BaseSettings):
     breaker_failures: int = Field(default=5, gt=0)
     #: A channel that is down for everyone is tried again after this.
     channel_pause_s: float = Field(default=30.0, gt=0)
+    #: Asked for a point where words alone said where, after the first alert; unset = nobody outside hears an address.
+    geocoder: Literal["nominatim", "google", "longdo"] | None = None
+    #: Google's or Longdo's.
+    geocoder_key: SecretStr | None = None
+    #: Another server than the geocoder's own, such as a Nominatim of the ministry's.
+    geocoder_url: str | None = None
+    geocoder_timeout_s: float = Field(default=2.0, gt=0)
+    #: Calls a second, by all workers together; the public Nominatim allows 1.
+    geocoder_rate_per_s: int = Field(default=1, gt=0)
     #: A wake-up that nobody worked on is sent again after this.
     lease_s: float = Field(default=5.0, gt=0)
     #: A drill goes through the whole engine this often; 0 = never.
     canary_every_s: float = Field(default=300.0, ge=0)
+    #: When everybody in the roster is asked once a week to answer, such as `mon 10:00` in Bangkok; unset = never.
+    roll_call: str | None = Field(default=None, pattern=r"^(mon|tue|wed|thu|fri|sat|sun) ([01]\d|2[0-3]):[0-5]\d$")
     #: Called after every audit that found nothing wrong, so that a watch elsewhere hears when that stops.
     heartbeat_url: str | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -100,6 +122,12 @@ class Settings(BaseSettings):
     def outside_url(self) -> str:
         """The URL of the web edge as the outside knows it, without a slash at the end."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def line_content_base(self) -> str:
+        """Where the content of messages is fetched."""
+        derived = self.line_api_base.replace("https://api.line.me", "https://api-data.line.me")
+        return (self.line_data_api_base or derived).rstrip("/")
 
     def missing(self, *names: str) -> list[str]:
         """Which of these fields are unset, as the names of their variables."""

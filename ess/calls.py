@@ -14,7 +14,7 @@ from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
 from ess.domain.incident import ENDED, TAKEN, AlertState, Incident, State
 from ess.engine import Engine
 from ess.outbox import Outbox
-from ess.store import Transaction, incidents, tables
+from ess.store import Transaction, incidents, reach, tables
 
 #: Whoever picks up is still asked.
 _ASKED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE})
@@ -42,6 +42,8 @@ def press(engine: Engine, delivery_id: UUID, digits: str) -> Speech:
 
     def then(tx: Transaction, incident: Incident) -> None:
         deliveries.record_digit(tx, delivery_id)
+        answered = tx.session.get_one(tables.Alert, alert_id)
+        reach.verify(tx, tx.session.get_one(tables.Responder, answered.responder_id), Channel.VOICE)
         if verb is Verb.ACCEPT:
             Outbox(engine, tx, incident).confirm(incident.alert(alert_id))
 

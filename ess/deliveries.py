@@ -5,7 +5,7 @@ and the outcome is committed after.  A crash in between leaves a row that says s
 safe: LINE by its retry key, SMS by looking first.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from sqlmodel import col, delete, func, select, update
 from ess.channels.envelope import Button, Envelope, Message, Press, Sender
 from ess.domain.duty import Channel
 from ess.domain.errors import ChannelDown, PermanentFailure, Refused, ReplyRefused, TransientFailure
-from ess.domain.incident import TAKEN, AlertState, Fact, LoseContact, decide
+from ess.domain.incident import ENDED, TAKEN, AlertState, Fact, LoseContact, State, decide
 from ess.engine import Engine
 from ess.outbox import Outbox, alarm, asked_beside, carry_out
 from ess.store import Transaction, incidents, outages, tables
@@ -277,8 +277,7 @@ def _lose_contact(engine: Engine, tx: Transaction, delivery: Delivery) -> None:
     if delivery.incident_id is None or delivery.alert_id is None or delivery.message != "alert":
         return
     incident = incidents.lock(tx, delivery.incident_id)
-    row = tx.session.get_one(tables.Responder, delivery.responder_id)
-    if any(other.state not in _LOST for other in asked_beside(engine, tx, row, delivery)):
+    if any(other.state not in _LOST for other in asked_beside(tx, delivery)):
         return  # another channel asks them too
     try:
         decision = decide(incident, LoseContact(delivery.alert_id), tx.now)
@@ -289,9 +288,38 @@ def _lose_contact(engine: Engine, tx: Transaction, delivery: Delivery) -> None:
     carry_out(engine, tx, decision)
 
 
-def account_blocked(engine: Engine, tx: Transaction, people: Iterable[tables.Responder]) -> None:
+def account_lost(engine: Engine, tx: Transaction, people: Iterable[tables.Responder], why: str) -> None:
     """Their LINE accounts show them nothing any more: what they were asked there is asked over the next channel."""
-    lost = tx.session.exec(
+    for delivery in _asked_in_line(tx, people):
+        fail(engine, tx, delivery, why)
+
+
+def account_changed(engine: Engine, tx: Transaction, row: tables.Responder, why: str) -> None:
+    """The responder has another LINE account now: what waits for their answer is asked there."""
+    for delivery in _asked_in_line(tx, [row]):
+        delivery.state = DeliveryState.FAILED
+        delivery.error = why
+        _note(tx, delivery, "delivery_failed", error=why)
+    waiting = tx.session.exec(
+        select(tables.Alert.incident_id, tables.Alert.id)
+        .join(tables.Incident, col(tables.Incident.id) == col(tables.Alert.incident_id))
+        .where(
+            tables.Alert.responder_id == row.id,
+            col(tables.Alert.state).in_({AlertState.OPEN, AlertState.UNREACHABLE}),
+            col(tables.Incident.state).not_in({State.RESOLVED, *ENDED}),
+        )
+        .order_by(col(tables.Alert.incident_id))  # in one order everywhere: each is locked in turn
+    ).all()
+    for incident_id, alert_id in waiting:
+        incident = incidents.lock(tx, incident_id)
+        alert = incident.alert(alert_id)
+        if alert.state in {AlertState.OPEN, AlertState.UNREACHABLE}:
+            Outbox(engine, tx, incident).ask(alert)
+
+
+def _asked_in_line(tx: Transaction, people: Iterable[tables.Responder]) -> Sequence[Delivery]:
+    """The open alerts that went to them over LINE, locked."""
+    return tx.session.exec(
         select(Delivery)
         .join(tables.Alert, col(tables.Alert.id) == col(Delivery.alert_id))
         .where(
@@ -304,8 +332,6 @@ def account_blocked(engine: Engine, tx: Transaction, people: Iterable[tables.Res
         .order_by(col(Delivery.incident_id))  # in one order everywhere: each is locked in turn
         .with_for_update(of=Delivery)
     ).all()
-    for delivery in lost:
-        fail(engine, tx, delivery, "LINE: the account is blocked")
 
 
 def record_receipt(engine: Engine, tx: Transaction, provider_ref: str, status: str, code: str | None) -> bool:

@@ -30,7 +30,7 @@ from ess.conversation.texts import Texts
 from ess.embedded import Services
 from ess.embedded.processes import POLL_S, StartFailed, free_port
 from ess.embedded.stack import Running, running
-from ess.store import responders
+from ess.store import enrolment, responders
 from ess.store.keys import KeyRole, create_key
 from ess.story import choice, sentence
 from ess.up import name_phones, open_store
@@ -112,14 +112,14 @@ def _played(settings: Settings, pids: list[int]) -> list[Promise]:
         "[dim]Starting PostgreSQL, Redis, the web edge, the clock, two workers, Flower, LINE and SMS doubles …[/]"
     )
     began = time.monotonic()
-    people: dict[str, roster.ResponderRow] = {}
+    people: dict[str, roster.Entry] = {}
     secrets: dict[str, str] = {}
 
     def prepare(services: Services, environment: Mapping[str, str]) -> None:
         store = open_store(services, environment, settings)
         rows = roster.parse_csv(roster.sample_csv())
         with store.transaction() as tx:
-            responders.upsert(tx, (roster.values(row) for row in rows))
+            enrolment.upsert(tx, rows)
             secrets["key"] = create_key(tx, "demo", KeyRole.SUPERVISOR)
             secrets["n_responders"] = str(responders.count(tx))
             people.update({row.ref: row for row in rows})
@@ -239,7 +239,7 @@ class _Story:
             out.print(f"[cyan]{since}[/] 👆 [bold magenta]{who}[/] [magenta]{words}[/]")
 
 
-def _tell(story: _Story, people: Mapping[str, roster.ResponderRow]) -> list[Promise]:
+def _tell(story: _Story, people: Mapping[str, roster.Entry]) -> list[Promise]:
     texts = story.texts
     station, radio, one_home = people[_STATION], people[_RADIO], people[_ONE_HOME]
 
@@ -286,7 +286,7 @@ def _tell(story: _Story, people: Mapping[str, roster.ResponderRow]) -> list[Prom
     return _promises(story, people, worker)
 
 
-def _promises(story: _Story, people: Mapping[str, roster.ResponderRow], worker: roster.ResponderRow) -> list[Promise]:
+def _promises(story: _Story, people: Mapping[str, roster.Entry], worker: roster.Entry) -> list[Promise]:
     station, radio, one_home = people[_STATION], people[_RADIO], people[_ONE_HOME]
 
     def at(item: Mapping[str, Any]) -> datetime:
@@ -346,7 +346,7 @@ def _promises(story: _Story, people: Mapping[str, roster.ResponderRow], worker: 
         Promise(
             "Flower shows the tasks by name",
             f"{len(tasks)} names",
-            {"ess.select_responders", "ess.send_delivery"} <= tasks,
+            {"ess.locate_incident", "ess.fire_deadline", "ess.send_delivery"} <= tasks,
         ),
     ]
 

@@ -6,9 +6,8 @@ the order of an incident's life: accept, locate, select, fire, answer, follow up
 
 import hashlib
 import json
-import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,28 +17,34 @@ from sqlalchemy import text
 from sqlmodel import col, func, select
 
 from ess import geo, outbox
+from ess.codes import new_code
 from ess.conversation.answer import Verb
 from ess.domain import incident as life
 from ess.domain.duty import Responder, Role
 from ess.domain.errors import AlreadyRecorded, Conflict, NotFound, Refused
 from ess.domain.follow_up import FollowUpState, Outcome
 from ess.domain.incident import Decision, Incident, decide, receive
-from ess.domain.place import Place
-from ess.domain.policy import FollowUpPlan, Target, Within
-from ess.domain.report import Location, Report
-from ess.domain.selection import Candidate, choose
+from ess.domain.place import Pin, Place, Source, overrules, settled, squares_around, together
+from ess.domain.policy import FollowUpPlan, Policy, Target, Within
+from ess.domain.report import IncidentType, Location, Report
+from ess.domain.roster import NATION
+from ess.domain.selection import Candidate, choose, n_sides
 from ess.engine import Engine
-from ess.store import Transaction, incidents, responders, tables
+from ess.store import Transaction, candidates, incidents, rotas, tables
+from ess.wake import REFINE
 
 log = structlog.get_logger()
 
-#: No vowels and nothing that is read as something else, so a code is never a word and survives a phone call.
-_CODE_LETTERS = "23456789BCDFGHJKMNPQRTVWXZ"
 _CODE_LENGTH = 6
-#: Words that fit several provinces alike are below this, and name none: the national desk asks.
-_SURE_ENOUGH = 0.5
+#: Before and after somebody was asked for the first time.
+_NOT_BEGUN = frozenset({life.State.RECEIVED, life.State.LOCATED})
+_BEGUN = frozenset({life.State.ALERTING, life.State.UNANSWERED})
 #: Candidates that were passed over and are kept with their reasons, per step.
-_KEPT_REASONS = 20
+_KEPT_REASONS = 100
+#: A child is called by whoever has learnt to talk with children, where there is one.
+_WITH_CHILDREN = "children"
+#: Of a province's social workers so many are looked at for a call.
+_MOST_CALLERS = 256
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,9 @@ class Accepted:
 
 # --- report → incident -----------------------------------------------------------------------------------
 def accept_report(engine: Engine, report: Report, *, owner: str, idempotency_key: str, drill: bool = False) -> Accepted:
-    """Keep the report and begin its incident; the same key and report again changes nothing.
+    """Keep the report and begin its incident, or join the one that others have told of.
+
+    The same key and report again changes nothing.
 
     A `drill` runs through the whole engine and can reach nobody real.  Conflict where `owner` used the key for
     another report.
@@ -74,8 +81,11 @@ def accept_report_in(
 ) -> Accepted:
     """`accept_report` as part of a transaction that does more."""
     fingerprint = _fingerprint(report)
-    # Two of the same at the same instant: the second waits here and then finds the first.
-    code = _begin(tx, f"{owner}\n{idempotency_key}")
+    policy, pin = engine.policies[report.type], _pin(report.location)
+    joins = bool(policy.join and pin and not drill)
+    # Two of the same at the same instant, or two witnesses: the second waits here and then finds the first.
+    neighbours = sorted(f"{report.type} {row} {column}" for row, column in squares_around(pin)) if pin and joins else []
+    code = _begin(tx, [f"{owner}\n{idempotency_key}", *neighbours])
     before = tx.session.exec(
         select(tables.Report, tables.Incident.code)
         .join(tables.Incident, col(tables.Incident.id) == col(tables.Report.incident_id))
@@ -86,56 +96,74 @@ def accept_report_in(
         if earlier.fingerprint != fingerprint:
             raise Conflict("this Idempotency-Key came with another report: use a new key for a new report")
         return Accepted(earlier.id, earlier.incident_id, its_code)
-    location = report.location
-    pin = _pin(location)
-    decision = receive(
-        uuid4(),
-        code,
-        report.type,
-        engine.policies[report.type],
-        has_place=not location.is_empty,
-        now=tx.now,
-    )
-    incidents.create(tx, decision, pin, drill=drill)
-    row = _report_row(tx, report, decision.incident.id, owner, idempotency_key, fingerprint)
+    report_id = uuid4()
+    known = _witnessed(tx, report.type, policy, pin) if joins else None
+    if known:
+        decision = decide(known, life.Join((report_id,), adds=bool(report.description)), tx.now)
+    else:
+        has_place = not report.location.is_empty
+        decision = receive(uuid4(), code, report.type, policy, has_place=has_place, now=tx.now, pin=pin)
+        incidents.create(tx, decision, drill=drill)
+    row = _report_row(tx, report_id, report, decision.incident.id, owner, idempotency_key, fingerprint)
     incidents.add_report(tx, row)
     _finish(engine, tx, decision, reply_token=reply_token)
-    return Accepted(row.id, decision.incident.id, decision.incident.code)
+    return Accepted(report_id, decision.incident.id, decision.incident.code)
+
+
+def _witnessed(tx: Transaction, kind: IncidentType, policy: Policy, pin: Pin | None) -> Incident | None:
+    """The running incident that a report of this type from there tells of as well, locked.
+
+    One that began under a policy without joining stays as it is.
+    """
+    for incident_id in incidents.near(tx, kind, pin, policy.join) if pin and policy.join else ():
+        incident = incidents.lock(tx, incident_id)
+        # It may have ended while its lock was waited for.
+        if incident.policy.join and incident.is_open and incident.state is not life.State.RESOLVED:
+            return incident
+    return None
 
 
 def _fingerprint(report: Report) -> str:
     return hashlib.sha256(json.dumps(asdict(report), sort_keys=True, default=str).encode()).hexdigest()
 
 
-#: In one round trip: whoever holds the lock, the time since, and whether the code is taken.
+#: In one round trip: whoever holds the locks, the time since, and whether the code is taken.
 _BEGIN = text(
-    "SELECT pg_advisory_xact_lock(hashtextextended(:key, 1)), clock_timestamp() AS at,"
+    # In the order given, the report's key before the squares around its pin, the same everywhere.
+    "SELECT (SELECT count(pg_advisory_xact_lock(hashtextextended(key, 1)))"
+    " FROM (SELECT unnest(CAST(:keys AS text[])) AS key) AS keys), clock_timestamp() AS at,"
     " EXISTS (SELECT FROM incident WHERE code = :code) AS is_taken"
 )
 
 
-def _begin(tx: Transaction, key: str) -> str:
-    """Wait for whoever has the same key; the code for a new incident."""
+def _begin(tx: Transaction, keys: Sequence[str] = ()) -> str:
+    """Wait for whoever has one of these keys; the code for a new incident."""
     while True:
-        code = "".join(secrets.choice(_CODE_LETTERS) for _ in range(_CODE_LENGTH))
-        row = tx.session.execute(_BEGIN, {"key": key, "code": code}).one()
+        code = new_code(_CODE_LENGTH)
+        row = tx.session.execute(_BEGIN, {"keys": list(keys), "code": code}).one()
         tx.saw_clock(row.at)
         if not row.is_taken:
             return code
 
 
-def _pin(location: Location) -> tuple[float, float] | None:
+def _pin(location: Location) -> Pin | None:
     if location.latitude is None or location.longitude is None:
         return None
     return location.latitude, location.longitude
 
 
 def _report_row(
-    tx: Transaction, report: Report, incident_id: UUID, owner: str, idempotency_key: str, fingerprint: str
+    tx: Transaction,
+    report_id: UUID,
+    report: Report,
+    incident_id: UUID,
+    owner: str,
+    idempotency_key: str,
+    fingerprint: str,
 ) -> tables.Report:
     reporter = report.reporter
     return tables.Report(
-        id=uuid4(),
+        id=report_id,
         incident_id=incident_id,
         source=report.source,
         owner=owner,
@@ -153,6 +181,7 @@ def _report_row(
             "line_user_id": reporter.line_user_id,
         },
         phone_index=tx.vault.index(reporter.phone) if reporter.phone else None,
+        line_index=tx.vault.index(reporter.line_user_id) if reporter.line_user_id else None,
         reported_at=report.reported_at,
         received_at=tx.now,
     )
@@ -168,22 +197,30 @@ def locate_incident(engine: Engine, deadline_id: int) -> None:
     """Name the place of a new incident; where nobody can, the national desk is alerted."""
 
     def command(tx: Transaction, incident: Incident, _: life.Deadline) -> life.Command:
-        return life.Locate(_place(tx, incident.id))
+        reports = incidents.reports(tx, incident.id)
+        places = (_found(Location(**report.details["location"])) for report in reports)
+        place = next((place for place in places if place is not None), None)
+        unclear = any(report.details["location"]["address"] for report in reports)
+        return life.Locate(place, incident.pin, unclear=unclear)
 
     _keep(engine, deadline_id, command)
 
 
-def _place(tx: Transaction, incident_id: UUID) -> Place | None:
-    """The place of the first report that names one."""
-    reports = incidents.reports(tx, incident_id)
-    places = (_found(Location(**report.details["location"])) for report in reports)
-    return next((place for place in places if place is not None), None)
+def _found(location: Location, source: Source | None = None) -> Place | None:
+    """What pin and words say together, the pin first; whoever says so, where it is not the reporter."""
+    pin = _pin(location)
+    pinned = _looked_up(geo.locate, *pin) if pin else None
+    said = _looked_up(geo.find, location.address) if location.address else None
+    if pinned is None:
+        return replace(said, source=source or "text") if said else None
+    how = source or ("pin" if location.accuracy_m is None else "device")
+    place = replace(pinned, source=how, accuracy_m=location.accuracy_m)
+    return together(place, said) if said else place
 
 
-def _found(location: Location) -> Place | None:
-    """From the pin, else from the words of the address."""
+def _looked_up(look: Callable[..., Place | None], *what: float | str) -> Place | None:
     try:
-        return _from_pin(location) or _from_words(location)
+        return look(*what)
     except Exception:
         # The fourth law goes before the rule that a bug is never caught: nothing that can fail stands before
         # the first alert, and the national desk can find a place that this program cannot.
@@ -191,69 +228,93 @@ def _found(location: Location) -> Place | None:
         return None
 
 
-def _from_pin(location: Location) -> Place | None:
-    pin = _pin(location)
-    return geo.locate(*pin) if pin else None
-
-
-def _from_words(location: Location) -> Place | None:
-    place = geo.find(location.address) if location.address else None
-    return place if place and place.confidence >= _SURE_ENOUGH else None
-
-
 def select_responders(engine: Engine, deadline_id: int) -> None:
     """Choose and alert the responders of a track's present step, and of each other track that waits for the same."""
     _keep(engine, deadline_id, None)
 
 
-def _with_choices(tx: Transaction, decision: Decision) -> Decision:
+def _with_choices(engine: Engine, tx: Transaction, decision: Decision) -> Decision:
     """The decision and every choice that it makes due.
 
     A step for which there is nobody leads to the next one here and now.
     """
-    pool: list[Responder] | None = None
-    while due := _choice_due(decision.incident, tx.now):
-        pool = _pool(tx, decision.incident) if pool is None else pool
-        decision = decision.then(decide(decision.incident, _choice(tx, decision.incident, due, pool), tx.now))
+    pool: Pool = {}
+    off: Mapping[str, str] | None = None
+    while due := min(_choices_due(decision.incident, tx.now), default=None):
+        off = _off_duty(engine, tx, decision.incident) if off is None else off
+        choice = _choice(tx, decision.incident, due, pool, off)
+        decision = decision.then(decide(decision.incident, choice, tx.now))
     return decision
 
 
-def _choice_due(incident: Incident, now: datetime) -> life.Deadline | None:
-    """The first choice that is to be made now."""
-    choices = (due for due in incident.deadlines if due.kind is life.DeadlineKind.SELECT and due.due_at <= now)
-    return min(choices, default=None)
+#: Who was read for each target.
+Pool = dict[Target, candidates.Found]
 
 
-def _pool(tx: Transaction, incident: Incident) -> list[Responder]:
-    """Everybody whom a step of the policy could alert where the incident is, in one query."""
-    policy = incident.policy
-    steps = [step for track in policy.tracks for step in track.steps]
-    targets = [target for step in steps for target in step.alert] + list(policy.last_resort.alert)
-    drill = tx.session.get_one(tables.Incident, incident.id).drill
-    return responders.candidates(tx, targets, incident.place, drill=drill)
+def _off_duty(engine: Engine, tx: Transaction, incident: Incident) -> dict[str, str]:
+    """Who of those who could be asked is in a rota and off duty now, and why; a drill knows no rotas."""
+    if tx.loaded[incident.id].incident.drill:
+        return {}
+    provinces = [area.code for area in incident.place.candidates] if incident.place else []
+    return rotas.off_duty(tx, provinces, tx.now, engine.days_off)
+
+
+def _choices_due(incident: Incident, now: datetime) -> list[life.Deadline]:
+    return [due for due in incident.deadlines if due.kind is life.DeadlineKind.SELECT and due.due_at <= now]
 
 
 def _choice(
-    tx: Transaction, incident: Incident, deadline: life.Deadline, pool: Sequence[Responder]
+    tx: Transaction, incident: Incident, deadline: life.Deadline, pool: Pool, off: Mapping[str, str]
 ) -> life.AlertResponders:
     track = incident.track(deadline.subject)
-    row = tx.session.get_one(tables.Incident, incident.id)
-    last_resort = track.state is life.TrackState.UNANSWERED
-    considered = choose(
-        incident.policy.targets(track.name, track.step),
-        pool,
-        incident.place,
-        (row.pin[0], row.pin[1]) if row.pin else None,
-        frozenset() if last_resort else incident.asked(track.name),
-        tx.now,
-    )
+    targets = incident.targets(track.name)
+    if not pool.keys() >= set(targets):
+        # One query for every choice that is due: where all tracks begin, for all of them.
+        due = [target for choice in _choices_due(incident, tx.now) for target in incident.targets(choice.subject)]
+        pool |= candidates.find(tx, incident, dict.fromkeys(due), off)
+    considered = _considered(tx, incident, track, targets, pool, off)
     chosen = tuple(
         life.Chosen(uuid4(), candidate.responder.id, candidate.responder.role, candidate.reason)
         for candidate in considered
         if candidate.chosen
     )
     passed_over = [_passed_over(candidate) for candidate in considered if not candidate.chosen]
-    return life.AlertResponders(deadline, track.step, chosen, tuple(passed_over[:_KEPT_REASONS]))
+    n_more = len(passed_over[_KEPT_REASONS:]) + sum(pool[target].n_left for target in set(targets))
+    return life.AlertResponders(deadline, track.step, chosen, tuple(passed_over[:_KEPT_REASONS]), n_more)
+
+
+def _considered(
+    tx: Transaction,
+    incident: Incident,
+    track: life.Track,
+    targets: Sequence[Target],
+    pool: Pool,
+    off: Mapping[str, str],
+) -> list[Candidate]:
+    """The choice among the nearest; among more of them only where too few are free, or another choice was faster."""
+    pin = incident.pin
+    asked = frozenset() if track.state is life.TrackState.UNANSWERED else incident.asked(track.name)
+    limit = candidates.PAGE
+    claimed: dict[UUID, Responder] = {}
+    while True:
+        people = {person.id: person for target in targets for person in pool[target].responders} | claimed
+        considered = choose(targets, people.values(), incident.place, pin, asked, tx.now)
+        short = [target for target in targets if pool[target].n_left_near and _is_short(target, considered, incident)]
+        if short:
+            limit *= candidates.NEXT_PAGE
+            pool |= candidates.find(tx, incident, short, off, limit=limit)
+            continue
+        # Whoever has no limit may be chosen by two at once: only of the others must each choice know of the other.
+        scarce = [c.responder for c in considered if c.chosen and c.responder.capacity is not None]
+        unclaimed = [responder for responder in scarce if responder.id not in claimed]
+        if not unclaimed:
+            return considered
+        claimed |= {person.id: person for person in candidates.claimed(tx, incident, unclaimed)}
+
+
+def _is_short(target: Target, considered: Sequence[Candidate], incident: Incident) -> bool:
+    free = [c for c in considered if c.chosen and c.free and c.responder.role is target.role]
+    return len(free) < target.count * n_sides(incident.place)
 
 
 def _passed_over(candidate: Candidate) -> dict[str, Any]:
@@ -284,7 +345,19 @@ def _keep(
             log.info("deadline_decides_nothing", incident=incident.code, kind=deadline.kind, why=str(late))
             incidents.drop(tx, incident, deadline)
             return
-        _finish(engine, tx, _with_choices(tx, decision))
+        decision = _with_choices(engine, tx, decision)
+        _finish(engine, tx, decision)
+        _refine_later(engine, tx, incident, decision.incident)
+
+
+def _refine_later(engine: Engine, tx: Transaction, before: Incident, after: Incident) -> None:
+    """Words alone said where, and somebody has been alerted by them: now there is time to ask a geocoder."""
+    if not engine.refines or before.state not in _NOT_BEGUN or after.state not in _BEGUN:
+        return
+    row = tx.session.get_one(tables.Incident, after.id)
+    asked = select(tables.Deadline.id).where(tables.Deadline.incident_id == after.id, tables.Deadline.kind == REFINE)
+    if row.pin is None and not row.drill and tx.session.exec(asked).first() is None:
+        tx.promise(REFINE, tx.now, incident_id=after.id)
 
 
 # --- alert → acknowledgement -----------------------------------------------------------------------------
@@ -333,27 +406,37 @@ def open_follow_ups(engine: Engine, deadline_id: int) -> None:
     """Promise the calls of the protocol, each to the social worker of the province with the fewest open ones."""
 
     def command(tx: Transaction, incident: Incident, _: life.Deadline) -> life.Command:
-        calls = [(uuid4(), plan, _caller(tx, incident, plan)) for plan in incident.policy.follow_ups]
+        off = _off_duty(engine, tx, incident)
+        calls = [(uuid4(), plan, _caller(tx, incident, plan, off)) for plan in incident.policy.follow_ups]
         return life.OpenFollowUps(tuple(calls))
 
     _keep(engine, deadline_id, command)
 
 
-def _caller(tx: Transaction, incident: Incident, plan: FollowUpPlan) -> UUID | None:
-    target = Target(plan.by, Within.PROVINCE, count=1)
-    drill = tx.session.get_one(tables.Incident, incident.id).drill
-    pool = responders.candidates(tx, [target], incident.place, drill=drill)
-    fits = choose([Target(plan.by, Within.PROVINCE, len(pool) or 1)], pool, incident.place, None, frozenset(), tx.now)
-    able = [candidate.responder.id for candidate in fits if candidate.chosen]
+def _caller(tx: Transaction, incident: Incident, plan: FollowUpPlan, off: Mapping[str, str]) -> UUID | None:
+    wanted = Target(plan.by, Within.PROVINCE, count=_MOST_CALLERS, skills=_skills_for_call(tx, incident))
+    pool = candidates.find(tx, incident, [wanted], off, limit=_MOST_CALLERS)[wanted].responders
+    considered = choose([wanted], pool, incident.place, None, frozenset(), tx.now)
+    able = [candidate.responder for candidate in considered if candidate.chosen]
     if not able:
         return None
     busy: Sequence[Any] = tx.session.exec(
         select(tables.FollowUp.responder_id, func.count())
-        .where(col(tables.FollowUp.responder_id).in_(able), tables.FollowUp.state != FollowUpState.DONE)
+        .where(
+            col(tables.FollowUp.responder_id).in_([responder.id for responder in able]),
+            tables.FollowUp.state != FollowUpState.DONE,
+        )
         .group_by(col(tables.FollowUp.responder_id))
     ).all()
     load: dict[UUID, int] = dict(busy)
-    return min(able, key=lambda responder_id: (load.get(responder_id, 0), able.index(responder_id)))
+    # They come ranked, and of equals the first is kept.
+    return min(able, key=lambda found: (len(set(wanted.skills) - found.skills), load.get(found.id, 0))).id
+
+
+def _skills_for_call(tx: Transaction, incident: Incident) -> tuple[str, ...]:
+    minors = col(tables.Report.victim_is_minor).is_(True)
+    query = select(tables.Report.id).where(tables.Report.incident_id == incident.id, minors)
+    return (_WITH_CHILDREN,) if tx.session.exec(query).first() else ()
 
 
 def report_follow_up(
@@ -375,18 +458,76 @@ def report_follow_up(
 
 
 # --- what reporters and operators add --------------------------------------------------------------------
-def supply_location(engine: Engine, tx: Transaction, incident_id: UUID, location: Location) -> bool:
-    """A pin or an address came after the report; true where the incident had no place and is located now."""
-    incident = incidents.lock(tx, incident_id)
-    if incident.place is not None or (incident.state, life.Locate) not in life.TRANSITIONS:
+def correct_location(
+    engine: Engine, tx: Transaction, incident_id: UUID, location: Location, *, source: Source | None = None
+) -> bool:
+    """A place came after the report, and the incident is decided anew where it is another or a better one.
+
+    `source` None: the reporter says so.  True where the incident is at that place now; false where it is over, the
+    place means nothing, or it only confirms or contradicts what is known.
+    """
+    incident, pin = incidents.lock(tx, incident_id), _pin(location)
+    is_talk = source is None and pin is None and incident.place is not None and incident.place.is_sure
+    found = None if is_talk else _found(location, source)
+    if found is None or (incident.state, life.Locate) not in life.TRANSITIONS:
         return False
-    pin, place = _pin(location), _found(location)
-    if place is None:
+    try:
+        # A pin that nobody can place is worth less than the words beside it.
+        point = None if found.source == "text" else pin
+        return _relocate(engine, tx, incident, found, point, is_reporter=source is None) is not None
+    except AlreadyRecorded:
         return False
-    if pin:
-        tx.session.get_one(tables.Incident, incident_id).pin = list(pin)
-    _finish(engine, tx, decide(incident, life.Locate(place), tx.now))
-    return True
+
+
+def _relocate(
+    engine: Engine,
+    tx: Transaction,
+    incident: Incident,
+    found: Place,
+    pin: Pin | None,
+    *,
+    is_reporter: bool = False,
+    by: str = "",
+) -> Incident | None:
+    """Decide about the place that was found; None where the incident stays where it was."""
+    before = incident.place
+    place = settled(before, found) if before else found
+    if pin is None and before and (before.province, before.district) == (place.province, place.district):
+        pin = incident.pin
+    stays = before is not None and not overrules(found, before)
+    if before and stays:
+        place, pin = together(before, found), incident.pin
+    elif before and is_reporter and life.is_elsewhere(incident, replace(incident, place=place, pin=pin)):
+        # One of several witnesses does not draw everybody away from the others.
+        stays = len(incidents.reports(tx, incident.id)) > 1
+        if stays:
+            place, pin = replace(before, contradicted_by=found.province), incident.pin
+    decision = decide(incident, life.Locate(place, pin, outside=_outside(tx, incident, place), by=by), tx.now)
+    _finish(engine, tx, decision)
+    return None if stays else decision.incident
+
+
+def _outside(tx: Transaction, incident: Incident, place: Place) -> frozenset[str]:
+    """The tracks whose holder serves another area than where the place is."""
+    holders = {track.name: incident.alert(track.holder).responder_id for track in incident.tracks if track.holder}
+    here = (place.district or place.province).code
+    query = select(tables.Jurisdiction.responder_id, tables.Jurisdiction.area_code)
+    served = (
+        tx.session.exec(query.where(col(tables.Jurisdiction.responder_id).in_(holders.values()))) if holders else ()
+    )
+    # Whoever serves a part of the district may serve the place.
+    inside = {who for who, code in served if code == NATION or here.startswith(code) or code.startswith(here)}
+    return frozenset(track for track, responder_id in holders.items() if responder_id not in inside)
+
+
+def locate_by_operator(engine: Engine, incident_id: UUID, location: Location, *, by: str) -> Incident:
+    """An operator says where it is; Refused where nobody can tell what that means."""
+    found = _found(location, "operator")
+    if found is None:
+        raise Refused("no place in Thailand is known by that: give a pin, or the district and the province")
+    with engine.store.transaction() as tx:
+        incident = incidents.lock(tx, incident_id)
+        return _relocate(engine, tx, incident, found, _pin(location), by=by) or incident
 
 
 def hear_reporter(engine: Engine, tx: Transaction, incident_id: UUID, word: life.ReporterWord) -> None:
@@ -403,9 +544,14 @@ def cancel_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str) 
     return _operate(engine, incident_id, lambda _: life.Cancel(by, reason))
 
 
-def close_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str) -> Incident:
-    """The record is complete, whatever is still open."""
-    return _operate(engine, incident_id, lambda _: life.Close(by, reason))
+def close_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str, false_report: bool = False) -> Incident:
+    """The record is complete, whatever is still open; a false report flags the next one of the same person."""
+
+    def command(tx: Transaction) -> life.Command:
+        tx.loaded[incident_id].incident.false_report = false_report
+        return life.Close(by, reason, false_report)
+
+    return _operate(engine, incident_id, command)
 
 
 def escalate_incident(engine: Engine, incident_id: UUID, *, by: str, track: str | None) -> Incident:
@@ -427,21 +573,70 @@ def assign_incident(engine: Engine, incident_id: UUID, ref: str, *, by: str) -> 
 
 def merge_incident(engine: Engine, incident_id: UUID, into_id: UUID, *, by: str) -> Incident:
     """Let another incident go on for both; the reports and their reporters go with it."""
-
-    def command(tx: Transaction) -> life.Command:
-        into = tx.session.get(tables.Incident, into_id)
-        if into is None:
-            raise NotFound(f"there is no incident {into_id}")
-        if into.state in life.ENDED:
+    with engine.store.transaction() as tx:
+        # In one order everywhere, so that two who merge crosswise do not wait for each other.
+        found = {each: incidents.lock(tx, each) for each in sorted({incident_id, into_id})}
+        into = found[into_id]
+        if not into.is_open:
             raise Refused(f"incident {into.code} is {into.state}: merge into one that is open")
-        for report in incidents.reports(tx, incident_id):
+        merged = decide(found[incident_id], life.Merge(by, into_id, into.code), tx.now)
+        reports = incidents.reports(tx, incident_id)
+        for report in reports:
             report.incident_id = into_id
         tx.loaded[incident_id].reports = []  # they are the other's now
         tx.session.get_one(tables.Incident, incident_id).merged_into = into_id
-        incidents.note(tx, into_id, life.Fact("absorbed", {"incident_id": incident_id, "by": by}))
-        return life.Merge(by, into_id, into.code)
+        _finish(engine, tx, merged)
+        adds = any(report.details.get("description") for report in reports)
+        joined = life.Join(tuple(report.id for report in reports), adds, merged_from=incident_id, by=by)
+        _finish(engine, tx, decide(into, joined, tx.now))
+        return merged.incident
 
-    return _operate(engine, incident_id, command)
+
+def split_incident(engine: Engine, incident_id: UUID, report_ids: Sequence[UUID], *, by: str) -> Incident:
+    """Begin an incident of their own for some of the reports, also of one that is over; the others stay."""
+    with engine.store.transaction() as tx:
+        chats = _lock_chats(tx, report_ids)  # before the incident, as whoever writes in one does
+        incident = incidents.lock(tx, incident_id)
+        reports = incidents.reports(tx, incident_id)
+        going = [report for report in reports if report.id in set(report_ids)]
+        if len(going) < len(set(report_ids)):
+            raise NotFound(f"not all of these are reports of incident {incident.code}: look them up in its `reports`")
+        if not going or len(going) == len(reports):
+            raise Refused(
+                f"incident {incident.code} has {len(reports)} reports: name some of them, and leave at least one"
+            )
+        locations = [Location(**report.details["location"]) for report in going]
+        decision = receive(
+            uuid4(),
+            _begin(tx),
+            incident.type,
+            engine.policies[incident.type],
+            has_place=not all(location.is_empty for location in locations),
+            now=tx.now,
+            pin=next(filter(None, map(_pin, locations)), None),
+        )
+        begun = decision.incident
+        incidents.create(tx, decision, drill=tx.loaded[incident_id].incident.drill)
+        for report in going:
+            report.incident_id = begun.id
+        tx.loaded[begun.id].reports = going
+        tx.loaded[incident_id].reports = [report for report in reports if report not in going]
+        for chat in chats:
+            if chat.incident_id and incidents.surviving(tx, chat.incident_id) == incident_id:
+                chat.incident_id = begun.id
+        tx.session.flush()
+        incidents.note(tx, incident_id, life.Fact("split", {"into_id": begun.id, "into_code": begun.code, "by": by}))
+        incidents.note(tx, begun.id, life.Fact("split_off", {"from_id": incident_id, "from_code": incident.code}))
+        _finish(engine, tx, decision)
+        return begun
+
+
+def _lock_chats(tx: Transaction, report_ids: Sequence[UUID]) -> Sequence[tables.Chat]:
+    """The chats in which these reports were made, locked."""
+    reports = tx.session.exec(select(tables.Report).where(col(tables.Report.id).in_(report_ids)))
+    users = [tx.vault.index(report.details["line_user_id"]) for report in reports if report.details.get("line_user_id")]
+    query = select(tables.Chat).where(col(tables.Chat.id).in_(users)).order_by(col(tables.Chat.id))
+    return tx.session.exec(query.with_for_update()).all()
 
 
 def take_in_hand(engine: Engine, incident_id: UUID) -> Incident:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config.settings import REQUIRED, Settings
 from ess.conversation.texts import Texts
+from ess.days_off import load_days_off
 from ess.domain.duty import NATIONAL_ROLES
 from ess.domain.errors import DispatchError
 from ess.policies import load_policies
@@ -26,6 +27,7 @@ def examine(settings: Settings, out: Console, *, trial: bool) -> bool:
         good &= _tell(out, "public URL", _public_url(settings))
     checks: list[tuple[str, Callable[[], str | None]]] = [
         ("policies", lambda: _raises(lambda: load_policies(settings.policy_dir))),
+        ("days off", lambda: _raises(lambda: load_days_off(settings.holiday_file))),
         ("texts", lambda: _raises(lambda: Texts(settings.message_dir, settings.language))),
     ]
     if not missing:

@@ -8,13 +8,24 @@ from uuid import uuid4
 
 from config.settings import REQUIRED, Settings
 from ess.conversation.texts import Texts
+from ess.days_off import DaysOff, load_days_off
 from ess.domain.duty import Channel, read_turns
 from ess.domain.errors import Misconfigured
 from ess.domain.policy import Policy
 from ess.domain.report import IncidentType
+from ess.guesses import Guesses
 from ess.policies import load_policies
 from ess.store import Store, Vault
 from ess.store.store import Publish
+
+
+@dataclass(frozen=True)
+class DraftWaits:
+    """How long a citizen who stopped half-way is left alone, and what becomes of a pin without a type."""
+
+    ask_after: timedelta
+    file_after: timedelta
+    type: IncidentType
 
 
 @dataclass(frozen=True)
@@ -26,8 +37,15 @@ class Engine:
     run: str
     #: How long a channel that is down for everyone is left alone.
     channel_pause: timedelta
+    #: What is done about a report in LINE that was begun and left.
+    drafts: DraftWaits
+    #: How often a LINE account may try a link code.
+    guesses: Guesses
     policies: Mapping[IncidentType, Policy]
     texts: Texts
+    days_off: DaysOff
+    #: Whether a geocoder is asked where words alone said where.
+    refines: bool = False
     #: Seconds after the alert at which a channel's turn comes, for whoever's row in the roster does not say.
     turns: Mapping[Channel, int] = field(default_factory=dict)
     #: What stands before the secret of a link in an SMS; None where SMS are answered by SMS.
@@ -41,8 +59,10 @@ RUN = uuid4().hex
 def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> Engine:
     """Everything that was checked and opened; Misconfigured names what is missing or wrong."""
     missing = settings.missing(*REQUIRED)
-    if missing or settings.database_url is None or settings.encryption_key is None:
+    if missing or settings.database_url is None or settings.broker_url is None or settings.encryption_key is None:
         raise Misconfigured(f"set {', '.join(missing)}, or run `ess up` for a machine that has nothing yet")
+    if settings.geocoder in {"google", "longdo"} and settings.geocoder_key is None:
+        raise Misconfigured(f"ESS_GEOCODER={settings.geocoder} needs ESS_GEOCODER_KEY: set it, or leave both empty")
     # What was imported lives as long as the process: the collector need not look through it with every incident.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
@@ -51,8 +71,16 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
         store=Store(settings.database_url, vault, publish, lease=settings.lease, pool_size=pool_size),
         run=RUN,
         channel_pause=timedelta(seconds=settings.channel_pause_s),
+        drafts=DraftWaits(
+            timedelta(seconds=settings.draft_ask_after_s),
+            timedelta(seconds=settings.draft_file_after_s),
+            IncidentType(settings.draft_type),
+        ),
+        guesses=Guesses(settings.broker_url),
         policies=load_policies(settings.policy_dir),
         texts=Texts(settings.message_dir, settings.language),
+        days_off=load_days_off(settings.holiday_file),
+        refines=settings.geocoder is not None,
         turns=_turns(settings.channel_turns),
         link_base=None if settings.sms_two_way else f"{settings.outside_url}/a/",
     )

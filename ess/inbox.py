@@ -6,7 +6,7 @@ row.  `handle_inbound` then reads it: a citizen's step, a responder's tap or SMS
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,10 +15,10 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
-from ess import deliveries, dispatch, outbox
+from ess import attachments, deliveries, dispatch, linking, outbox, roll_call
 from ess.channels.envelope import Message
 from ess.conversation import citizen
-from ess.conversation.answer import Pressed, Verb, read_button, read_sms
+from ess.conversation.answer import Answer, Pressed, Verb, read_button, read_sms
 from ess.conversation.letters import citizen_reply, progress_letter, status_letter
 from ess.domain.duty import Channel
 from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
@@ -26,8 +26,8 @@ from ess.domain.follow_up import Outcome
 from ess.domain.incident import ENDED, AlertState, Fact, Incident
 from ess.domain.report import Contact, Location, Report, Reporter, Source
 from ess.engine import Engine
-from ess.store import Transaction, incidents, responders, tables
-from ess.wake import HANDLE
+from ess.store import Transaction, incidents, reach, responders, tables
+from ess.wake import DRAFT, HANDLE
 
 log = structlog.get_logger()
 
@@ -90,12 +90,17 @@ def handle_inbound(engine: Engine, deadline_id: int) -> None:
         if kind == RECEIPT and not _receipt(engine, tx, body) and tx.now - row.received_at < _RECEIPT_WAITS:
             deadline.due_at = deadline.wake_at = tx.now + timedelta(seconds=2)
             return
-        if kind == LINE and not _is_responders(body):
-            _citizen(engine, tx, row.id, body)
-        if kind == RECEIPT or (kind == LINE and not _is_responders(body)):
+        event_id, code = row.id, linking.code_in(body) if kind == LINE else None
+        in_chat = kind == LINE and not _is_responders(body) and code is None
+        if in_chat and not (linking.hear(engine, tx, body) or roll_call.hear(engine, tx, body)):
+            _citizen(engine, tx, event_id, body)
+        if kind == RECEIPT or in_chat:
             row.handled_at = tx.now
             tx.session.delete(deadline)
             return
+    if code:
+        _link_code(engine, deadline_id, event_id, body, code)
+        return
     # A responder's answer locks the incident first, as everything that decides about one does; the event
     # is marked as handled in the same transaction as the answer, by `then`.
     if kind == LINE:
@@ -124,7 +129,7 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
     if not user_id:
         return
     if body.get("type") in {"follow", "unfollow"}:
-        _account(engine, tx, user_id, blocked=body["type"] == "unfollow")
+        linking.account_seen(engine, tx, user_id, blocked=body["type"] == "unfollow")
     if body.get("type") not in {"message", "postback", "follow"}:
         return
     index = tx.vault.index(user_id)
@@ -136,43 +141,105 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
     chat = tx.session.get_one(tables.Chat, index, with_for_update=True)
     draft = citizen.Draft.from_json(chat.draft)
     heard = _hear(draft, body)
-    chat.draft = heard.draft.to_json()
+    chat.draft = replace(heard.draft, user_id=user_id).to_json()
     chat.updated_at = tx.now
     token = body.get("replyToken")
+    message = body.get("message", {})
+    if message.get("type") in attachments.KINDS:
+        attachments.keep(tx, index, chat.incident_id if draft.filed else None, message)
     if heard.file:
-        kind, location = heard.file
-        reporter = Reporter(phone=heard.draft.phone, line_user_id=user_id)
-        report = Report(kind, Source.LINE, location, reporter, description=heard.draft.words)
-        accepted = dispatch.accept_report_in(
-            engine, tx, report, owner="line", idempotency_key=event_id, reply_token=token
-        )
-        chat.incident_id = accepted.incident_id
+        _file(engine, tx, chat, heard, idempotency_key=event_id, reply_token=token)
         return
+    if heard.draft.is_begun and not heard.draft.asked:
+        _mind_later(engine, tx, index)
     reply = heard.reply
     silent = True
     if chat.incident_id and heard.draft.filed:
-        reply = _add_to_incident(engine, tx, chat.incident_id, user_id, heard)
-        silent = _listen(engine, tx, chat.incident_id, user_id, heard) is not Contact.ANY
+        goes_on = incidents.surviving(tx, chat.incident_id)
+        reply = _add_to_incident(engine, tx, goes_on, user_id, heard)
+        silent = _listen(engine, tx, goes_on, user_id, heard) is not Contact.ANY
     letter = citizen_reply(engine.texts, reply) if reply else None
     if chat.incident_id and heard.asks_status:
-        letter = _status(engine, tx, chat.incident_id)
+        letter = _status(engine, tx, incidents.surviving(tx, chat.incident_id))
     if letter:
         until = tx.now + _REPLY_LIVES
         key = reply or "status"
         outbox.queue(tx, Channel.LINE, user_id, (letter,), key, until, reply_token=token, silent=silent)
 
 
-def _account(engine: Engine, tx: Transaction, user_id: str, *, blocked: bool) -> None:
-    """A responder has blocked our account, or let it in again."""
-    people = responders.by_line_user(tx, user_id)
-    for row in people:
-        row.line_blocked = blocked
-    tx.session.flush()
-    if people and blocked:
-        deliveries.account_blocked(engine, tx, people)
-        for row in people:
-            if not responders.channels(row):
-                outbox.alarm(engine, tx, "responder_unreachable", who=row.name_th)
+def _file(
+    engine: Engine,
+    tx: Transaction,
+    chat: tables.Chat,
+    heard: citizen.Heard,
+    *,
+    idempotency_key: str,
+    reply_token: str | None = None,
+) -> None:
+    """The chat has said enough: its incident begins."""
+    if heard.file is None:
+        return
+    kind, location = heard.file
+    reporter = Reporter(phone=heard.draft.phone, line_user_id=citizen.Draft.from_json(chat.draft).user_id)
+    report = Report(kind, Source.LINE, location, reporter, description=heard.draft.words)
+    accepted = dispatch.accept_report_in(
+        engine, tx, report, owner="line", idempotency_key=idempotency_key, reply_token=reply_token
+    )
+    chat.incident_id = accepted.incident_id
+    attachments.adopt(tx, chat.id, accepted.incident_id)
+
+
+def _draft_deadline(tx: Transaction, chat_id: bytes) -> tables.Deadline | None:
+    query = select(tables.Deadline).where(
+        col(tables.Deadline.incident_id).is_(None),
+        tables.Deadline.kind == DRAFT,
+        tables.Deadline.subject == chat_id.hex(),
+    )
+    return tx.session.exec(query.with_for_update()).first()
+
+
+def _mind_later(engine: Engine, tx: Transaction, chat_id: bytes) -> None:
+    """The wait for the next step begins anew."""
+    due_at = tx.now + engine.drafts.ask_after
+    deadline = _draft_deadline(tx, chat_id)
+    if deadline:
+        deadline.due_at = deadline.wake_at = due_at
+    else:
+        tx.promise(DRAFT, due_at, subject=chat_id.hex())
+
+
+def mind_draft(engine: Engine, deadline_id: int) -> None:
+    """A citizen began a report and went silent: they are asked once, and then what there is becomes a report."""
+    with engine.store.transaction() as tx:
+        chat_id = tx.session.exec(select(tables.Deadline.subject).where(tables.Deadline.id == deadline_id)).first()
+        if chat_id is None:
+            return
+        # The chat first, as whoever hears the citizen does.
+        chat = tx.session.get_one(tables.Chat, bytes.fromhex(chat_id), with_for_update=True)
+        deadline = tx.session.get(tables.Deadline, deadline_id, with_for_update=True)
+        if deadline is None or deadline.due_at > tx.now:
+            return
+        draft = citizen.Draft.from_json(chat.draft)
+        heard = citizen.hear_silence(draft, engine.drafts.type)
+        chat.draft = heard.draft.to_json()
+        if heard.file:
+            _file(engine, tx, chat, heard, idempotency_key=f"draft:{deadline_id}")
+        if heard.reply and draft.user_id:
+            letter = citizen_reply(engine.texts, heard.reply)
+            until = tx.now + _REPLY_LIVES
+            outbox.queue(tx, Channel.LINE, draft.user_id, (letter,), heard.reply, until, silent=True)
+            deadline.due_at = deadline.wake_at = tx.now + engine.drafts.file_after
+        else:
+            tx.session.delete(deadline)
+
+
+def _link_code(engine: Engine, deadline_id: int, event_id: str, body: Mapping[str, Any], code: str) -> None:
+    """Somebody typed a link code; one that links nobody is also what a citizen says."""
+    # Redis is asked before the transaction begins.
+    may_try = engine.guesses.allows(engine.store.vault.index(body["source"]["userId"]))
+    with engine.store.transaction() as tx:
+        if _done(tx, deadline_id) and not linking.take_code(engine, tx, body, code if may_try else None):
+            _citizen(engine, tx, event_id, body)
 
 
 def _hear(draft: citizen.Draft, body: Mapping[str, Any]) -> citizen.Heard:
@@ -186,14 +253,15 @@ def _hear(draft: citizen.Draft, body: Mapping[str, Any]) -> citizen.Heard:
             address = message.get("address")
             return citizen.hear_pin(draft, float(message["latitude"]), float(message["longitude"]), address)
         case _:
-            return citizen.Heard(draft, reply=None if draft.filed else "welcome")
+            kept = message.get("type") in attachments.KINDS
+            return citizen.Heard(draft, reply="kept" if kept and draft.filed else None if draft.filed else "welcome")
 
 
 def _add_to_incident(
     engine: Engine, tx: Transaction, incident_id: UUID, user_id: str, heard: citizen.Heard
 ) -> str | None:
     """What the citizen said after the report began belongs to it; the key of the answer."""
-    located = bool(heard.located) and dispatch.supply_location(engine, tx, incident_id, heard.located)  # type: ignore[arg-type]
+    located = heard.located is not None and dispatch.correct_location(engine, tx, incident_id, heard.located)
     if heard.phone:
         query = select(tables.Report).where(tables.Report.incident_id == incident_id)
         for report in tx.session.exec(query):
@@ -246,6 +314,7 @@ def _responder_tap(engine: Engine, deadline_id: int, body: Mapping[str, Any]) ->
             log.warning("button_of_somebody_else")  # a card that was forwarded: the owner alone may press it
             _done(tx, deadline_id)
             return
+        reach.verify(tx, row, Channel.LINE)
     _answer(engine, deadline_id, Channel.LINE, user_id, row, pressed, body.get("replyToken"))
 
 
@@ -271,6 +340,10 @@ def _responder_sms(engine: Engine, deadline_id: int, body: Mapping[str, Any]) ->
         answer = read_sms(words)
         alerts = _answerable(tx, tx.vault.index(phone))
         matching = [alert for alert in alerts if answer.code in {None, alert.reply_code}]
+        is_free_yes = answer == Answer(None, Verb.ACCEPT) and all(alert.state in _OVER for alert in alerts)
+        if is_free_yes and roll_call.hear_sms(engine, tx, phone, people):
+            _done(tx, deadline_id)
+            return
         # With a code the newest one is meant; without, only one that is still theirs to answer.
         matching = matching[:1] if answer.code else [alert for alert in matching if alert.state not in _OVER]
         if answer.verb is None or len(matching) != 1:
@@ -279,6 +352,7 @@ def _responder_sms(engine: Engine, deadline_id: int, body: Mapping[str, Any]) ->
             return
         alert = matching[0]
         row = next(person for person in people if person.id == alert.responder_id)
+        reach.verify(tx, row, Channel.SMS)
     pressed = Pressed(answer.verb, alert_id=alert.id)
     _answer(engine, deadline_id, Channel.SMS, phone, row, pressed, None)
 
@@ -339,7 +413,7 @@ def _reporter_sms(engine: Engine, tx: Transaction, phone: str, words: str) -> No
         return
     tx.session.add(tables.Note(incident_id=incident_id, text=words, at=tx.now))
     incidents.note(tx, incident_id, Fact("reporter_wrote"))
-    dispatch.supply_location(engine, tx, incident_id, Location(address=words))
+    dispatch.correct_location(engine, tx, incident_id, Location(address=words))
 
 
 def _answer(

@@ -51,6 +51,10 @@ class LocationBody(_Body):
             raise ValueError("a pin needs both latitude and longitude")
         return self
 
+    def location(self) -> Location:
+        """As the domain knows it."""
+        return Location(self.latitude, self.longitude, self.accuracy_m, self.address or None)
+
 
 class ReporterBody(_Body):
     """Who reports; `contact` is silence unless they say otherwise."""
@@ -86,11 +90,11 @@ class ReportBody(_Body):
 
     def report(self, source: Source) -> Report:
         """As the domain knows it."""
-        location, reporter = self.location or LocationBody(), self.reporter or ReporterBody()
+        reporter = self.reporter or ReporterBody()
         return Report(
             type=self.type,
             source=source,
-            location=Location(location.latitude, location.longitude, location.accuracy_m, location.address or None),
+            location=(self.location or LocationBody()).location(),
             reporter=Reporter(reporter.phone, reporter.name, reporter.contact),
             description=self.description,
             victim_is_minor=self.victim_is_minor,

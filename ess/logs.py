@@ -58,7 +58,7 @@ def configure(level: str) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     # These say too much: URLs of webhooks, bodies of requests.
-    for name in ("httpx", "httpcore", "urllib3", "twilio.http_client", "linebot", "uvicorn.access"):
+    for name in ("httpx", "httpcore", "urllib3", "geopy", "twilio.http_client", "linebot", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # "Task … received" and "succeeded" for each task: the timeline and Flower tell it better.
     for name in ("celery.worker.strategy", "celery.app.trace"):

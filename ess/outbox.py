@@ -14,11 +14,17 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam, text
 from sqlmodel import col, delete, select
-from sqlmodel.sql.expression import SelectOfScalar
 
 from ess.channels.envelope import Message
 from ess.conversation.answer import next_code
-from ess.conversation.letters import About, alert_letter, follow_up_letter, progress_letter, reporter_letter
+from ess.conversation.letters import (
+    About,
+    alert_letter,
+    corrected_letter,
+    follow_up_letter,
+    progress_letter,
+    reporter_letter,
+)
 from ess.domain.duty import Channel, turns_after
 from ess.domain.follow_up import FollowUp
 from ess.domain.incident import (
@@ -64,8 +70,9 @@ _CODES = (
 )
 #: What is told of a channel or a program is old after this.
 _ALARM_LIVES = timedelta(minutes=30)
-#: What the public was promised to hear, and the question without which nobody can come.
-_PROMISED = frozenset({"received", "where", "acknowledged"})
+#: What the public was promised to hear, also of an incident that goes on under another code or is in hand already,
+#: and the questions without which nobody can come.
+_PROMISED = frozenset({"received", "goes_on_as", "where", "which_place", "acknowledged", "in_good_hands"})
 #: From the wish that binds most to the one that binds least.
 _STRICTEST = (Contact.NONE, Contact.TEXT_ONLY, Contact.ANY)
 
@@ -92,11 +99,13 @@ def queue(
     responder_id: UUID | None = None,
     reply_token: str | None = None,
     silent: bool = False,
+    asked_at: datetime | None = None,
 ) -> None:
     """Promise one message; it goes out when this transaction has committed, and not after `until`.
 
-    A `silent` one lights up no screen, where the channel can do that.  A call asks a responder about an alert: nobody
-    else's phone rings, whatever anybody decides.
+    A `silent` one lights up no screen, where the channel can do that.  Deliveries with the same `asked_at` (UTC) belong
+    to one round, in which an alert goes over one channel after the other.  A call asks a responder about an alert:
+    nobody else's phone rings, whatever anybody decides.
     """
     if channel is Channel.VOICE and (responder_id is None or alert_id is None or key != "alert"):
         raise AssertionError("only a responder's phone may ring, and only for an alert")
@@ -110,7 +119,12 @@ def queue(
         responder_id=responder_id,
         channel=channel,
         message=key,
-        envelope={"to": to, "messages": [asdict(message) for message in messages], "silent": silent},
+        envelope={
+            "to": to,
+            "messages": [asdict(message) for message in messages],
+            "silent": silent,
+            "asked_at": asked_at.isoformat() if asked_at else None,
+        },
         state=DeliveryState.QUEUED,
         attempt=0,
         reply_token=reply_token,
@@ -179,10 +193,10 @@ class Outbox:
                         incidents.note(self._tx, self._incident.id, Fact("alert_waits", {"alert_id": alert_id}))
                     else:
                         self.ask(self._alerts[alert_id])
-                case TellResponder(alert_id, key, holder):
-                    self._tell_responder(self._alerts[alert_id], key, holder)
-                case TellReporter(key, arrival_at):
-                    self._tell_reporter(key, arrival_at)
+                case TellResponder(alert_id, key, holder, into):
+                    self._tell_responder(self._alerts[alert_id], key, holder, into)
+                case TellReporter(key, arrival_at, report_id):
+                    self._tell_reporter(key, arrival_at, report_id)
                 case TellSupervisors(key, follow_up_id):
                     self._tell_supervisors(key, follow_up_id)
                 case AskFollowUp(follow_up_id, reminder):
@@ -196,38 +210,38 @@ class Outbox:
         row = self._people[alert.responder_id]
         channel = _channel(self._ringing(row), self._down)
         if channel:
-            self._ask_over(alert, row, channel)
+            self._ask_over(alert, row, channel, self._tx.now)
             self._promise_turns(alert, row, channel)
 
     def ask_instead(self, alert: Alert, failed: Delivery) -> bool:
         """The alert, at once, over the channel after the one that failed, but none that asks already."""
         row = self._people[alert.responder_id]
-        used = {Channel(other.channel) for other in asked_beside(self._engine, self._tx, row, failed)}
+        used = {Channel(other.channel) for other in asked_beside(self._tx, failed)}
         channel = _next_channel(self._ringing(row), Channel(failed.channel), {*self._down, *used})
         if channel is None:
             return False
-        self._ask_over(alert, row, channel)
+        self._ask_over(alert, row, channel, _asked_at(failed))
         return True
 
-    def ask_further(self, alert: Alert, channel: Channel, since: datetime) -> None:
-        """The alert over this channel too, or the next that works, unless it has asked since then (UTC)."""
+    def ask_further(self, alert: Alert, channel: Channel, asked_at: datetime) -> None:
+        """The alert over this channel too, or the next that works, unless it asks already in the round of then."""
         row = self._people[alert.responder_id]
-        used = {Channel(other.channel) for other in self._tx.session.exec(_asked(alert.id, since))}
+        used = {Channel(other.channel) for other in _asked(self._tx, alert.id, asked_at)}
         order = self._ringing(row)
-        left = [other for other in order[order.index(channel) :] if other not in used] if channel in order else []
-        if channel in used or not left:
+        if channel in used or channel not in order:
             return
+        left = [other for other in order[order.index(channel) :] if other not in used]
         chosen = next((other for other in left if other not in self._down), None)
         if chosen:
-            self._ask_over(alert, row, chosen)
+            self._ask_over(alert, row, chosen, asked_at)
             about = {"alert_id": alert.id, "responder_id": row.id, "channel": chosen}
             incidents.note(self._tx, self._incident.id, Fact("asked_further", about))
 
-    def _ask_over(self, alert: Alert, row: tables.Responder, channel: Channel) -> None:
+    def _ask_over(self, alert: Alert, row: tables.Responder, channel: Channel, asked_at: datetime) -> None:
         base = (row.latitude, row.longitude) if row.latitude is not None and row.longitude is not None else None
         code, link = self._code(alert), self._link(alert, channel)
         letter = alert_letter(self._texts, self._about, alert, channel, code, base, link)
-        self._queue(row, channel, letter, "alert", alert=alert)
+        self._queue(row, channel, letter, "alert", alert=alert, asked_at=asked_at)
 
     def _promise_turns(self, alert: Alert, row: tables.Responder, first: Channel) -> None:
         """A deadline for each channel that follows; those of an alert that is given anew take the place of the old."""
@@ -262,7 +276,7 @@ class Outbox:
 
     def ask_follow_up(self, follow_up: FollowUp, key: str, row: tables.Responder, after: Channel | None = None) -> bool:
         """The call to make, over the responder's first channel, or the one after `after`."""
-        order = _written(row)
+        order = responders.written(row)
         channel = _next_channel(order, after, self._down) if after else _channel(order, self._down)
         if channel is None:
             return False
@@ -270,26 +284,31 @@ class Outbox:
         self._queue(row, channel, letter, key, follow_up=follow_up)
         return True
 
-    def _tell_responder(self, alert: Alert, key: str, holder: UUID | None) -> None:
+    def _tell_responder(self, alert: Alert, key: str, holder: UUID | None, into: str) -> None:
         row = self._people[alert.responder_id]
         reached_over = self._reached_over(alert)
         works = reached_over and responders.address(row, reached_over)
-        channel = reached_over if works else _channel(_written(row), self._down)
+        channel = reached_over if works else _channel(responders.written(row), self._down)
         if channel is None:
             return
-        if key == "arrived_yet":
-            letter = self._progress(key, alert, channel)
-        else:
-            letter = self._texts.say(key, channel, code=self._incident.code, who=self._name(holder))
+        match key:
+            case "arrived_yet":
+                letter = self._progress(key, alert, channel)
+            case "place_corrected":
+                letter = corrected_letter(self._texts, self._about, alert, channel)
+            case _:
+                letter = self._texts.say(key, channel, code=self._incident.code, who=self._name(holder), into=into)
         self._queue(row, channel, letter, key, alert=alert)
 
-    def _tell_reporter(self, key: str, arrival_at: datetime | None) -> None:
+    def _tell_reporter(self, key: str, arrival_at: datetime | None, report_id: UUID | None) -> None:
         """In the chat in which they reported, else by SMS where they said that they may be written to.
 
         Silently, unless they want to be contacted.  By SMS, which cannot be silent, the two promises alone.
         """
         who = self._name(self._incident.lead.holder)
-        for report in self._reports:
+        heard = set()
+        reports = [self._tx.session.get_one(tables.Report, report_id)] if report_id else self._reports
+        for report in reports:
             line_user, phone = report.details.get("line_user_id"), report.details.get("phone")
             channel: Literal[Channel.LINE, Channel.SMS]  # nothing that rings
             if line_user:
@@ -299,6 +318,11 @@ class Outbox:
             else:
                 continue
             letters = reporter_letter(self._texts, key, self._incident, channel, who, arrival_at)
+            if to in heard:  # whoever reported twice hears it once
+                continue
+            heard.add(to)
+            token = self._reply_token if channel is Channel.LINE else None
+            self._reply_token = None if token else self._reply_token  # good once
             queue(
                 self._tx,
                 channel,
@@ -307,7 +331,7 @@ class Outbox:
                 key,
                 self._until,
                 incident_id=self._incident.id,
-                reply_token=self._reply_token if channel is Channel.LINE else None,
+                reply_token=token,
                 silent=report.contact != Contact.ANY,
             )
 
@@ -315,12 +339,14 @@ class Outbox:
         if self._rows.incident.drill:
             return
         place, who = self._texts.place(self._incident.place), self._name(self._incident.lead.holder)
+        doubt = self._incident.place.contradicted_by if self._incident.place else None
+        said = self._texts.province(doubt) if doubt else ""
         for row in responders.supervisors(self._tx):
-            channel = _channel(_written(row), self._down)
+            channel = _channel(responders.written(row), self._down)
             if follow_up_id is not None:
                 self.ask_follow_up(self._follow_ups[follow_up_id], key, row)
             elif channel is not None:
-                letter = self._texts.say(key, channel, code=self._incident.code, place=place, who=who)
+                letter = self._texts.say(key, channel, code=self._incident.code, place=place, who=who, said=said)
                 self._queue(row, channel, letter, key)
 
     def _queue(
@@ -332,6 +358,7 @@ class Outbox:
         *,
         alert: Alert | None = None,
         follow_up: FollowUp | None = None,
+        asked_at: datetime | None = None,
     ) -> None:
         to = responders.address(row, channel)
         if to is None:
@@ -347,12 +374,13 @@ class Outbox:
             alert_id=alert.id if alert else None,
             follow_up_id=follow_up.id if follow_up else None,
             responder_id=row.id,
+            asked_at=asked_at,
         )
 
     def confirm(self, alert: Alert) -> None:
         """By a channel that can be read: that it is recorded, and what can be done next."""
         row = self._people[alert.responder_id]
-        channel = _channel(_written(row), self._down)
+        channel = _channel(responders.written(row), self._down)
         if channel:
             self._queue(row, channel, self._progress("next", alert, channel), "next", alert=alert)
 
@@ -426,16 +454,11 @@ def alarm(engine: Engine, tx: Transaction, key: str, **values: str) -> None:
     """Tell whoever supervises of something that is no single incident's, over a channel that works."""
     down = outages.active(tx)
     for row in responders.supervisors(tx):
-        channel = _channel(_written(row), down)
+        channel = _channel(responders.written(row), down)
         to = responders.address(row, channel) if channel else None
         if channel and to:
             letter = engine.texts.say(key, channel, (), **values)
             queue(tx, channel, to, (letter,), key, tx.now + _ALARM_LIVES, responder_id=row.id)
-
-
-def _written(row: tables.Responder) -> list[Channel]:
-    """The responder's channels that can be read, in order: whatever is no alert never rings."""
-    return [channel for channel in responders.channels(row) if channel is not Channel.VOICE]
 
 
 def _channel(order: Sequence[Channel], down: Collection[Channel]) -> Channel | None:
@@ -480,16 +503,18 @@ def _after_s(row: tables.Responder) -> dict[Channel, int] | None:
     return dict(zip(map(Channel, row.channels), row.channel_after_s, strict=False))
 
 
-def _asked(alert_id: UUID, since: datetime) -> SelectOfScalar[Delivery]:
-    """The deliveries by which an alert was asked since then (UTC)."""
-    return select(Delivery).where(
-        Delivery.alert_id == alert_id, Delivery.message == "alert", col(Delivery.created_at) >= since
-    )
-
-
-def asked_beside(engine: Engine, tx: Transaction, row: tables.Responder, delivery: Delivery) -> list[Delivery]:
-    """The other deliveries of the same alert, asked in the same round of turns."""
-    longest = max((_after_s(row) or engine.turns).values(), default=0)
-    since = delivery.created_at - timedelta(seconds=longest)
-    asked = tx.session.exec(_asked(delivery.alert_id, since)) if delivery.alert_id else ()
+def asked_beside(tx: Transaction, delivery: Delivery) -> list[Delivery]:
+    """The other deliveries by which an alert is asked in the same round."""
+    asked = _asked(tx, delivery.alert_id, _asked_at(delivery)) if delivery.alert_id else []
     return [other for other in asked if other.id != delivery.id]
+
+
+def _asked(tx: Transaction, alert_id: UUID, asked_at: datetime) -> list[Delivery]:
+    found = tx.session.exec(select(Delivery).where(Delivery.alert_id == alert_id, Delivery.message == "alert"))
+    return [delivery for delivery in found if _asked_at(delivery) == asked_at]
+
+
+def _asked_at(delivery: Delivery) -> datetime:
+    """When its round began (UTC); the release before had no rounds, and each delivery is one."""
+    said = delivery.envelope.get("asked_at")
+    return datetime.fromisoformat(said) if said else delivery.created_at

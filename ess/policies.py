@@ -1,53 +1,12 @@
 """The policies as operators wrote them, read once at start; an error names the file and the line."""
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import is_dataclass
-from datetime import timedelta
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
-
+from ess import written
 from ess.domain.errors import Misconfigured
-from ess.domain.policy import Path as ValuePath
 from ess.domain.policy import Policy, problems
 from ess.domain.report import IncidentType
-
-_POLICY = TypeAdapter(Policy)
-_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
-_NO_DURATION = "must be a duration such as `60 s`, `20 min`, `24 h` or `7 d`"
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?) ?(s|min|h|d)$")
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which `20 min` is a duration."""
-
-
-def _duration(loader: _Loader, node: yaml.ScalarNode) -> timedelta:
-    match = _DURATION.match(str(loader.construct_scalar(node)))
-    if match is None:  # only an explicit tag comes here with another text
-        raise yaml.constructor.ConstructorError(None, None, "write a duration such as `60 s`", node.start_mark)
-    try:
-        return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
-    except OverflowError:
-        raise yaml.constructor.ConstructorError(None, None, "is longer than any time", node.start_mark) from None
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen = set()
-    for key, _ in node.value:
-        if key.value in seen:  # YAML would take the last one, and the reader sees the first
-            problem = f"{key.value!r} stands here twice: keep one"
-            raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-        seen.add(key.value)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-_Loader.add_implicit_resolver("!duration", _DURATION, list("0123456789"))
-_Loader.add_constructor("!duration", _duration)
 
 
 def load_policies(folder: Path) -> Mapping[IncidentType, Policy]:
@@ -58,7 +17,7 @@ def load_policies(folder: Path) -> Mapping[IncidentType, Policy]:
     found: dict[IncidentType, Policy] = {}
     errors: list[str] = []
     for path in sorted(folder.glob("*.yaml")):
-        policy, problems_here = _read(path)
+        policy, problems_here = written.read(path, Policy, problems, noun="policy", words="policies")
         errors += problems_here
         if policy and policy.type in found:
             errors.append(f"{path}:1: type: another file has a policy for {policy.type} already")
@@ -70,83 +29,3 @@ def load_policies(folder: Path) -> Mapping[IncidentType, Policy]:
     if errors:
         raise Misconfigured("\n".join(errors))
     return found
-
-
-def _read(path: Path) -> tuple[Policy | None, list[str]]:
-    try:
-        tree, data = _parsed(path)
-    except _Unreadable as error:
-        return None, [f"{path}:{error}"]
-    wrong = [_line(path, tree, where, _NO_DURATION) for where in _bare_durations(Policy, data, ())]
-    if wrong:
-        return None, wrong
-    try:
-        policy = _POLICY.validate_python(data)
-    except ValidationError as error:
-        return None, [_line(path, tree, problem["loc"], _plain(problem)) for problem in error.errors()]
-    return policy, [_line(path, tree, where, what) for where, what in problems(policy)]
-
-
-class _Unreadable(Exception):
-    """The text is no YAML; begins with the line."""
-
-
-def _parsed(path: Path) -> tuple[yaml.Node | None, Any]:
-    text = ""
-    try:
-        text = path.read_text(encoding="utf-8")
-        return yaml.compose(text, Loader=_Loader), yaml.load(text, Loader=_Loader)  # noqa: S506  # is a SafeLoader
-    except OSError as error:
-        raise _Unreadable(f"1: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise _Unreadable(f"{line}: is not UTF-8: save the file as UTF-8") from error
-    except yaml.reader.ReaderError as error:
-        line = text[: error.position].count("\n") + 1
-        raise _Unreadable(f"{line}: has a character that no text has: remove it") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise _Unreadable(f"{line}: cannot be read as YAML: {error.problem}") from error
-
-
-def _bare_durations(kind: Any, data: Any, where: ValuePath) -> Iterator[ValuePath]:
-    """Where a duration is wanted and something else stands: pydantic would take a bare 90 for seconds."""
-    if kind is timedelta and not isinstance(data, timedelta):
-        yield where
-    elif is_dataclass(kind) and isinstance(data, dict):
-        for name, wanted in get_type_hints(kind).items():
-            if name in data:
-                yield from _bare_durations(wanted, data[name], (*where, name))
-    elif get_origin(kind) is tuple and isinstance(data, list):
-        for i, item in enumerate(data):
-            yield from _bare_durations(get_args(kind)[0], item, (*where, i))
-
-
-def _plain(problem: Mapping[str, Any]) -> str:
-    match problem["type"]:
-        case "missing":
-            return "is missing: add it"
-        case "unexpected_keyword_argument" | "extra_forbidden":
-            return "is not a word that policies know: remove it or check its spelling"
-        case "tuple_type":
-            return "must be a list"
-        case "dataclass_type" | "dataclass_exact_type":
-            return "must hold words and their values: begin with `type: …`, or copy a shipped file"
-        case _:
-            return str(problem["msg"])
-
-
-def _line(path: Path, tree: yaml.Node | None, where: ValuePath, what: str) -> str:
-    node, key_line = tree, 1
-    for step in where:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((key, value) for key, value in node.value if key.value == step), None)
-            if pair is None:
-                break
-            key_line, node = pair[0].start_mark.line + 1, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            key_line = node.start_mark.line + 1
-        else:
-            break
-    return f"{path}:{key_line}: {'.'.join(map(str, where)) or 'policy'}: {what}"

@@ -14,6 +14,10 @@ from ess.conversation.texts import Texts
 _SENTENCES: dict[str, str] = {
     "received": "report received",
     "located": "located: province {province}, district {district} (confidence {confidence:.2f}, from the {source})",
+    "place_corrected": "place corrected: province {province}, district {district} (from the {source})",
+    "place_unsure": "the words fit several provinces: the reporter is asked, and the national desk too",
+    "place_contradicted": "CONTRADICTED: the place is in province {province}, and was said to be in {said}",
+    "outside_area": "{track}: the place is outside the area of {who}, who keeps it",
     "place_unknown": "the place is unknown: it goes to the national desk",
     "responders_selected": "{track}, step {step}: chosen",
     "alerted": "alerted: {who}",
@@ -46,6 +50,12 @@ _SENTENCES: dict[str, str] = {
     "follow_up_overdue": "follow-up call {plan}: overdue, supervisors told",
     "phone_given": "the reporter gave a phone (kept encrypted)",
     "reporter_wrote": "the reporter wrote something (kept encrypted)",
+    "reporter_sent": "the reporter sent a photo or a recording (kept encrypted)",
+    "attachment_lost": "what the reporter sent could not be fetched from LINE",
+    "contact_wished": "the reporter said how they wish to be contacted",
+    "reporter_in_danger": "the reporter is in danger themselves: nobody calls back",
+    "reporter_safe": "the reporter says that they are safe: people check",
+    "reporter_unsafe": "the reporter says that they are still not safe",
     "responder_wrote": "{who} wrote something (kept encrypted)",
     "closed": "CLOSED by {by}",
     "cancelled": "cancelled by {by}: {reason}",
@@ -55,10 +65,18 @@ _SENTENCES: dict[str, str] = {
     "assigned": "assigned by {by}: {who}",
     "merged": "merged into {into_code} by {by}",
     "absorbed": "took in another incident",
+    "joined": "reported by one more witness",
+    "split": "reports split off by {by}: they go on as {into_code}",
+    "split_off": "split off from {from_code}",
 }
+
+#: As many as a terminal shows at a glance; `ess show --json` and the incident's page have all that were kept.
+_PASSED_OVER = 10
 
 _STYLES = {
     "unanswered": "bold red",
+    "place_contradicted": "bold red",
+    "outside_area": "bold red",
     "step_expired": "yellow",
     "delivery_failed": "red",
     "unreachable": "red",
@@ -85,14 +103,14 @@ def sentence(texts: Texts, fact: Mapping[str, Any]) -> Text:
 
 
 def choice(fact: Mapping[str, Any], key: str, most: int) -> list[Text]:
-    """The candidates of a step with their reasons."""
+    """The candidates of a step with their reasons; of those passed over, the last line says how many are not shown."""
     lines = []
     for item in fact.get(key, [])[:most]:
         name = (item.get("responder") or {}).get("name_th", "?")
         mark, style = ("✓", "green") if key == "chosen" else ("·", "dim")
         lines.append(Text(f"{mark} {name} — {item['reason']}", style=style))
-    hidden = len(fact.get(key, [])) - most
-    if hidden > 0:
+    hidden = max(len(fact.get(key, [])) - most, 0) + (fact.get("n_more", 0) if key == "passed_over" else 0)
+    if hidden:
         lines.append(Text(f"· and {hidden} more", style="dim"))
     return lines
 
@@ -101,6 +119,9 @@ def print_story(out: Console, texts: Texts, incident: Mapping[str, Any], timelin
     """The head, the timeline with every choice and its reasons, and what is still open."""
     place = incident["place"]
     where = f"{(place['district'] or place['province'])['name_th']}, {place['province']['name_th']}" if place else "—"
+    if place:
+        accuracy = f" ± {place['accuracy_m']:.0f} m" if place["accuracy_m"] else ""
+        where += f" (from the {place['source']}{accuracy})"
     out.print(
         Text.assemble(
             (incident["code"], "bold"),
@@ -117,7 +138,7 @@ def print_story(out: Console, texts: Texts, incident: Mapping[str, Any], timelin
         at = datetime.fromisoformat(fact["at"])
         since = f"+{(at - began).total_seconds():.2f} s" if began else ""
         table.add_row(texts.clock(at), since, sentence(texts, fact))
-        for line in [*choice(fact, "chosen", 10), *choice(fact, "passed_over", 3)]:
+        for line in [*choice(fact, "chosen", 10), *choice(fact, "passed_over", _PASSED_OVER)]:
             table.add_row("", "", Text("  ").append_text(line))
     out.print(table)
     for call in incident["follow_ups"]:

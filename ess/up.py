@@ -11,7 +11,7 @@ from ess import roster
 from ess.domain.errors import Misconfigured
 from ess.embedded import Services
 from ess.embedded.stack import Running, running
-from ess.store import Store, Transaction, Vault, responders
+from ess.store import Store, Transaction, Vault, enrolment, responders
 from ess.store.keys import KeyRole, create_key
 
 out = Console(highlight=False, soft_wrap=True)
@@ -31,7 +31,7 @@ def run(settings: Settings, *, n_workers: int, simulator: bool) -> None:
         with store.transaction() as tx:
             if simulator and responders.count(tx) == 0:
                 rows = roster.parse_csv(roster.sample_csv())
-                responders.upsert(tx, (roster.values(row) for row in rows))
+                enrolment.upsert(tx, rows)
                 out.print(
                     f"  {len(rows)} sample responders are in the roster: fictional units, numbers that reach nobody."
                 )

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from sqlmodel import col, select, tuple_
 
+from ess import attachments
 from ess.domain.errors import NotFound
-from ess.store import Transaction, responders, tables
+from ess.store import Transaction, reach, reporters, responders, tables
 
 
 def find(tx: Transaction, id_or_code: str) -> tables.Incident:
@@ -74,13 +75,17 @@ def _place(place: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {
         "province": place["province"],
         "district": districts[0] if districts else None,
+        "subdistrict": next(iter(place.get("subdistricts", ())), None),
         "confidence": place["confidence"],
         "source": place["source"],
+        "accuracy_m": place.get("accuracy_m"),
+        "candidates": place["candidates"],
+        "contradicted_by": place.get("contradicted_by"),
     }
 
 
 def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
-    """State, place, tracks, alerts with their deliveries and reasons, follow-ups, and what is due."""
+    """State, place, reports, tracks, alerts with deliveries and reasons, every choice, follow-ups, and what is due."""
     session = tx.session
     alerts = session.exec(
         select(tables.Alert).where(tables.Alert.incident_id == row.id).order_by(col(tables.Alert.created_at))
@@ -92,13 +97,28 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
     due = session.exec(
         select(tables.Deadline).where(tables.Deadline.incident_id == row.id).order_by(col(tables.Deadline.due_at))
     ).all()
+    choices = session.exec(
+        select(tables.Fact)
+        .where(tables.Fact.incident_id == row.id, tables.Fact.fact == "responders_selected")
+        .order_by(col(tables.Fact.at), col(tables.Fact.id))
+    ).all()
     people = responders.by_ids(
-        tx, {alert.responder_id for alert in alerts} | {call.responder_id for call in follow_ups if call.responder_id}
+        tx,
+        {alert.responder_id for alert in alerts}
+        | {call.responder_id for call in follow_ups if call.responder_id}
+        | {UUID(value) for choice in choices for value in _mentioned(choice.data)},
     )
-    reasons = _reasons(tx, row.id)
+    reports = session.exec(
+        select(tables.Report).where(tables.Report.incident_id == row.id).order_by(col(tables.Report.received_at))
+    ).all()
+    reasons = {chosen["responder_id"]: chosen["reason"] for choice in choices for chosen in choice.data["chosen"]}
     holders = {str(alert.id): alert.responder_id for alert in alerts}
+    known = reporters.earlier(tx, [row.id]).get(row.id)
     return {
         **summary(row),
+        "reports": [_report(report) for report in reports],
+        "earlier_reports": known.n if known else 0,
+        "earlier_false_reports": known.n_false if known else 0,
         "merged_into": str(row.merged_into) if row.merged_into else None,
         "tracks": [
             {**track, "holder": _person(people.get(holders.get(track["holder"] or "") or row.id))}
@@ -108,6 +128,7 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
             {
                 "alert_id": str(alert.id),
                 "responder": _person(people[alert.responder_id]),
+                "channels": reach.channel_states(people[alert.responder_id]),
                 "track": alert.track,
                 "step": alert.step,
                 "state": alert.state,
@@ -119,6 +140,7 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
             }
             for alert in alerts
         ],
+        "choices": [{"at": choice.at.isoformat(), **_named(choice.data, people)} for choice in choices],
         "follow_ups": [
             {
                 "follow_up_id": str(call.id),
@@ -131,11 +153,23 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
             }
             for call in follow_ups
         ],
+        "attachments": attachments.of_incident(tx, row.id),
         "due": [
             {"kind": deadline.kind, "subject": deadline.subject, "due_at": deadline.due_at.isoformat()}
             for deadline in due
             if deadline.kind != "send"
         ],
+    }
+
+
+def _report(row: tables.Report) -> dict[str, Any]:
+    """Which reports there are, and nothing of who made them or what they say."""
+    return {
+        "report_id": str(row.id),
+        "source": row.source,
+        "received_at": row.received_at.isoformat(),
+        "contact": row.contact,
+        "external_id": row.external_id,
     }
 
 
@@ -155,14 +189,6 @@ def _delivery(row: tables.Delivery) -> dict[str, Any]:
         "created_at": row.created_at.isoformat(),
         "sent_at": row.sent_at.isoformat() if row.sent_at else None,
     }
-
-
-def _reasons(tx: Transaction, incident_id: UUID) -> dict[str, str]:
-    """Why each responder was chosen, from the timeline."""
-    query = select(tables.Fact.data).where(
-        tables.Fact.incident_id == incident_id, tables.Fact.fact == "responders_selected"
-    )
-    return {chosen["responder_id"]: chosen["reason"] for data in tx.session.exec(query) for chosen in data["chosen"]}
 
 
 def timeline(tx: Transaction, row: tables.Incident) -> list[dict[str, Any]]:

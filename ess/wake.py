@@ -26,11 +26,14 @@ INTAKE, DISPATCH, NOTIFY, FOLLOWUP = QUEUES = ("intake", "dispatch", "notify", "
 CELERY_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
 
 #: Deadlines of the shell's own, beside those of an incident's life.
-SEND, HANDLE, ASK_FURTHER = "send", "handle", "ask_further"
+SEND, HANDLE, DRAFT, FETCH, ASK_FURTHER = "send", "handle", "draft", "fetch", "ask_further"
+REFINE, ROLL_CALL = "refine", "roll_call"
 
 #: What a due deadline wakes: the task's fixed name and its queue.
 TASKS: dict[str, tuple[str, str]] = {
     HANDLE: ("ess.handle_inbound", INTAKE),
+    DRAFT: ("ess.mind_draft", INTAKE),
+    FETCH: ("ess.fetch_attachment", NOTIFY),
     DeadlineKind.LOCATE: ("ess.locate_incident", DISPATCH),
     DeadlineKind.SELECT: ("ess.select_responders", DISPATCH),
     DeadlineKind.ACKNOWLEDGE: ("ess.fire_deadline", DISPATCH),
@@ -38,7 +41,9 @@ TASKS: dict[str, tuple[str, str]] = {
     ASK_FURTHER: ("ess.ask_further", DISPATCH),
     SEND: ("ess.send_delivery", NOTIFY),
     DeadlineKind.OPEN_FOLLOW_UPS: ("ess.open_follow_ups", FOLLOWUP),
+    REFINE: ("ess.refine_place", FOLLOWUP),
     DeadlineKind.FOLLOW_UP: ("ess.fire_deadline", FOLLOWUP),
+    ROLL_CALL: ("ess.roll_call", FOLLOWUP),
 }
 
 

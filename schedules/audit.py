@@ -6,7 +6,8 @@ or SMS, because Celery may be what is wrong.
 """
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from uuid import uuid4
 
@@ -15,8 +16,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.settings import Settings
-from ess import dispatch
-from ess.channels.envelope import Envelope, Sender
+from ess import dispatch, duties
+from ess.channels.envelope import Envelope, Message, Sender
 from ess.domain.duty import Channel
 from ess.domain.errors import PermanentFailure, Refused, TransientFailure
 from ess.engine import Engine
@@ -31,15 +32,25 @@ _EVERY_S = 60.0
 _SOON_S = 10.0
 #: A promise that is later than this has nobody who works on it.
 _LATE_S = 15.0
+#: Gaps are looked for this often …
+_GAPS_EVERY_S = 600.0
+#: … and who was told of one hears of it again only after this: the next rota is a day's work, not a minute's.
+_GAP_AGAIN_AFTER = timedelta(days=1)
+#: What fits into one message that somebody reads.
+_FIRST_GAPS, _MAX_ROTAS = 3, 20
 _ALARM_LIVES = timedelta(minutes=30)
 
 
 def run(stop: threading.Event, engine: Engine, settings: Settings) -> None:
     """Audit until told to stop, in a thread of its own: a provider that hangs must not hold up the clock."""
     pause_s = _EVERY_S
+    gaps_due = 0.0
     while not stop.wait(pause_s):
         try:
             pause_s = _SOON_S if audit(engine, settings) else _EVERY_S
+            if time.monotonic() >= gaps_due:
+                gaps_due = time.monotonic() + _GAPS_EVERY_S
+                warn_of_gaps(engine, settings)
         except SQLAlchemyError as error:
             log.warning("database_unreachable", error=type(error).__name__)
         except Exception:
@@ -54,7 +65,10 @@ def audit(engine: Engine, settings: Settings) -> Mapping[str, str]:
     for name, detail in found.items():
         log.error("audit_found", finding=name, detail=detail)
     if due:
-        _tell(engine, settings, {name: found[name] for name in due})
+        what = ", ".join(engine.texts.word("alarms", name) for name in due)
+        detail = "\n".join(f"{name}: {found[name]}" for name in due)
+        say = lambda channel: engine.texts.say("audit_alarm", channel, (), what=what, detail=detail)  # noqa: E731
+        _tell(engine, settings, say)
     if not found:
         log.info("audit_clean")
         _beat(settings)
@@ -85,25 +99,42 @@ def _findings(engine: Engine, settings: Settings) -> dict[str, str]:
     return {name: detail for name, detail in found.items() if detail}
 
 
-def _tell(engine: Engine, settings: Settings, found: Mapping[str, str]) -> None:
+def warn_of_gaps(engine: Engine, settings: Settings) -> Mapping[str, str]:
+    """Duty that nobody has within the next days, by rota; supervisors are told while there is time to fill it."""
+    found = {
+        name: ", ".join(
+            f"{engine.texts.moment(start)} – {engine.texts.moment(end)}" for start, end in times[:_FIRST_GAPS]
+        )
+        for name, times in duties.gaps_ahead(engine).items()
+    }
+    with engine.store.transaction() as tx:
+        kept = {f"{alarms.DUTY}{name}": detail for name, detail in found.items()}
+        due = alarms.keep(tx, kept, about=alarms.DUTY, again_after=_GAP_AGAIN_AFTER)
+    if due:
+        log.warning("duty_has_gaps", rotas=due)
+        more = [f"+ {len(due) - _MAX_ROTAS}"] if len(due) > _MAX_ROTAS else []
+        lines = [f"{name.removeprefix(alarms.DUTY)}: {kept[name]}" for name in due[:_MAX_ROTAS]]
+        say = lambda channel: engine.texts.say("duty_gap", channel, (), detail="\n".join(lines + more))  # noqa: E731
+        _tell(engine, settings, say)
+    return found
+
+
+def _tell(engine: Engine, settings: Settings, say: Callable[[Channel], Message]) -> None:
     """Every supervisor, over their channels in turn until one takes it."""
     from ess.channels.senders import plain_senders  # noqa: PLC0415  # the SDKs: most of a second, rarely needed
 
     senders = plain_senders(settings)
     with engine.store.transaction() as tx:
         people = [
-            {channel: str(responders.address(row, channel)) for channel in responders.channels(row)}
+            {channel: str(responders.address(row, channel)) for channel in responders.written(row)}
             for row in responders.supervisors(tx)
         ]
-    what = ", ".join(engine.texts.word("alarms", name) for name in found)
-    detail = "\n".join(f"{name}: {detail}" for name, detail in found.items())
     for person in people:
-        if not any(_told(engine, senders[channel], channel, to, what, detail) for channel, to in person.items()):
-            log.error("supervisor_not_told", findings=list(found))
+        if not any(_told(senders[channel], channel, to, say(channel)) for channel, to in person.items()):
+            log.error("supervisor_not_told")
 
 
-def _told(engine: Engine, sender: Sender, channel: Channel, to: str, what: str, detail: str) -> bool:
-    letter = engine.texts.say("audit_alarm", channel, (), what=what, detail=detail)
+def _told(sender: Sender, channel: Channel, to: str, letter: Message) -> bool:
     try:
         sender.send(Envelope(uuid4(), to, (letter,), int(_ALARM_LIVES.total_seconds())))
     except (TransientFailure, PermanentFailure) as error:

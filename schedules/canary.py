@@ -21,7 +21,7 @@ from ess.domain.errors import Refused
 from ess.domain.incident import ENDED, AlertState
 from ess.domain.report import IncidentType, Location, Report, Source
 from ess.engine import Engine
-from ess.store import Transaction, health, tables
+from ess.store import Transaction, enrolment, health, tables
 
 log = structlog.get_logger()
 
@@ -84,19 +84,20 @@ def _enrol(tx: Transaction) -> None:
     for role in Role:
         if f"DRILL-{role}" not in known:
             national = role in NATIONAL_ROLES
-            tx.session.add(
-                tables.Responder(
-                    ref=f"DRILL-{role}",
-                    name_th=f"หน่วยซ้อม {role}",
-                    name_en=f"Drill unit {role}",
-                    agency="drill",
-                    role=role,
-                    province_code=None if national else _PROVINCE,
-                    district_code=_DISTRICT if role is Role.POLICE_STATION else None,
-                    channels=[Channel.DRILL],
-                    drill=True,
-                )
+            unit = tables.Responder(
+                ref=f"DRILL-{role}",
+                name_th=f"หน่วยซ้อม {role}",
+                name_en=f"Drill unit {role}",
+                agency="drill",
+                role=role,
+                province_code=None if national else _PROVINCE,
+                district_code=_DISTRICT if role is Role.POLICE_STATION else None,
+                channels=[Channel.DRILL],
+                drill=True,
             )
+            tx.session.add(unit)
+            tx.session.flush()
+            tx.session.add_all(enrolment.at_seat(unit))
     tx.session.flush()
 
 

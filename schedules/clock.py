@@ -20,7 +20,7 @@ from ess.engine import open_engine
 from ess.logs import configure
 from ess.store import Store, deadlines, health
 from ess.wake import TASKS, Backlog, Waker, producer
-from schedules import audit, canary
+from schedules import audit, canary, roll_call
 
 log = structlog.get_logger()
 
@@ -58,6 +58,9 @@ def run(stop: threading.Event, settings: Settings) -> None:
     watches = [threading.Thread(target=audit.run, args=(stop, engine, settings), name="audit", daemon=True)]
     if settings.canary_every_s:
         watches.append(threading.Thread(target=canary.run, args=(stop, engine, settings), name="canary", daemon=True))
+    if settings.roll_call:
+        weekly = (stop, engine, settings.roll_call)
+        watches.append(threading.Thread(target=roll_call.run, args=weekly, name="roll_call", daemon=True))
     for watch in watches:
         watch.start()
     backlog = Backlog(str(settings.broker_url))

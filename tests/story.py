@@ -7,7 +7,7 @@ fails it, and so does a webhook that was not taken.
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import httpx
 from celery import Celery
+from sqlalchemy import text
 from stack import SOON_S, Deployment, wait_for
 
 from ess.domain.duty import Channel, Role
@@ -39,6 +40,10 @@ class Spot:
     @property
     def pin(self) -> dict[str, float]:
         return {"latitude": self.latitude, "longitude": self.longitude}
+
+    def metres_north(self, metres: float) -> "Spot":
+        """A spot nearby, of the same district for all that this story knows."""
+        return replace(self, latitude=self.latitude + metres / 111_195)
 
 
 PHITSANULOK = Spot(16.8211, 100.2659, "65", "6501")
@@ -149,6 +154,10 @@ class Person:
         """In the LINE chat."""
         self._does(f"/sim/line/{self._address(Channel.LINE)}/text", {"text": words})
 
+    def sends_a_photo(self) -> None:
+        """In the LINE chat."""
+        self._does(f"/sim/line/{self._address(Channel.LINE)}/image", {})
+
     def blocks(self) -> None:
         """The account: from now on LINE takes every message to this phone and shows none."""
         self._does(f"/sim/line/{self._address(Channel.LINE)}/block", {})
@@ -257,6 +266,16 @@ class Citizen(Person):
         assert answer.status_code == 202, answer.text
         return Incident(self.story, answer.json()["incident_id"])
 
+    def witnesses(
+        self, incident: "Incident", incident_type: str, at: Spot, *, contact: str = "none", **more: Any
+    ) -> str:
+        """Reports through an intake service what is known already; the id of the report."""
+        answer = self.story.post_report(self.report(incident_type, at, contact=contact, **more))
+        assert answer.status_code == 202, answer.text
+        told: dict[str, str] = answer.json()
+        assert (told["incident_id"], told["code"]) == (incident.id, incident.code)
+        return told["report_id"]
+
     def reports_by_task(self, incident_type: str, at: Spot | None = None, *, contact: str = "none") -> "Incident":
         """Through an intake service that has access to the broker."""
         report = self.report(incident_type, at, contact=contact) | {"idempotency_key": str(uuid4())}
@@ -285,7 +304,7 @@ class Responder(Person):
         *,
         district: str | None = None,
         mistyped_line_id: bool = False,
-        after_s: tuple[int, ...] | None = None,
+        **columns: Any,
     ) -> None:
         name = f"{role} {next(_numbers)}"
         has_phone = bool({Channel.SMS, Channel.VOICE} & {*channels})
@@ -307,11 +326,14 @@ class Responder(Person):
             line_user_id=line_id,
             line_index=vault.index(line_id) if line_id else None,
             channels=list(channels),
-            channel_after_s=list(after_s) if after_s else None,
+            **columns,
         )
         self.row_id = row.id
+        area = row.district_code or row.province_code or "TH"
         with story.deployment.store.transaction() as tx:
             tx.session.add(row)
+            tx.session.flush()
+            tx.session.add(tables.Jurisdiction(role=role, area_code=area, responder_id=row.id))
 
 
 LINE_ONLY = (Channel.LINE,)
@@ -419,19 +441,27 @@ class Story:
         *,
         district: str | None = None,
         mistyped_line_id: bool = False,
-        after_s: tuple[int, ...] | None = None,
+        **columns: Any,
     ) -> Responder:
-        more: dict[str, Any] = {"district": district, "mistyped_line_id": mistyped_line_id, "after_s": after_s}
-        return Responder(self, Role.POLICE_STATION, at, channels, **more)
+        return Responder(
+            *(self, Role.POLICE_STATION, at, channels),
+            district=district,
+            mistyped_line_id=mistyped_line_id,
+            **columns,
+        )
 
-    def radio_191(self, at: Spot, channels: tuple[Channel, ...] = SMS_ONLY) -> Responder:
-        return Responder(self, Role.RADIO_191, at, channels)
+    def radio_191(self, at: Spot, channels: tuple[Channel, ...] = SMS_ONLY, **columns: Any) -> Responder:
+        return Responder(self, Role.RADIO_191, at, channels, **columns)
 
     def one_home(self, at: Spot, channels: tuple[Channel, ...] = LINE_ONLY) -> Responder:
         return Responder(self, Role.ONE_HOME, at, channels)
 
-    def social_worker(self, at: Spot, channels: tuple[Channel, ...] = LINE_ONLY) -> Responder:
-        return Responder(self, Role.SOCIAL_WORKER, at, channels)
+    def social_worker(self, at: Spot, channels: tuple[Channel, ...] = LINE_ONLY, **columns: Any) -> Responder:
+        return Responder(self, Role.SOCIAL_WORKER, at, channels, **columns)
+
+    def volunteer(self, at: Spot, channels: tuple[Channel, ...] = LINE_ONLY, **columns: Any) -> Responder:
+        position = {"latitude": at.latitude, "longitude": at.longitude}
+        return Responder(self, Role.VOLUNTEER, at, channels, district=at.district, **position, **columns)
 
     def desk(self, channels: tuple[Channel, ...] = LINE_ONLY) -> Responder:
         return Responder(self, Role.NATIONAL_DESK, None, channels)
@@ -455,6 +485,12 @@ class Story:
         """A fault of LINE or Twilio."""
         answer = self.deployment.sim.post("/sim/faults", json={"provider": provider, "kind": kind, **more})
         assert answer.status_code == 201, answer.text
+
+    def comes_due(self, kind: str) -> None:
+        """What was promised of this kind, in minutes or in days, is due now."""
+        with self.deployment.store.transaction() as tx:
+            moved = "UPDATE deadline SET due_at = clock_timestamp(), wake_at = clock_timestamp() WHERE kind = :kind"
+            tx.session.execute(text(moved), {"kind": kind})
 
     def new_incident(self) -> Incident:
         """The incident that this story has not met yet."""

@@ -8,7 +8,7 @@ import os
 import threading
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import Celery, bootsteps
@@ -21,12 +21,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config.settings import Settings
 from ess import geo
+from ess.attachments import Contents
 from ess.channels.envelope import Sender
 from ess.domain.duty import Channel
 from ess.engine import RUN, Engine, open_engine
+from ess.geo.in_force import Follower
 from ess.logs import configure
 from ess.store import health
-from ess.wake import BROKER_TRANSPORT_OPTIONS, CELERY_QUEUES, DISPATCH, INTAKE, NOTIFY, TASKS, Waker, producer
+from ess.wake import BROKER_TRANSPORT_OPTIONS, CELERY_QUEUES, DISPATCH, FOLLOWUP, INTAKE, NOTIFY, TASKS, Waker, producer
+
+if TYPE_CHECKING:
+    from ess.geo.online import Geocoder
 
 log = structlog.get_logger()
 
@@ -111,6 +116,8 @@ class _Hold:
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._senders: dict[Channel, Sender] | None = None
+        self._geocoder: Geocoder | None = None
+        self._contents: Contents | None = None
 
     @property
     def engine(self) -> Engine:
@@ -126,11 +133,25 @@ class _Hold:
                 self._senders = _senders_room().senders(settings)
             return self._senders
 
+    @property
+    def geocoder(self) -> "Geocoder | None":
+        with self._lock:
+            if self._geocoder is None and settings.geocoder:
+                self._geocoder = import_module("ess.geo.online").geocoder(settings)
+            return self._geocoder
+
+    @property
+    def contents(self) -> Contents:
+        with self._lock:
+            if self._contents is None:
+                self._contents = import_module("ess.channels.line_content").LineContent(settings)
+            return self._contents
+
     def close(self) -> None:
         with self._lock:
             if self._engine is not None:
                 self._engine.store.close()
-            self._engine = self._senders = None
+            self._engine = self._senders = self._contents = self._geocoder = None
 
 
 hold = _Hold()
@@ -152,9 +173,12 @@ class Pulse(bootsteps.StartStopStep):
         # What takes long to read is read now, and not within the first incident.
         if NOTIFY in queues:
             _senders_room()
-        if DISPATCH in queues or INTAKE in queues:
+        if not {DISPATCH, INTAKE, FOLLOWUP}.isdisjoint(queues):
+            follower = Follower(hold.engine.store)
+            follower.look_safely()
             geo.locate(13.7563, 100.5018)
             geo.find("จ.กรุงเทพ")
+            threading.Thread(target=follower.run, args=(self._stop,), name="outlines", daemon=True).start()
         threading.Thread(target=self._beat, args=(worker.hostname, queues), name="pulse", daemon=True).start()
 
     def _beat(self, node: str, queues: tuple[str, ...]) -> None:

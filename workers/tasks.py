@@ -16,7 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from ess import deliveries, dispatch, inbox, turns
+from ess import attachments, deliveries, dispatch, inbox, refine, roll_call, turns
 from ess.domain.report import Source
 from ess.engine import Engine
 from ess.intake import ReportTask
@@ -94,6 +94,18 @@ def handle_inbound(deadline_id: int, **_: Any) -> None:
     _keeping(inbox.handle_inbound, deadline_id)
 
 
+@app.task(name="ess.mind_draft")
+def mind_draft(deadline_id: int, **_: Any) -> None:
+    """Somebody began a report in LINE and went silent: ask once, and then act on what there is."""
+    _keeping(inbox.mind_draft, deadline_id)
+
+
+@app.task(name="ess.fetch_attachment")
+def fetch_attachment(deadline_id: int, **_: Any) -> None:
+    """Fetch the content of a photo or a voice note."""
+    _keeping(lambda engine, due: attachments.fetch(engine, hold.contents, due), deadline_id)
+
+
 @app.task(name="ess.locate_incident")
 def locate_incident(deadline_id: int, **_: Any) -> None:
     """Pin or address → province and district."""
@@ -128,3 +140,15 @@ def send_delivery(deadline_id: int, **_: Any) -> None:
 def open_follow_ups(deadline_id: int, **_: Any) -> None:
     """Assign the promised calls."""
     _keeping(dispatch.open_follow_ups, deadline_id)
+
+
+@app.task(name="ess.refine_place")
+def refine_place(deadline_id: int, **_: Any) -> None:
+    """Ask a geocoder for a point where words alone said where."""
+    _keeping(lambda engine, due: refine.refine_place(engine, hold.geocoder, due), deadline_id)
+
+
+@app.task(name="ess.roll_call")
+def go_on_with_roll_call(deadline_id: int, **_: Any) -> None:
+    """Ask the next few, or report who did not answer."""
+    _keeping(roll_call.go_on, deadline_id)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from config.settings import Settings
 from ess.channels.envelope import Envelope, Sender
-from ess.channels.guard import Guarded
+from ess.channels.guard import Guard, Guarded
 from ess.channels.line import LineChannel
 from ess.channels.sms import SmsChannel
 from ess.channels.voice import VoiceChannel
@@ -30,12 +30,14 @@ def senders(settings: Settings) -> dict[Channel, Sender]:
     }
     return {
         channel: Guarded(
-            channel,
             sender,
-            str(settings.broker_url),
-            rate_per_s=rates[channel],
-            failures=settings.breaker_failures,
-            pause=timedelta(seconds=settings.channel_pause_s),
+            Guard(
+                channel,
+                str(settings.broker_url),
+                rate_per_s=rates[channel],
+                failures=settings.breaker_failures,
+                pause=timedelta(seconds=settings.channel_pause_s),
+            ),
         )
         if channel in rates
         else sender

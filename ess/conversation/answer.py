@@ -51,10 +51,7 @@ class Answer:
 
 def read_sms(text: str) -> Answer:
     """Read an SMS reply: Thai digits, full-width forms, spaces, case and polite endings do not matter."""
-    plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).strip().casefold()
-    digits = "".join(str(unicodedata.digit(char)) if char.isdecimal() else char for char in plain)
-    words = " ".join(digits.split())
-    bare = _POLITE.sub("", words.rstrip(_ENDING)).rstrip(_ENDING)
+    bare = _bare(_plain(text))
     coded = _CODED.match(bare)
     if coded and coded.group(2):
         verb = VERBS.get(coded.group(2).strip())
@@ -62,6 +59,18 @@ def read_sms(text: str) -> Answer:
     if coded:
         return Answer(coded.group(1), None)
     return Answer(None, VERBS.get(bare))
+
+
+def _plain(text: str) -> str:
+    """As one would type it on a Latin keyboard: no unseen characters, plain digits, single spaces, no capitals."""
+    plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).strip().casefold()
+    digits = "".join(str(unicodedata.digit(char)) if char.isdecimal() else char for char in plain)
+    return " ".join(digits.split())
+
+
+def _bare(words: str) -> str:
+    """Without the polite ending."""
+    return _POLITE.sub("", words.rstrip(_ENDING)).rstrip(_ENDING)
 
 
 def next_code(used: Sequence[str], open_now: Collection[str]) -> str | None:
@@ -102,5 +111,50 @@ def read_button(data: str) -> Pressed | None:
                 return Pressed(Outcome(do), follow_up_id=UUID(follow_up_id))
             case _:
                 return None
+    except ValueError:
+        return None
+
+
+# --- linking, and the roll call --------------------------------------------------------------------------
+#: What comes before the letters of a link code.
+LINK = "LINK-"
+#: 26 letters to choose from, ten times: 10¹⁴ codes.
+LINK_LETTERS = 10
+_LINK = re.compile(r"^(?:link[\s:\-–—]+|(?:ผูกบัญชี|ผูก)[\s:\-–—]*)((?:[0-9a-z][\s\-–—]*)+)$")
+_WORDS_HAVE = set("AEIOU")
+_UNLINK_WORDS = frozenset({"ยกเลิกการผูก", "ยกเลิกการผูกบัญชี", "unlink"})
+
+#: The buttons that carry an id of ours and nothing else: a responder's, a roll call's.
+UNLINK, PRESENT = "unlink=", "present="
+
+
+def spoken_link_code(code: str) -> str:
+    """A link code as it is handed out, in two groups that the eye can hold."""
+    return f"{LINK}{code[: LINK_LETTERS // 2]}-{code[LINK_LETTERS // 2 :]}"
+
+
+def read_link_code(text: str) -> str | None:
+    """The letters of a link code, which may be a wrong one; None where the text is no attempt at one.
+
+    Case, spaces, dashes, Thai digits and full-width forms do not matter.  One letter too many or too few is still
+    an attempt, so that whoever mistypes hears of it; words and phone numbers are none.
+    """
+    found = _LINK.match(_plain(text))
+    letters = re.sub(r"[^0-9a-z]", "", found.group(1)).upper() if found else ""
+    is_word = letters.isdigit() or _WORDS_HAVE & set(letters)
+    return letters if abs(len(letters) - LINK_LETTERS) <= 1 and not is_word else None
+
+
+def says_unlink(text: str) -> bool:
+    """Whether somebody asks in the chat to be unlinked."""
+    return _bare(_plain(text)) in _UNLINK_WORDS
+
+
+def read_id(data: str, button: str) -> UUID | None:
+    """The id that a button of this kind carries; None for any other data."""
+    if not data.startswith(button):
+        return None
+    try:
+        return UUID(data.removeprefix(button))
     except ValueError:
         return None

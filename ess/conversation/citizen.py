@@ -6,7 +6,7 @@ draft and may come in any order: what is missing is asked for, and nothing that 
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import phonenumbers
@@ -28,6 +28,8 @@ _SAFE_WORDS = frozenset({"ปลอดภัยแล้ว", "ปลอดภ�
 START = "action=report"
 _START_WORDS = frozenset({"แจ้งเหตุด่วน", "แจ้งเหตุ", "ช่วยด้วย", "ask for help now", "help", "sos"})
 _TYPE = "type="
+#: A quick reply to the question which of several places is meant, with the words of one of them.
+PLACE = "place="
 _ABOUT_PHONES = re.compile("โทรศัพท์|โทร|เบอร์|ครับ|ค่ะ|คะ|tel|phone")
 #: Characters of what was typed before the incident that are kept, the newest ones.
 _MOST_WORDS = 5000
@@ -48,8 +50,17 @@ class Draft:
     words: str | None = None
     #: The incident that the chat began; from then on its words belong to it.
     filed: bool = False
+    #: They stopped half-way and were asked whether they are still there.
+    asked: bool = False
+    #: LINE's id of the person, to ask them.
+    user_id: str | None = None
     #: The last word that the reporter said of how they are, so that it is passed on once.
     said: str | None = None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a step was taken and no incident has begun."""
+        return not self.filed and (self.type is not None or self.has_pin)
 
     @property
     def has_pin(self) -> bool:
@@ -63,8 +74,8 @@ class Draft:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Draft":
         """As read back."""
-        kind = IncidentType(data["type"]) if data.get("type") else None
-        return cls(**{**data, "type": kind})
+        known = {field.name: data[field.name] for field in fields(cls) if field.name in data}  # a newer one has more
+        return cls(**{**known, "type": IncidentType(data["type"]) if data.get("type") else None})
 
 
 @dataclass(frozen=True)
@@ -101,6 +112,8 @@ def hear_button(draft: Draft, data: str) -> Heard:
         if draft.has_pin and not draft.filed:
             return _filed(draft, kind, Location(draft.latitude, draft.longitude, address=draft.address))
         return Heard(replace(_fresh(draft), type=kind), reply="share_pin")
+    if data.startswith(PLACE) and draft.filed:
+        return Heard(draft, located=Location(address=data.removeprefix(PLACE)))
     if draft.filed and data.startswith(WISH):
         return _hear_wish(draft, data.removeprefix(WISH))
     return Heard(draft, reply="welcome")
@@ -173,6 +186,20 @@ def _hear_before(draft: Draft, words: str) -> Heard:
     return Heard(kept, reply="choose_type" if phone else "welcome")
 
 
+def hear_silence(draft: Draft, assumed: IncidentType) -> Heard:
+    """Nothing more was said for a while: asked once, gently; then a pin becomes a report of the assumed type.
+
+    Somebody who shared where they are may have been stopped from saying more.
+    """
+    if not draft.is_begun:
+        return Heard(draft)
+    if not draft.asked:
+        return Heard(replace(draft, asked=True), reply="still_there_pin" if draft.type else "still_there_type")
+    if draft.has_pin:
+        return _filed(draft, assumed, Location(draft.latitude, draft.longitude, address=draft.address))
+    return Heard(draft)
+
+
 def read_phone(text: str) -> str | None:
     """The phone number in a text, in E.164; None where none could be called: a date or a pin could not."""
     match = _phone_in(text)
@@ -192,8 +219,9 @@ def _beside_phone(text: str) -> str:
 
 def _fresh(draft: Draft) -> Draft:
     """Another incident is begun: what was said before it stays, what belonged to the one before goes."""
-    return Draft() if draft.filed else Draft(phone=draft.phone, words=draft.words)
+    return Draft() if draft.filed else Draft(phone=draft.phone, words=draft.words, asked=draft.asked)
 
 
 def _filed(draft: Draft, kind: IncidentType, location: Location) -> Heard:
-    return Heard(Draft(type=kind, phone=draft.phone, words=draft.words, filed=True), file=(kind, location))
+    filed = Draft(type=kind, phone=draft.phone, words=draft.words, user_id=draft.user_id, filed=True)
+    return Heard(filed, file=(kind, location))

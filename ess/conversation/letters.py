@@ -6,18 +6,20 @@ from datetime import datetime
 from uuid import UUID
 
 from ess.channels.envelope import Button, Message, Press
-from ess.conversation.answer import Pressed, Verb, button_data
-from ess.conversation.citizen import CONTACT_WORDS, DANGER_WORDS, OUTCOME_WORDS, START, WISH
+from ess.conversation.answer import PRESENT, UNLINK, Pressed, Verb, button_data
+from ess.conversation.citizen import CONTACT_WORDS, DANGER_WORDS, OUTCOME_WORDS, PLACE, START, WISH
 from ess.conversation.spoken import question
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel
 from ess.domain.follow_up import Outcome
 from ess.domain.incident import Alert, AlertState, DeadlineKind, Incident
-from ess.domain.place import distance_km
+from ess.domain.place import Area, distance_km
 from ess.domain.report import Contact, IncidentType
 
 #: Characters of one SMS in Thai (UCS-2), and in letters that GSM-7 has.
 _THAI_SMS, _PLAIN_SMS = 70, 160
+#: Characters of a button's label, as LINE counts them.
+_LABEL = 20
 
 #: What a responder can do next, by what they have done.
 NEXT_VERBS: dict[AlertState, tuple[Verb, ...]] = {
@@ -63,8 +65,7 @@ def alert_letter(
         return _linked(texts, "alert", incident, link)
     km = distance_km(*about.pin, *base) if about.pin and base else None
     buttons = list(verb_buttons(texts, incident, alert))
-    if about.pin:
-        buttons.append(Button(texts.word("buttons", "map"), map_link(about.pin), Press.OPEN_LINK))
+    buttons += _map(texts, about)
     return texts.say(
         "alert",
         channel,
@@ -83,6 +84,20 @@ def alert_letter(
 def map_link(pin: tuple[float, float]) -> str:
     """Opens a pin in a map."""
     return "https://www.google.com/maps/search/?api=1&query={:.6f},{:.6f}".format(*pin)
+
+
+def _map(texts: Texts, about: About) -> list[Button]:
+    """Opens the pin, where there is one."""
+    return [Button(texts.word("buttons", "map"), map_link(about.pin), Press.OPEN_LINK)] if about.pin else []
+
+
+def corrected_letter(texts: Texts, about: About, alert: Alert, channel: Channel) -> Message:
+    """Where it is after all, with what an alert that was not answered yet can be answered with."""
+    asked = verb_buttons(texts, about.incident, alert) if alert.state is AlertState.OPEN else ()
+    buttons = [*asked, *_map(texts, about)]
+    place = texts.place(about.incident.place)
+    message = texts.say("place_corrected", channel, buttons, code=about.incident.code, place=place)
+    return message if buttons else Message(message.text)
 
 
 def _next_verbs(incident: Incident, alert: Alert) -> list[Verb]:
@@ -141,6 +156,18 @@ def follow_up_letter(
     )
 
 
+def unlink_letter(texts: Texts, responder_id: UUID, who: str) -> Message:
+    """Whether they mean it: one button, which unlinks that responder."""
+    button = Button(texts.word("buttons", "unlink"), f"{UNLINK}{responder_id}")
+    return texts.say("unlink_confirm", Channel.LINE, (button,), who=who)
+
+
+def roll_call_letter(texts: Texts, roll_call_id: UUID, closes_at: datetime, channel: Channel) -> Message:
+    """Nothing has happened: they are asked to answer once, by a button or a digit."""
+    button = Button(texts.word("buttons", "present"), f"{PRESENT}{roll_call_id}")
+    return texts.say("roll_call", channel, (button,), due=texts.time(closes_at))
+
+
 def citizen_reply(texts: Texts, key: str) -> Message:
     """What a citizen hears in the chat, with the quick replies that belong to it."""
     match key:
@@ -168,18 +195,29 @@ def reporter_letter(
     texts: Texts, key: str, incident: Incident, channel: Channel, who: str, arrival_at: datetime | None
 ) -> tuple[Message, ...]:
     """The public promises, received and acknowledged with the time of arrival; and what follows them in the chat."""
+    options = incident.place.options if key == "which_place" and incident.place else ()
+    pin = Button(texts.word("buttons", "share_pin"), press=Press.SHARE_LOCATION)
     match key:
-        case "where":
-            buttons = [Button(texts.word("buttons", "share_pin"), press=Press.SHARE_LOCATION)]
+        case "where" | "which_place":
+            buttons = [
+                Button(texts.province(area)[:_LABEL], PLACE + _words(district, area)) for district, area in options
+            ]
+            buttons.append(pin)
         case "reporter_over":
             buttons = _wishes(texts, *OUTCOME_WORDS)
         case _:
             buttons = []
     arrival = texts.time(arrival_at) if arrival_at else ""
-    first = texts.say(key, channel, buttons, code=incident.code, who=who, arrival=arrival)
+    names = " ".join(texts.name(province) for _, province in options)
+    first = texts.say(key, channel, buttons, code=incident.code, who=who, arrival=arrival, options=names)
     if key == "received" and channel is Channel.LINE:
         return first, citizen_reply(texts, "ask_phone")
     return (first,)
+
+
+def _words(district: Area | None, province: Area) -> str:
+    """An address that names just this place."""
+    return f"อ.{district.name_th} จ.{province.name_th}" if district else f"จ.{province.name_th}"
 
 
 def status_letter(texts: Texts, incident: Incident, who: str) -> Message:

@@ -11,7 +11,7 @@ import yaml
 from ess.channels.envelope import Button, Message
 from ess.domain.duty import Channel
 from ess.domain.errors import Misconfigured
-from ess.domain.place import Place
+from ess.domain.place import Area, Place
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
 _BANGKOK_CODE = "10"
@@ -58,6 +58,14 @@ class Texts:
             district = "เมือง"  # as everybody says it, and short enough for one SMS
         kind = "bangkok" if place.province.code == _BANGKOK_CODE else "district"
         return self.word(group, kind, district=district, province=province)
+
+    def name(self, area: Area) -> str:
+        """An area's name alone."""
+        return area.name_th if self.language == "th" else area.name_en
+
+    def province(self, area: Area) -> str:
+        """A province, as it is called beside other words."""
+        return self.word("places", "province", province=self.name(area))
 
     def time(self, at: datetime) -> str:
         """The clock time in Thailand."""

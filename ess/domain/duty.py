@@ -53,9 +53,31 @@ class Responder:
     longitude: float | None = None
     #: In order of preference, only those with an address that is known to work.
     channels: tuple[Channel, ...] = ()
+    #: What they can beside their role.
+    skills: frozenset[str] = frozenset()
+    #: Open incidents at once; None: no limit.
+    capacity: int | None = None
+    #: After a call-out ended.
+    rest: timedelta = timedelta()
+    #: DOPA codes of 2, 4 or 6 digits, or `TH`.
+    jurisdictions: tuple[str, ...] = ()
+    #: A drawn area, where codes do not say it.
+    outline: tuple[tuple[float, float], ...] | None = None
     active: bool = True
     #: On leave until this instant (UTC); None when at work.
     leave_until: datetime | None = None
+    #: Why their rota does not have them on duty now; None: on duty, or in no rota.
+    off_duty: str | None = None
+    #: Open incidents that they have taken.
+    busy: int = 0
+    #: Open incidents that they are asked for and have not answered.
+    asked: int = 0
+    #: At the place of an open incident.
+    on_scene: bool = False
+    #: When their last call-out ended (UTC); None: none lately, or they need no rest.
+    free_since: datetime | None = None
+    #: When they were last alerted (UTC), for whatever incident.
+    last_alerted_at: datetime | None = None
 
 
 def is_on_call(responder: Responder, at: datetime) -> bool:
@@ -82,6 +104,14 @@ def read_turns(text: str) -> tuple[tuple[Channel, ...], tuple[int, ...] | None]:
     if waits[0] or None in waits[1:] or list(turns) != sorted(turns):
         raise ValueError("the first channel asks at once, and each that follows says after how long, later and later")
     return channels, turns
+
+
+def write_turns(channels: Sequence[Channel], after_s: Sequence[int] | None) -> str:
+    """What `read_turns` reads as this."""
+    if after_s is None:
+        return " ".join(channels)
+    later = zip(channels[1:], after_s[1:], strict=True)
+    return " ".join([channels[0], *(f"{channel}+{wait}s" for channel, wait in later)])
 
 
 def turns_after(

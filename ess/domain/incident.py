@@ -11,6 +11,13 @@ its acknowledgement makes the incident `acknowledged` and tells the reporter who
 they arrive (`on_scene`), the danger ends (`resolved`), the promised follow-up calls are made, and the
 record is complete (`closed`).
 
+The place may be corrected while the danger lasts.  Everybody who has the alert is told, and nobody is stood down
+for it.  Near by, in the same district, nothing else changes.  Elsewhere the tracks that nobody has acknowledged begin
+again at their first step; who was asked already is not asked twice.  Whoever holds a track keeps it, and the
+supervisors hear where the place is outside of the holder's area.  A place that is only guessed from words that fit
+several is dispatched all the same, the national desk is asked beside the first step, and the reporter is asked which.
+Another report of the same place and hour joins as a witness; so do the reports of an incident that is merged into it.
+
 Nobody answers?  A track that has run out of steps is `unanswered`: the last resort, the national desk
 and the supervisors, is alerted again and again until a person takes it.  Who does so *owns* the
 incident; a police acknowledgement is still welcome after that.  A place that nobody can name goes the
@@ -37,8 +44,8 @@ from uuid import UUID
 from ess.domain.duty import NATIONAL_ROLES, Role
 from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
 from ess.domain.follow_up import FollowUp, FollowUpState, Outcome, missed, opened, reported
-from ess.domain.place import Place
-from ess.domain.policy import FollowUpPlan, Policy
+from ess.domain.place import Area, Pin, Place, distance_km
+from ess.domain.policy import FollowUpPlan, Policy, Target
 from ess.domain.report import IncidentType
 
 
@@ -92,6 +99,9 @@ class AlertState(StrEnum):
 
 #: The responder has taken it on.
 TAKEN = frozenset({AlertState.ACCEPTED, AlertState.DEPARTED, AlertState.ARRIVED})
+
+#: A place that is corrected by less than this, in the same district, is for the same responders.
+_NEAR_KM = 0.5
 
 
 class DeadlineKind(StrEnum):
@@ -161,6 +171,8 @@ class Incident:
     alerts: tuple[Alert, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
     deadlines: frozenset[Deadline] = frozenset()
+    #: Not shown where the incident is printed.
+    pin: Pin | None = field(default=None, repr=False)
 
     @property
     def is_open(self) -> bool:
@@ -186,6 +198,14 @@ class Incident:
             if alert.id == alert_id:
                 return alert
         raise NotFound(f"incident {self.code} has no alert {alert_id}")
+
+    def targets(self, track: str) -> tuple[Target, ...]:
+        """Whom the track's present step asks; beside the lead's first, the national desk where the place is a guess."""
+        step = self.track(track).step
+        wanted = self.policy.targets(track, step)
+        if self.place is None or self.place.is_sure or (track, step) != (self.policy.lead.name, 1):
+            return wanted
+        return (*wanted, *(target for target in self.policy.last_resort.alert if target.role is Role.NATIONAL_DESK))
 
     def asked(self, track: str) -> frozenset[UUID]:
         """The responders that any step of the track has alerted."""
@@ -214,9 +234,27 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Locate:
-    """The place is known, or known to be unknown."""
+    """The place is known, or known to be unknown; or it is known better than before."""
 
     place: Place | None
+    pin: Pin | None = field(default=None, repr=False)
+    #: The reporter named a place, and the words name none: they have not been asked yet.
+    unclear: bool = False
+    #: Tracks whose holder serves another area.
+    outside: frozenset[str] = frozenset()
+    #: The operator who says so, if one does.
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Join:
+    """More reports tell of it: a witness's, or those of an incident that was merged into it."""
+
+    reports: tuple[UUID, ...]
+    #: They say more than that it happens.
+    adds: bool = False
+    merged_from: UUID | None = None
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -227,8 +265,10 @@ class AlertResponders:
     #: The step that it was made for.
     step: int
     chosen: tuple[Chosen, ...]
-    #: For the timeline: candidates that were passed over, each with the reason.
+    #: For the timeline: candidates that were passed over, each with the reason …
     passed_over: tuple[Mapping[str, Any], ...] = ()
+    #: … and how many more there were.
+    n_more: int = 0
 
 
 @dataclass(frozen=True)
@@ -352,6 +392,8 @@ class Close:
 
     by: str
     reason: str = ""
+    #: Nothing had happened; the evidence stays, and the next report of the same person is taken as any other.
+    false_report: bool = False
 
 
 @dataclass(frozen=True)
@@ -370,6 +412,7 @@ class TakeInHand:
 
 Command = (
     Locate
+    | Join
     | AlertResponders
     | PassDeadline
     | Accept
@@ -415,6 +458,8 @@ class TellResponder:
     message: str
     #: The alert whose responder has it now.
     holder: UUID | None = None
+    #: The code of the incident that goes on instead.
+    into: str = ""
 
 
 @dataclass(frozen=True)
@@ -423,6 +468,8 @@ class TellReporter:
 
     message: str
     arrival_at: datetime | None = None
+    #: Only whoever made this report; None: every reporter.
+    report_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -463,9 +510,12 @@ _RESPONDING = (State.ALERTING, State.UNANSWERED, State.ACKNOWLEDGED, State.ON_SC
 #: What may be asked in which state, and where it may lead.  Anything else is refused.
 TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.RECEIVED, Locate): frozenset({State.LOCATED, State.UNANSWERED}),
-    (State.UNANSWERED, Locate): frozenset({State.LOCATED}),
+    (State.LOCATED, Locate): frozenset({State.LOCATED}),
+    (State.ALERTING, Locate): frozenset({State.ALERTING}),
+    (State.UNANSWERED, Locate): frozenset({State.LOCATED, State.UNANSWERED}),
     (State.ACKNOWLEDGED, Locate): frozenset({State.ACKNOWLEDGED}),
     (State.ON_SCENE, Locate): frozenset({State.ON_SCENE}),
+    **{(state, Join): frozenset({state}) for state in State if state not in ENDED},
     (State.LOCATED, AlertResponders): frozenset({State.LOCATED, State.ALERTING, State.UNANSWERED}),
     (State.ALERTING, AlertResponders): frozenset({State.ALERTING, State.UNANSWERED}),
     (State.UNANSWERED, AlertResponders): frozenset({State.UNANSWERED}),
@@ -524,7 +574,14 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
 
 # --- the decisions ---------------------------------------------------------------------------------------
 def receive(
-    incident_id: UUID, code: str, incident_type: IncidentType, policy: Policy, *, has_place: bool, now: datetime
+    incident_id: UUID,
+    code: str,
+    incident_type: IncidentType,
+    policy: Policy,
+    *,
+    has_place: bool,
+    now: datetime,
+    pin: Pin | None = None,
 ) -> Decision:
     """A new incident; without any word on its place the reporter is asked, and the wait is limited."""
     turn = _Turn(
@@ -534,6 +591,7 @@ def receive(
             incident_type,
             policy,
             tracks=tuple(Track(track.name) for track in policy.tracks),
+            pin=pin,
         ),
         now,
     )
@@ -636,18 +694,18 @@ class _Turn:
         self.do(AskResponder(alert.id, again=True))
         self.note("alerted_again", alert_id=alert.id, responder_id=alert.responder_id, track=alert.track)
 
-    def stand_down(self, alerts: Iterable[Alert], message: str, holder: UUID | None = None) -> None:
+    def stand_down(self, alerts: Iterable[Alert], message: str, holder: UUID | None = None, into: str = "") -> None:
         """Tell these that nothing more is needed from them, and who has it where somebody does."""
         for alert in alerts:
             self.put(replace(alert, state=AlertState.STOOD_DOWN))
-            self.do(TellResponder(alert.id, message, holder))
+            self.do(TellResponder(alert.id, message, holder, into))
             self.note("stood_down", alert_id=alert.id, responder_id=alert.responder_id)
 
-    def end(self, state: State, *, by: UUID | None = None) -> None:
+    def end(self, state: State, *, by: UUID | None = None, into: str = "") -> None:
         """The incident is over for the responders: nobody is asked any more, nothing is due."""
         busy = {AlertState.OPEN, *TAKEN}
         others = [alert for alert in self.incident.alerts if alert.state in busy and alert.id != by]
-        self.stand_down(others, "over")
+        self.stand_down(others, "merged" if into else "over", into=into)
         for track in self.incident.tracks:
             self.put(replace(track, state=TrackState.ENDED))
         self.incident = replace(self.incident, deadlines=frozenset())
@@ -661,33 +719,101 @@ def _with(items: tuple[Any, ...], item: Any) -> tuple[Any, ...]:
 
 
 def _locate(turn: _Turn, command: Locate) -> None:
-    incident = turn.incident
-    if command.place is None:
+    incident, place = turn.incident, command.place
+    if place is None:
         if incident.state is not State.RECEIVED:
-            raise AlreadyRecorded(f"the place of incident {incident.code} is known to be unknown")
+            raise AlreadyRecorded(f"incident {incident.code} is in hand without one more word on its place")
         turn.forget("")
         turn.note("place_unknown")
+        if command.unclear:
+            turn.do(TellReporter("which_place"))
         lead = incident.lead
         turn.ask_step(lead, len(incident.policy.lead.steps) + 1)
         return
-    if incident.place is not None:
-        raise AlreadyRecorded(f"incident {incident.code} has a place already")
-    turn.incident = replace(incident, place=command.place)
+    if (place, command.pin) == (incident.place, incident.pin):
+        raise AlreadyRecorded(f"incident {incident.code} has that place already")
+    turn.incident = replace(incident, place=place, pin=command.pin)
     turn.forget("")
-    place = command.place
     turn.note(
-        "located",
+        "located" if incident.place is None else "place_corrected",
         province=place.province.code,
         district=place.district.code if place.district else None,
         confidence=place.confidence,
         source=place.source,
+        accuracy_m=place.accuracy_m,
+        by=command.by or None,
     )
-    if incident.state in {State.RECEIVED, State.UNANSWERED}:
-        turn.become(State.LOCATED)
-    for track in incident.tracks:
-        # Whoever was found without a place is on the way: only what has not begun begins.
-        if track.state is TrackState.PENDING or turn.incident.state is State.LOCATED:
+    _tell_doubts(turn, incident.place)
+    if incident.place is not None:
+        _tell_correction(turn, incident)
+    if incident.place is None or is_elsewhere(incident, turn.incident):
+        _begin_there(turn, command.outside)
+
+
+def _whereabouts(incident: Incident) -> tuple[Area | None, Area | None, Pin | None]:
+    """Province, district and pin."""
+    place = incident.place
+    return (place.province, place.district, incident.pin) if place else (None, None, incident.pin)
+
+
+def is_elsewhere(before: Incident, after: Incident) -> bool:
+    """Whether other responders may be nearer: another district, or far in the same one."""
+    if _whereabouts(before)[:2] != _whereabouts(after)[:2]:
+        return True
+    return before.pin is not None and after.pin is not None and distance_km(*before.pin, *after.pin) >= _NEAR_KM
+
+
+def _tell_doubts(turn: _Turn, before: Place | None) -> None:
+    """Where words fit several places the reporter is asked; where they contradict the pin, supervisors decide."""
+    place = turn.incident.place
+    if place and before is None and not place.is_sure:
+        turn.note("place_unsure", provinces=[province.code for _, province in place.options])
+        turn.do(TellReporter("which_place"))
+    if place and place.contradicted_by and (before is None or before.contradicted_by != place.contradicted_by):
+        turn.note("place_contradicted", province=place.province.code, said=place.contradicted_by.code)
+        turn.do(TellSupervisors("place_contradicted"))
+
+
+def _tell_correction(turn: _Turn, before: Incident) -> None:
+    """Whoever has the alert hears where it is, if it is elsewhere."""
+    if _whereabouts(before) != _whereabouts(turn.incident):
+        for alert in turn.incident.alerts:
+            if alert.state in {AlertState.OPEN, *TAKEN}:
+                turn.do(TellResponder(alert.id, "place_corrected"))
+
+
+def _begin_there(turn: _Turn, outside: frozenset[str]) -> None:
+    """Tracks that nobody has acknowledged begin at the place; a holder stays, wherever they are responsible."""
+    for track in turn.incident.tracks:
+        if track.state in {TrackState.PENDING, TrackState.ALERTING, TrackState.UNANSWERED}:
             turn.ask_step(track, 1)
+        elif track.holder and track.name in outside:
+            turn.note("outside_area", track=track.name, responder_id=turn.incident.alert(track.holder).responder_id)
+            turn.do(TellSupervisors("outside_area"))
+    if turn.incident.state in {State.RECEIVED, State.UNANSWERED}:
+        turn.become(State.LOCATED)
+
+
+def _join(turn: _Turn, command: Join) -> None:
+    incident = turn.incident
+    if command.merged_from:
+        turn.note("absorbed", incident_id=command.merged_from, by=command.by)
+    else:
+        turn.note("joined", report_ids=list(command.reports))
+    arrival_at = _arrival(incident)
+    for report_id in command.reports:
+        turn.do(TellReporter("goes_on_as" if command.merged_from else "received", report_id=report_id))
+        if incident.lead.state is TrackState.ACKNOWLEDGED:
+            turn.do(TellReporter("acknowledged" if arrival_at else "in_good_hands", arrival_at, report_id))
+    for alert in incident.alerts:
+        if command.adds and alert.state in TAKEN:
+            turn.do(TellResponder(alert.id, "another_report"))
+
+
+def _arrival(incident: Incident) -> datetime | None:
+    """When the holder of the lead track is expected; None once they are there or late."""
+    dues = (due.due_at for due in incident.deadlines if due.kind is DeadlineKind.ARRIVE)
+    return next(dues, None)
 
 
 def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
@@ -705,6 +831,7 @@ def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
         step=track.step,
         chosen=[{"responder_id": chosen.responder_id, "reason": chosen.reason} for chosen in fresh],
         passed_over=[dict(candidate) for candidate in command.passed_over],
+        n_more=command.n_more,
     )
     for chosen in fresh:
         if chosen.responder_id in before:
@@ -713,13 +840,20 @@ def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
             _ask(turn, track, chosen)
     if last_resort:
         turn.promise(DeadlineKind.SELECT, turn.now + incident.policy.last_resort.repeat, track.name)
-    elif fresh:
+    elif any(_is_awaited(incident, track, chosen.role) for chosen in fresh):
         wait = incident.policy.track(track.name).steps[track.step - 1].wait
         turn.promise(DeadlineKind.ACKNOWLEDGE, turn.now + wait, track.name)
-    else:
+    else:  # volunteers are welcome, and nobody waits for them alone
         turn.ask_step(track, track.step + 1)
     if fresh and turn.incident.state is State.LOCATED:
         turn.become(State.ALERTING)
+
+
+def _is_awaited(incident: Incident, track: Track, role: Role) -> bool:
+    """Whether the step waits for this role: whoever stops the track, or a desk that the step itself asks."""
+    policy = incident.policy.track(track.name)
+    wanted = incident.policy.targets(track.name, track.step)
+    return role in policy.acknowledged_by or (role in NATIONAL_ROLES and any(target.role is role for target in wanted))
 
 
 def _ask(turn: _Turn, track: Track, chosen: Chosen) -> None:
@@ -830,7 +964,7 @@ def _lose_contact(turn: _Turn, command: LoseContact) -> None:
 def _go_on_if_nobody_waits(turn: _Turn, track: Track) -> None:
     """A step whose every responder has said no needs no deadline: the next one begins at once."""
     open_alerts = _track_alerts(turn.incident, track.name, AlertState.OPEN)
-    waiting = any(alert.step == track.step for alert in open_alerts)
+    waiting = any(alert.step == track.step and _is_awaited(turn.incident, track, alert.role) for alert in open_alerts)
     choosing = any(
         deadline.kind is DeadlineKind.SELECT and deadline.subject == track.name for deadline in turn.incident.deadlines
     )
@@ -995,14 +1129,15 @@ def _close(turn: _Turn, command: Close) -> None:
     if turn.incident.state in {State.RECEIVED, State.LOCATED, *_RESPONDING}:  # else they were told already
         turn.do(TellReporter("reporter_over"))
     turn.end(State.CLOSED)
-    turn.note("closed", by=command.by, reason=command.reason)
+    found = {"false_report": True} if command.false_report else {}
+    turn.note("closed", by=command.by, reason=command.reason, **found)
 
 
 def _merge(turn: _Turn, command: Merge) -> None:
     if command.into_id == turn.incident.id:
         raise Refused("an incident cannot be merged into itself")
     turn.note("merged", by=command.by, into_id=command.into_id, into_code=command.into_code)
-    turn.end(State.MERGED)
+    turn.end(State.MERGED, into=command.into_code)
 
 
 def _take_in_hand(turn: _Turn, _: TakeInHand) -> None:
@@ -1032,8 +1167,8 @@ _AFTER = frozenset({State.RESOLVED, State.CLOSED})
 def _refuse_repeated(incident: Incident, command: Command) -> None:
     """A command that comes again after the incident moved on is told so, not that it is wrong."""
     match command:
-        case Locate() if incident.place is not None:
-            raise AlreadyRecorded(f"incident {incident.code} has a place already")
+        case Locate() if incident.place is not None and incident.place == command.place:
+            raise AlreadyRecorded(f"incident {incident.code} has that place already")
         case Resolve() if incident.state in _AFTER and any(
             alert.id == command.alert_id and alert.state in TAKEN for alert in incident.alerts
         ):
@@ -1048,6 +1183,7 @@ def _refuse_repeated(incident: Incident, command: Command) -> None:
 
 _DECISIONS: Mapping[type, Callable[[_Turn, Any], None]] = {
     Locate: _locate,
+    Join: _join,
     AlertResponders: _alert_responders,
     PassDeadline: _pass_deadline,
     Accept: _accept,

@@ -8,15 +8,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from math import isfinite
 from typing import Any, ClassVar
 
 from ess.domain.duty import NATIONAL_ROLES, Role
+from ess.domain.place import SQUARE_M
 from ess.domain.report import IncidentType
 
 
 class Within(StrEnum):
     """How far from the incident a responder's jurisdiction may lie."""
 
+    SUBDISTRICT = "subdistrict"
     DISTRICT = "district"
     PROVINCE = "province"
     NATION = "nation"
@@ -27,13 +30,20 @@ _STRICT: dict[str, Any] = {"extra": "forbid"}
 
 @dataclass(frozen=True)
 class Target:
-    """`count` responders of one role, the nearest first."""
+    """`count` responders of one role, the nearest first; whoever has more of the skills comes before the others.
+
+    Where a border is near and the place unsure, `count` of each province that may own it.
+    """
 
     __pydantic_config__: ClassVar[Any] = _STRICT
 
     role: Role
     within: Within
     count: int = 1
+    #: From the pin to their base; without a pin nobody is too far.
+    max_km: float | None = None
+    #: What helps here: a wish, never a condition.
+    skills: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,17 @@ class LastResort:
 
     alert: tuple[Target, ...]
     repeat: timedelta
+
+
+@dataclass(frozen=True)
+class Join:
+    """Reports of the same type so near in place and time tell of one incident, as several witnesses."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    within_m: float
+    #: From the incident's beginning.
+    within: timedelta
 
 
 @dataclass(frozen=True)
@@ -106,6 +127,8 @@ class Policy:
     tracks: tuple[TrackPolicy, ...]
     last_resort: LastResort
     follow_ups: tuple[FollowUpPlan, ...] = ()
+    #: None: every report begins an incident of its own.
+    join: Join | None = None
 
     @property
     def lead(self) -> TrackPolicy:
@@ -153,6 +176,10 @@ def problems(policy: Policy) -> Iterator[tuple[Path, str]]:
     yield from _positive(("last_resort", "repeat"), policy.last_resort.repeat)
     for name in ("arrival_target", "place_wait", "fresh_for"):
         yield from _positive((name,), getattr(policy, name))
+    if policy.join:
+        yield from _positive(("join", "within"), policy.join.within)
+        if not 0 < policy.join.within_m <= SQUARE_M:
+            yield ("join", "within_m"), f"must be above 0 and at most {SQUARE_M}, as far as neighbours are found"
     plans = [plan.name for plan in policy.follow_ups]
     for i, plan in enumerate(policy.follow_ups):
         if plans.index(plan.name) != i:
@@ -176,5 +203,12 @@ def _target_problems(path: Path, targets: tuple[Target, ...]) -> Iterator[tuple[
     for i, target in enumerate(targets):
         if target.count < 1:
             yield (*path, i, "count"), "must be 1 or more"
+        if target.max_km is not None and not (target.max_km > 0 and isfinite(target.max_km)):
+            yield (*path, i, "max_km"), "must be a number of km above 0, or left out"
+        if target.role in NATIONAL_ROLES and target.max_km is not None:
+            yield (*path, i, "max_km"), f"{target.role} works from anywhere: leave it out"
+        for j, skill in enumerate(target.skills):
+            if not skill.strip():
+                yield (*path, i, "skills", j), "is empty: name a skill as the roster does, such as `children`"
         if target.role in NATIONAL_ROLES and target.within is not Within.NATION:
             yield (*path, i, "within"), f"{target.role} works for the whole country: write `within: nation`"

@@ -1,10 +1,11 @@
-"""Where is it: a pin or the words of an address → province and district, with official (DOPA) codes.
+"""Where is it: a pin or the words of an address → province, district and sub-district, with official (DOPA) codes.
 
-`outlines.py` reads a pin.  `gazetteer.py` weighs the words of an address, which `mentions.py` finds in it among the
-`names.py` of all areas.  All work without a network, on the files in `data/`.
+`outlines.py` reads a pin on a `chart.py`: of the `shipped.py` outlines, or of `official.py` ones that were imported,
+whichever are `in_force.py`.  `gazetteer.py` weighs the words of an address, which `mentions.py` finds in it among the
+`names.py` of all areas.  All these work without a network; `online.py` asks a geocoder, where a deployment wants that.
 """
 
 from ess.geo.gazetteer import find
-from ess.geo.outlines import district_position, locate
+from ess.geo.outlines import district_position, locate, provinces_near
 
-__all__ = ["district_position", "find", "locate"]
+__all__ = ["district_position", "find", "locate", "provinces_near"]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from ess.domain.place import Place
 from ess.geo.mentions import Mention, mentions_in
-from ess.geo.names import DISTRICT, PROVINCE, areas
+from ess.geo.names import DISTRICT, PROVINCE, SUBDISTRICT, areas
 
 #: The least weight that decides: a district's name alone reaches it, a post code or a village's name does not.
 _LEAST_WEIGHT = 1.5
@@ -39,12 +39,14 @@ def find(text: str) -> Place | None:
         return None
     rival = max((weight for code, weight in provinces.items() if code != ranked[0]), default=0.0)
     margin = best - rival
+    districts = _districts(mentions, candidates)
     return Place(
         province=areas()[ranked[0]],
-        districts=tuple(areas()[code] for code in _districts(mentions, candidates)),
+        districts=tuple(areas()[code] for code in districts),
         candidates=tuple(areas()[code] for code in candidates),
         confidence=round(margin / (1 + margin) if len(tied) == 1 else 0.9 / len(tied), 2),
         source="text",
+        subdistricts=tuple(areas()[code] for code in _subdistricts(mentions, districts)),
     )
 
 
@@ -57,6 +59,13 @@ def _districts(mentions: Iterable[Mention], provinces: list[str]) -> list[str]:
         enough = max(named.values(), default=0.0) / 2
         likeliest += sorted((code for code in named if named[code] >= enough), key=lambda code: -weights[code])
     return likeliest[:_MAX_DISTRICTS] if likeliest and likeliest[0][:PROVINCE] == provinces[0] else []
+
+
+def _subdistricts(mentions: Iterable[Mention], districts: list[str]) -> list[str]:
+    """The likeliest sub-districts that were named, the first district's; none where that has none."""
+    weights = _weights(mentions, SUBDISTRICT)
+    named = [code for code in weights if code[:DISTRICT] in districts[:1]]
+    return sorted(named, key=lambda code: -weights[code])[:_MAX_DISTRICTS]
 
 
 def _weights(mentions: Iterable[Mention], level: int) -> dict[str, float]:

@@ -1,34 +1,29 @@
-"""From a pin to the provinces and districts that may hold it, by the outlines and places in `data/`.
+"""From a pin to the provinces, districts and sub-districts that may hold it.
 
-`data/LICENSES.md` tells where they come from.  The figures below were measured in November 2026 against simplified
-official outlines (Royal Thai Survey Department), which are not shipped, on 7,436 points: spread over each district,
-as many as it has sub-districts.
+By the official outlines that are in force, where some were imported (`in_force.py`), else by those that the package
+ships.  The figures of the shipped ones were measured in November 2026 against simplified official outlines (Royal Thai
+Survey Department), which are not shipped, on 7,436 points: spread over each district, as many as it has sub-districts.
+`make bench` measures both.
 """
 
-import csv
-import gzip
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from math import asinh, cos, degrees, exp, radians, tan
+from math import exp
+from typing import Any
 
 import geothai
-from shapely import Point, STRtree, distance, transform
-from shapely.geometry import shape
 
 from ess.domain.place import Area, Place, distance_km
-from ess.geo.names import PROVINCE, areas
+from ess.geo import shipped
+from ess.geo.chart import Chart
+from ess.geo.names import DISTRICT, PROVINCE, SUBDISTRICT, areas
 
-_DATA = files("ess.geo") / "data"
-_ABROAD = "abroad"
-_M_PER_DEGREE = 111_195.0
 #: Around Thailand with room to spare: what lies outside is not looked up (nor is what is not a number).
 _LATITUDES, _LONGITUDES = (5.0, 21.0), (96.0, 106.5)
 
-#: Provinces so near to a pin may own it, and a pin at sea belongs to the nearest of them: the map errs by up to
-#: 2 km, and leaves out piers.  All within reach include the right one for 99.6 %.
+#: Provinces so near to a pin may own it, and a pin at sea belongs to the nearest of them: the shipped map errs by up
+#: to 2 km, and leaves out piers.  All within reach include the right one for 99.6 %.
 _REACH_M = 5_000.0
 #: A pin on a neighbour's land is taken for Thailand so near to the border and no farther: downtown Vientiane begins
 #: 1.1 km from the line.
@@ -36,93 +31,124 @@ _ACROSS_BORDER_M = 1_000.0
 #: What is left of the confidence there: the map may err, or the pin is abroad.
 _ABROAD_CONFIDENCE = 0.5
 
+#: The lead of the first province over the second at which two thirds of the doubt are gone; for the shipped outlines
+#: fitted to the share that was right: 0.56 at 125 m, 0.79 at 900 m, 0.95 at 2 km, 0.997 where there is no second.
+_SHIPPED_DOUBT_M = 1_000.0
+#: Official ones err by little more than a phone's own position does.
+_OFFICIAL_DOUBT_M = 100.0
+
 #: A district across a province's border counts as so much farther for each metre to that border.
 _BORDER_DETOUR = 5.0
 #: Districts of more sub-districts reach farther: distances are divided by their number to this power.
 _SIZE_POWER = 0.3
-_MAX_DISTRICTS = 3
+#: Districts, and sub-districts, that are named.
+_MOST = 3
 
 
-@dataclass(frozen=True)
-class _Chart:
-    """Outlines in Mercator's plane, where a distance times the cosine of the latitude is in metres."""
+@dataclass
+class _Official:
+    """The official outlines in force in this process; None: the shipped ones decide."""
 
-    tree: STRtree
-    #: Of each outline in the tree: the province's code, or "abroad" for the rim of the neighbours.
-    codes: tuple[str, ...]
+    chart: Chart | None = None
+
+
+_official = _Official()
+
+
+def use(outlines: Mapping[str, Any] | None) -> None:
+    """From now on these official outlines decide (in degrees, by DOPA code); None: the shipped ones.
+
+    A pin that is being looked up meanwhile is decided by either.
+    """
+    _official.chart = Chart.of(outlines) if outlines else None
 
 
 def locate(latitude: float, longitude: float) -> Place | None:
-    """The provinces and districts that may hold the pin (WGS 84 degrees); None abroad and on the open sea.
+    """The areas that may hold the pin (WGS 84 degrees); None abroad and on the open sea.
 
-    The province is the one that holds the pin, else the nearest within reach; it is right for 97.8 %.  The right
-    district is the first for 81 %, among the three for 98 %.
+    The province is the one that holds the pin, else the nearest within reach; by the shipped outlines it is right for
+    97.8 %.  The right district is the first for 81 % then, among the three for 98 %; official outlines of districts
+    name those within reach, of which the first holds the pin.
     """
-    metres = _metres_to_outlines(latitude, longitude)
-    is_abroad = metres.pop(_ABROAD, None) == 0
+    if not (_LATITUDES[0] < latitude < _LATITUDES[1] and _LONGITUDES[0] < longitude < _LONGITUDES[1]):
+        return None
+    official = _official.chart
+    metres = _shipped().metres(latitude, longitude, _REACH_M)
+    is_abroad = metres.pop(shipped.ABROAD, None) == 0
+    if official:
+        metres = official.metres(latitude, longitude, _REACH_M)
+        is_abroad &= min(metres.values(), default=1) > 0
     if not metres or (is_abroad and min(metres.values()) > _ACROSS_BORDER_M):
         return None
-    candidates = tuple(areas()[code] for code in metres)
-    confidence = _confidence(list(metres.values())) * (_ABROAD_CONFIDENCE if is_abroad else 1)
-    return Place(candidates[0], _districts_near(latitude, longitude, metres), candidates, round(confidence, 3), "pin")
+    provinces = _by_area(metres, PROVINCE)
+    doubt_m = _OFFICIAL_DOUBT_M if official else _SHIPPED_DOUBT_M
+    confidence = _confidence(list(provinces.values()), doubt_m) * (_ABROAD_CONFIDENCE if is_abroad else 1)
+    districts = list(_by_area(metres, DISTRICT))[:_MOST] or _districts_near(latitude, longitude, provinces)
+    return Place(
+        province=areas()[next(iter(provinces))],
+        districts=_named(districts),
+        candidates=_named(provinces),
+        confidence=round(confidence, 3),
+        source="pin",
+        subdistricts=_named(list(_by_area(metres, SUBDISTRICT))[:_MOST]),
+    )
 
 
 def district_position(code: str) -> tuple[float, float] | None:
     """Latitude and longitude of the district's seat (WGS 84 degrees); None for a code that no district has."""
-    places = _places().get(code)
+    places = shipped.places().get(code)
     return places[0] if places else None
 
 
-# --- provinces -------------------------------------------------------------------------------------------
-def _metres_to_outlines(latitude: float, longitude: float) -> dict[str, float]:
-    """Metres to each outline within reach, 0 inside it, the nearest first."""
-    if not (_LATITUDES[0] < latitude < _LATITUDES[1] and _LONGITUDES[0] < longitude < _LONGITUDES[1]):
-        return {}
-    chart, pin, scale = _chart(), transform(Point(longitude, latitude), _mercator), cos(radians(latitude))
-    within_reach = chart.tree.query(pin, predicate="dwithin", distance=_REACH_M / scale)
-    metres = {chart.codes[i]: float(distance(chart.tree.geometries[i], pin)) * scale for i in within_reach}
-    return dict(sorted(metres.items(), key=lambda item: (item[1], item[0])))
+def provinces_near(ring: Iterable[tuple[float, float]]) -> tuple[str, ...]:
+    """The codes of all provinces that may own a place within the ring of `(latitude, longitude)`, sorted.
 
-
-def _confidence(metres: list[float]) -> float:
-    """That the first province is the right one, given that the pin is in Thailand, by how much nearer it is.
-
-    Fitted to the share that was right: 0.56 where the second province is 125 m farther, 0.79 at 900 m, 0.95 at
-    2 km, 0.997 where there is no second.
+    By the shipped outlines and with what they err by, so that official ones find no others.
     """
+    return tuple(sorted(_shipped().meets(ring, _REACH_M) - {shipped.ABROAD}))
+
+
+def _by_area(metres: Mapping[str, float], level: int) -> dict[str, float]:
+    """Metres to each area of the level, the nearest first; none where the outlines are coarser than that."""
+    nearest: dict[str, float] = {}
+    for code, far in metres.items():
+        if len(code) >= level:
+            nearest.setdefault(code[:level], far)
+    return nearest
+
+
+def _confidence(metres: list[float], doubt_m: float) -> float:
+    """That the first province is the right one, given that the pin is in Thailand, by how much nearer it is."""
     lead = (metres[1] if len(metres) > 1 else _REACH_M) - metres[0]
-    return 1 - 0.5 * exp(-lead / 1_000)
+    return 1 - 0.5 * exp(-lead / doubt_m)
 
 
-def _mercator(positions: Iterable[Iterable[float]]) -> list[tuple[float, float]]:
-    """Longitudes and latitudes on a sphere → Mercator's plane."""
-    return [(lon * _M_PER_DEGREE, degrees(asinh(tan(radians(lat)))) * _M_PER_DEGREE) for lon, lat in positions]
+def _named(codes: Iterable[str]) -> tuple[Area, ...]:
+    return tuple(areas()[code] for code in codes)
 
 
 @cache
-def _chart() -> _Chart:
+def _shipped() -> Chart:
     """Read once; two threads that come first read it twice, to the same result."""
-    features = json.loads(gzip.decompress((_DATA / "outlines.json.gz").read_bytes()))["features"]
-    outlines = [transform(shape(feature["geometry"]), _mercator) for feature in features]
-    return _Chart(STRtree(outlines), tuple(feature["properties"]["code"] for feature in features))
+    return Chart.of(shipped.outlines())
 
 
-# --- districts -------------------------------------------------------------------------------------------
-def _districts_near(latitude: float, longitude: float, metres: dict[str, float]) -> tuple[Area, ...]:
+# --- districts, where no official outline tells them -----------------------------------------------------
+def _districts_near(latitude: float, longitude: float, provinces: Mapping[str, float]) -> list[str]:
     """The districts with the nearest places, the first of them in the first province."""
     far = {
         code: (
-            min(distance_km(latitude, longitude, *place) for place in _places()[code])
-            + _BORDER_DETOUR * metres[province] / 1_000
+            min(distance_km(latitude, longitude, *place) for place in shipped.places()[code])
+            + _BORDER_DETOUR * metres / 1_000
         )
         / _reach(code)
-        for province in metres
+        for province, metres in provinces.items()
         for code in _districts_of(province)
     }
     ranked = sorted(far, key=lambda code: (far[code], code))
-    first = next(code for code in ranked if code[:PROVINCE] == next(iter(metres)))
+    first = next(code for code in ranked if code[:PROVINCE] == next(iter(provinces)))
     ranked.remove(first)
-    return tuple(areas()[code] for code in (first, *ranked))[:_MAX_DISTRICTS]
+    return [first, *ranked][:_MOST]
 
 
 @cache
@@ -132,14 +158,4 @@ def _reach(district: str) -> float:
 
 @cache
 def _districts_of(province: str) -> tuple[str, ...]:
-    return tuple(code for code in _places() if code[:PROVINCE] == province)
-
-
-@cache
-def _places() -> dict[str, tuple[tuple[float, float], ...]]:
-    """Latitudes and longitudes of the places in each district, its seat first."""
-    places: dict[str, tuple[tuple[float, float], ...]] = {}
-    for row in csv.DictReader((_DATA / "places.csv").read_text("utf-8").splitlines()):
-        position = float(row["latitude"]), float(row["longitude"])
-        places[row["district"]] = (*places.get(row["district"], ()), position)
-    return places
+    return tuple(code for code in shipped.places() if code[:PROVINCE] == province)

@@ -45,6 +45,18 @@ def line_routes(world: World) -> APIRouter:
     async def reply(request: Request) -> Response:
         return await _LineCall(world, request, Kind.REPLY).answer()
 
+    @routes.get("/v2/bot/message/{message_id}/content")
+    async def content(request: Request, message_id: str) -> Response:
+        headers = {"x-line-request-id": str(uuid.uuid4())}
+        try:
+            _check_token(world, request)
+        except _Refusal as refusal:
+            return JSONResponse(refusal.body, refusal.status, headers)
+        if message_id not in world.line.contents:
+            return JSONResponse({"message": "Not found"}, 404, headers)
+        content_type, data = world.line.contents[message_id]
+        return Response(data, 200, headers, content_type)
+
     @routes.get("/v2/bot/profile/{user_id}")
     async def profile(request: Request, user_id: str) -> Response:
         headers = {"x-line-request-id": str(uuid.uuid4())}

@@ -45,6 +45,8 @@ class LineAccount:
         self.last_event: dict[str, dict[str, Any]] = {}
         #: Events held back, oldest first, until somebody releases them.
         self.held: list[dict[str, Any]] = []
+        #: Type and bytes of what people have sent, by the message's id.
+        self.contents: dict[str, tuple[str, bytes]] = {}
         self._reply_tokens: dict[str, tuple[str, datetime]] = {}
         self._accepted: dict[str, AcceptedPush] = {}
 

@@ -1,5 +1,6 @@
 """What a person does in LINE, and the webhook that LINE makes of it."""
 
+from base64 import b64decode
 from collections.abc import Iterable
 from copy import deepcopy
 from enum import StrEnum
@@ -9,6 +10,9 @@ from ess.simulator.edge import Answer
 from ess.simulator.ledger import Kind, Provider
 from ess.simulator.line_account import BOT_USER_ID, message_id, ulid
 from ess.simulator.world import World
+
+#: One grey dot.
+A_PICTURE = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==")
 
 
 class Delivery(StrEnum):
@@ -50,6 +54,7 @@ class LinePhones:
     async def image(self, user_id: str) -> Answer | None:
         """The person has sent a picture."""
         message = {"type": "image", "id": message_id(), "quoteToken": message_id()}
+        self._world.line.contents[message["id"]] = ("image/png", A_PICTURE)
         event = {"type": "message", "message": message | {"contentProvider": {"type": "line"}}}
         return await self._happen(user_id, event, "(รูปภาพ)")
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from sqlalchemy import not_
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, delete, select
 
@@ -13,16 +14,27 @@ from ess.store.store import Transaction
 _AGAIN_AFTER = timedelta(minutes=15)
 
 
-def keep(tx: Transaction, found: Mapping[str, str]) -> list[str]:
-    """Write down what is wrong now (name → detail) and forget the rest; the names that a person is to be told now."""
-    tx.session.execute(delete(tables.Alarm).where(col(tables.Alarm.name).not_in(found)))
+#: Begins the names of alarms about duty that is not filled: people must act, and the engine itself is well.
+DUTY = "duty:"
+
+
+def keep(
+    tx: Transaction, found: Mapping[str, str], *, about: str = "", again_after: timedelta = _AGAIN_AFTER
+) -> list[str]:
+    """Write down what is wrong now (name → detail) and forget the rest; the names that a person is to be told now.
+
+    `about` is DUTY where all names begin with it; other alarms are left alone.
+    """
+    on_duty = col(tables.Alarm.name).startswith(DUTY)
+    mine = on_duty if about == DUTY else not_(on_duty)
+    tx.session.execute(delete(tables.Alarm).where(mine, col(tables.Alarm.name).not_in(found)))
     due = []
     for name, detail in found.items():
         row = {"name": name, "detail": detail, "began_at": tx.now}
         statement = insert(tables.Alarm).values(row)
         tx.session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"detail": detail}))
         alarm = tx.session.get_one(tables.Alarm, name, populate_existing=True, with_for_update=True)
-        if alarm.told_at is None or alarm.told_at + _AGAIN_AFTER <= tx.now:
+        if alarm.told_at is None or alarm.told_at + again_after <= tx.now:
             alarm.told_at = tx.now
             due.append(name)
     return due

@@ -38,7 +38,8 @@ _OUT_OF_HAND = text(
     """
     SELECT id, code FROM incident
     WHERE state NOT IN ('closed', 'cancelled', 'merged')
-      AND NOT EXISTS (SELECT FROM deadline WHERE deadline.incident_id = incident.id AND kind <> 'send')
+      AND NOT EXISTS (SELECT FROM deadline WHERE deadline.incident_id = incident.id
+                      AND kind NOT IN ('send', 'fetch', 'refine'))
       AND (state = 'resolved'
            OR NOT jsonb_path_exists(tracks, '$[*].holder ? (@ != null)'))
     ORDER BY received_at LIMIT 100
@@ -68,6 +69,16 @@ _RENEW_INBOUND = text(
     SELECT 'handle', id, statement_timestamp(), statement_timestamp(), 0 FROM inbound
     WHERE handled_at IS NULL AND kind <> 'unreadable' AND received_at < statement_timestamp() - :settled
       AND NOT EXISTS (SELECT FROM deadline WHERE incident_id IS NULL AND kind = 'handle' AND subject = inbound.id)
+    RETURNING 1
+    """
+)
+_RENEW_ROLL_CALLS = text(
+    """
+    INSERT INTO deadline (kind, subject, due_at, wake_at, failures)
+    SELECT 'roll_call', id::text, statement_timestamp(), statement_timestamp(), 0 FROM roll_call
+    WHERE reported_at IS NULL AND asked_at < statement_timestamp() - :settled
+      AND NOT EXISTS (SELECT FROM deadline
+                      WHERE incident_id IS NULL AND kind = 'roll_call' AND subject = roll_call.id::text)
     RETURNING 1
     """
 )
@@ -105,7 +116,8 @@ def out_of_hand(tx: Transaction) -> dict[UUID, str]:
 def renew_promises(tx: Transaction) -> int:
     """Promise anew what lost its deadline; how many there were, of which there must be none."""
     settled = {"settled": _SETTLED}
-    return sum(len(tx.session.execute(renew, settled).all()) for renew in (_RENEW_DELIVERIES, _RENEW_INBOUND))
+    renewals = (_RENEW_DELIVERIES, _RENEW_INBOUND, _RENEW_ROLL_CALLS)
+    return sum(len(tx.session.execute(renew, settled).all()) for renew in renewals)
 
 
 def overdue_s(tx: Transaction) -> dict[str, float]:

@@ -15,6 +15,7 @@ from ess.domain.duty import Role
 from ess.domain.errors import NotFound
 from ess.domain.follow_up import FollowUp, FollowUpState, Outcome
 from ess.domain.incident import (
+    ENDED,
     Alert,
     AlertState,
     Deadline,
@@ -25,8 +26,8 @@ from ess.domain.incident import (
     State,
     Track,
 )
-from ess.domain.place import Place
-from ess.domain.policy import FollowUpPlan, Policy
+from ess.domain.place import Pin, Place, distance_km, square, squares_around
+from ess.domain.policy import FollowUpPlan, Join, Policy
 from ess.domain.report import IncidentType
 from ess.store import tables
 from ess.store.store import Transaction
@@ -108,6 +109,15 @@ def read(tx: Transaction, incident_id: UUID) -> Incident:
     return _incident(tx, row)
 
 
+def surviving(tx: Transaction, incident_id: UUID) -> UUID:
+    """The incident that goes on for this one: itself, or the one that it was merged into at last."""
+    while True:
+        into = tx.session.exec(select(tables.Incident.merged_into).where(tables.Incident.id == incident_id)).one()
+        if into is None:
+            return incident_id
+        incident_id = into
+
+
 def reports(tx: Transaction, incident_id: UUID) -> list[tables.Report]:
     """What came in about an incident that this transaction has loaded, the first one first."""
     rows = tx.loaded[incident_id]
@@ -153,6 +163,7 @@ def _incident(tx: Transaction, row: tables.Incident) -> Incident:
         ),
         follow_ups=tuple(map(_follow_up, rows.follow_ups.values())),
         deadlines=frozenset(rows.deadlines),
+        pin=(row.pin[0], row.pin[1]) if row.pin else None,
     )
 
 
@@ -186,9 +197,29 @@ def freeze_policy(tx: Transaction, policy: Policy) -> str:
     return policy_id
 
 
-def create(
-    tx: Transaction, decision: Decision, pin: tuple[float, float] | None, *, drill: bool = False
-) -> tables.Incident:
+def near(tx: Transaction, incident_type: IncidentType, pin: Pin, join: Join) -> list[UUID]:
+    """The running incidents of the type that began within reach of the pin and of now, the nearest first.
+
+    Drills are none of them.  Only the pins of the squares around are read.
+    """
+    query = select(tables.Incident.id, tables.Incident.pin).where(
+        col(tables.Incident.cell).in_([cell(tx, each) for each in squares_around(pin)]),
+        tables.Incident.received_at > tx.now - join.within,
+        tables.Incident.type == incident_type,
+        col(tables.Incident.drill).is_(False),
+        col(tables.Incident.state).not_in(_WITH_FOLLOW_UPS | ENDED),
+    )
+    metres = {incident_id: 1000 * distance_km(*pin, *found) for incident_id, found in tx.session.exec(query) if found}
+    reached = [incident_id for incident_id, far in metres.items() if far <= join.within_m]
+    return sorted(reached, key=lambda incident_id: (metres[incident_id], incident_id))
+
+
+def cell(tx: Transaction, square_: tuple[int, int]) -> bytes:
+    """By which incidents in a square of the map are looked up; it tells nobody where that is."""
+    return tx.vault.index("square {} {}".format(*square_))
+
+
+def create(tx: Transaction, decision: Decision, *, drill: bool = False) -> tables.Incident:
     """The row of a new incident; `save` does the rest."""
     incident = decision.incident
     row = tables.Incident(
@@ -198,22 +229,30 @@ def create(
         state=incident.state,
         policy_id=freeze_policy(tx, incident.policy),
         tracks=_TRACKS.dump_python(incident.tracks, mode="json"),
-        pin=list(pin) if pin else None,
         drill=drill,
         received_at=tx.now,
         updated_at=tx.now,
     )
+    _save_pin(tx, row, incident.pin)
     tx.session.add(row)
     tx.session.flush()
     tx.loaded[row.id] = Rows(row, reports=[])
     return row
 
 
+def _save_pin(tx: Transaction, row: tables.Incident, pin: Pin | None) -> None:
+    if row.pin != (list(pin) if pin else None):
+        row.pin = list(pin) if pin else None
+        row.cell = cell(tx, square(pin)) if pin else None
+
+
 def add_report(tx: Transaction, row: tables.Report) -> None:
     """One more report of an incident that this transaction has loaded."""
     tx.session.add(row)
     tx.session.flush()
-    reports(tx, row.incident_id).append(row)
+    known = tx.loaded[row.incident_id].reports
+    if known is not None:
+        known.append(row)
 
 
 def save(tx: Transaction, decision: Decision) -> None:
@@ -224,6 +263,7 @@ def save(tx: Transaction, decision: Decision) -> None:
     row.state = incident.state
     row.place = incident.place.to_json() if incident.place else None
     row.province_code = incident.place.province.code if incident.place else None
+    _save_pin(tx, row, incident.pin)
     tracks = _TRACKS.dump_python(incident.tracks, mode="json")
     if row.tracks != tracks:
         row.tracks = tracks

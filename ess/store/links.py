@@ -1,4 +1,4 @@
-"""Links by which one responder answers one alert, where an SMS cannot be answered by SMS (ADR 9).
+"""Links by which one responder answers one alert, where an SMS cannot be answered by SMS (ADR 10).
 
 Eleven letters and digits without look-alikes are 64 bits; only their keyed hash is kept, so that whoever reads
 the table cannot answer for anybody.

@@ -1,35 +1,17 @@
 """The roster: who could be asked, who somebody is, and their addresses."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_
+from sqlalchemy import bindparam
 from sqlalchemy import select as select_columns
 from sqlmodel import col, func, select
 
 from ess.domain.duty import NATIONAL_ROLES, Channel, Responder, Role
-from ess.domain.place import Place
-from ess.domain.policy import Target, Within
 from ess.store import tables
 from ess.store.store import Transaction
-
-
-def candidates(
-    tx: Transaction, targets: Iterable[Target], place: Place | None, *, drill: bool = False
-) -> list[Responder]:
-    """Active responders whose role is wanted and whose jurisdiction may hold the place; a drill has its own."""
-    targets = list(targets)
-    provinces = [area.code for area in place.candidates] if place else []
-    anywhere = [target.role for target in targets if target.within is Within.NATION]
-    # Only what is chosen by: the sealed addresses of everybody who is not chosen stay sealed.
-    query = select_columns(*_CHOSEN_BY).where(
-        col(tables.Responder.active),
-        col(tables.Responder.drill).is_(drill),
-        col(tables.Responder.role).in_({target.role for target in targets}),
-        or_(col(tables.Responder.role).in_(anywhere), col(tables.Responder.province_code).in_(provinces)),
-    )
-    return [_domain(row) for row in tx.session.execute(query)]
 
 
 def supervisors(tx: Transaction) -> list[tables.Responder]:
@@ -48,6 +30,11 @@ def by_ids(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, tables.Responde
         return {}
     rows = tx.session.exec(select(tables.Responder).where(col(tables.Responder.id).in_(ids)))
     return {row.id: row for row in rows}
+
+
+def by_refs(tx: Transaction, refs: Collection[str]) -> list[Responder]:
+    """Those of these numbers that are in the roster, active or not, in one query."""
+    return [domain(row) for row in tx.session.execute(_BY_REFS, {"refs": list(refs)})]
 
 
 def by_line_user(tx: Transaction, line_user_id: str) -> list[tables.Responder]:
@@ -78,30 +65,9 @@ def channels(row: tables.Responder) -> list[Channel]:
     return [channel for channel in map(Channel, row.channels) if address(row, channel)]
 
 
-def upsert(tx: Transaction, people: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
-    """Add the new ones and change those whose `ref` is there already; how many of each.
-
-    Whoever is not mentioned stays as they are.
-    """
-    known = {row.ref: row for row in tx.session.exec(select(tables.Responder))}
-    n_added = n_changed = 0
-    for person in people:
-        phone, line_user_id = person.get("phone"), person.get("line_user_id")
-        values = {
-            **person,
-            "phone_index": tx.vault.index(phone) if phone else None,
-            "line_index": tx.vault.index(line_user_id) if line_user_id else None,
-        }
-        row = known.get(person["ref"])
-        if row is None:
-            tx.session.add(tables.Responder(**values))
-            n_added += 1
-            continue
-        changed = {name: value for name, value in values.items() if getattr(row, name) != value}
-        for name, value in changed.items():
-            setattr(row, name, value)
-        n_changed += bool(changed)
-    return n_added, n_changed
+def written(row: tables.Responder) -> list[Channel]:
+    """Those that can be read, in order: whatever is no alert never rings."""
+    return [channel for channel in channels(row) if channel is not Channel.VOICE]
 
 
 def names(tx: Transaction) -> dict[str, str]:
@@ -121,15 +87,22 @@ def count(tx: Transaction) -> int:
 
 _CHOSEN_BY: tuple[Any, ...] = (
     *(tables.Responder.id, tables.Responder.ref, tables.Responder.name_th, tables.Responder.role),
-    *(tables.Responder.province_code, tables.Responder.district_code),
+    *(tables.Responder.province_code, tables.Responder.district_code, tables.Responder.outline),
     *(tables.Responder.latitude, tables.Responder.longitude, tables.Responder.channels),
+    *(tables.Responder.skills, tables.Responder.capacity, tables.Responder.rest_s),
     *(tables.Responder.active, tables.Responder.leave_until, tables.Responder.line_blocked),
     col(tables.Responder.line_index).is_not(None).label("has_line"),
     col(tables.Responder.phone_index).is_not(None).label("has_phone"),
 )
+# Built once: putting a query together costs as much as asking it.
+_BY_REFS = select_columns(*_CHOSEN_BY).where(col(tables.Responder.ref).in_(bindparam("refs", expanding=True)))
 
 
-def _domain(row: Any) -> Responder:
+def domain(row: Any, **more: Any) -> Responder:
+    """A row of the roster as the domain knows it, and more of the moment.
+
+    The row says `has_line` and `has_phone` instead of the addresses, which stay sealed.
+    """
     works = {Channel.LINE: row.has_line and not row.line_blocked, Channel.DRILL: True}
     works |= dict.fromkeys((Channel.SMS, Channel.VOICE), row.has_phone)
     return Responder(
@@ -142,6 +115,11 @@ def _domain(row: Any) -> Responder:
         latitude=row.latitude,
         longitude=row.longitude,
         channels=tuple(channel for channel in map(Channel, row.channels) if works[channel]),
+        skills=frozenset(row.skills),
+        capacity=row.capacity,
+        rest=timedelta(seconds=row.rest_s),
+        outline=tuple((latitude, longitude) for latitude, longitude in row.outline) if row.outline else None,
         active=row.active,
         leave_until=row.leave_until,
+        **more,
     )

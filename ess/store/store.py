@@ -100,7 +100,9 @@ class Store:
             connect_args={
                 "connect_timeout": 5,
                 "options": "-c timezone=UTC -c lock_timeout=5s -c statement_timeout=15s"
-                " -c idle_in_transaction_session_timeout=30s",
+                " -c idle_in_transaction_session_timeout=30s"
+                # Compiling a query takes longer than any of ours.
+                " -c jit=off",
             },
         )
 

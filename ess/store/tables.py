@@ -57,6 +57,8 @@ class Incident(SQLModel, table=True):
     merged_into: UUID | None = Field(default=None, foreign_key="incident.id")
     #: How grave it is, as a person judged it; the protocol after resolution goes by it.
     grade: str | None = None
+    #: A person found that nothing had happened.
+    false_report: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     #: Runs through the whole engine and can reach nobody real.
     drill: bool = False
     received_at: datetime = Field(sa_type=_INSTANT)
@@ -70,6 +72,7 @@ class Report(SQLModel, table=True):
     __table_args__ = (
         Index("report_idempotency", "owner", "idempotency_key", unique=True),
         Index("report_phone", "phone_index"),
+        Index("report_line", "line_index"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -89,6 +92,7 @@ class Report(SQLModel, table=True):
     #: Location, description, phone, name, LINE user id.
     details: dict[str, Any] = Field(sa_type=_SECRET)
     phone_index: bytes | None = Field(default=None, sa_type=_INDEX)
+    line_index: bytes | None = Field(default=None, sa_type=_INDEX)
     reported_at: datetime | None = Field(default=None, sa_type=_INSTANT)
     received_at: datetime = Field(sa_type=_INSTANT)
 

@@ -1,4 +1,4 @@
-"""`/a/SECRET`: the page behind the link in an SMS, for a responder whose SMS cannot be answered (ADR 9).
+"""`/a/SECRET`: the page behind the link in an SMS, for a responder whose SMS cannot be answered (ADR 10).
 
 Looking at it changes nothing, because previews of links look too; a button does, by a form that only this page
 has.  It works without JavaScript, weighs less than 10 kB, and says nothing about a reporter.  Once the alert is

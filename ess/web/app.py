@@ -1,5 +1,6 @@
 """The web edge, put together: `uvicorn --factory ess.web.app:create_app`."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,9 +9,10 @@ from fastapi.staticfiles import StaticFiles
 
 from config.settings import HERE, Settings
 from ess.engine import open_engine
+from ess.geo.in_force import Follower
 from ess.logs import configure
 from ess.wake import Waker, producer
-from ess.web import answers, auth, board, health, incidents, problems, reports, webhooks
+from ess.web import answers, auth, board, health, incidents, problems, reports, responders, webhooks
 
 
 def create_app() -> FastAPI:
@@ -21,7 +23,10 @@ def create_app() -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        stop = threading.Event()
+        threading.Thread(target=Follower(engine.store).run, args=(stop,), name="outlines", daemon=True).start()
         yield
+        stop.set()
         engine.store.close()
 
     app = FastAPI(
@@ -38,7 +43,10 @@ def create_app() -> FastAPI:
     app.state.broker = health.broker(settings)
     app.add_middleware(problems.BodyLimit)
     problems.install(app)
-    for router in (reports.router, incidents.router, webhooks.router, answers.router, board.router, health.router):
+    for router in (
+        *(reports.router, incidents.router, responders.router),
+        *(webhooks.router, answers.router, board.router, health.router),
+    ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=HERE.parent / "ess" / "web" / "static"), name="static")
     return app

@@ -13,7 +13,7 @@ from ess import views
 from ess.conversation.texts import BANGKOK
 from ess.domain.incident import ENDED
 from ess.engine import Engine
-from ess.store import alarms, health, tables
+from ess.store import alarms, health, reach, reporters, tables
 from ess.web.auth import Caller, engine_of, reader
 
 router = APIRouter(tags=["board"], include_in_schema=False)
@@ -41,11 +41,19 @@ def _plain(fact: dict[str, Any]) -> str:
         "follow_up_id",
         "chosen",
         "passed_over",
+        "n_more",
     }
     return " · ".join(f"{key} {value}" for key, value in fact.items() if key not in hidden and value not in {None, ""})
 
 
-_pages.env.filters |= {"clock": _clock, "plain": _plain}
+def _day(value: str) -> str:
+    return datetime.fromisoformat(value).astimezone(BANGKOK).strftime("%d %b %Y %H:%M")
+
+
+_pages.env.filters |= {"clock": _clock, "plain": _plain, "day": _day}
+
+#: Why nobody reaches somebody, on the page.
+_REASONS = {reach.Why.NO_CHANNEL: "no channel that works", reach.Why.NO_ANSWER: "silent in the last roll call"}
 
 
 @router.get("/board")
@@ -74,23 +82,42 @@ def board(
         absent = health.missing(tx, (health.CLOCK,))
         lost = health.out_of_hand(tx)
         wrong = alarms.standing(tx)
+        known = reporters.earlier(tx, [row.id for row in rows])
+        n_unreached = reach.n_unreached(tx)
         now = tx.now
     context = {
         "rows": rows,
         "due": dict(due),
+        "known": known,
         "counts": dict(counts),
         "states": _URGENCY,
         "warnings": [
             *(f"{name} was not seen lately" for name in absent),
             *(f"{code} is in nobody's hand" for code in lost.values()),
-            *(f"{engine.texts.word('alarms', name)}: {detail}" for name, detail in wrong.items()),
+            *(f"{_alarm(engine, name)}: {detail}" for name, detail in wrong.items()),
         ],
+        "n_unreached": n_unreached,
         "texts": engine.texts,
         "now": now,
         "caller": caller,
         "views": views,
     }
     return _pages.TemplateResponse(request, "board.html", context)
+
+
+def _alarm(engine: Engine, name: str) -> str:
+    kind, _, rota = name.partition(":")
+    return f"{engine.texts.word('alarms', kind)} {rota}".rstrip()
+
+
+@router.get("/board/unreachable")
+def unreachable(
+    request: Request, engine: Annotated[Engine, Depends(engine_of)], _: Annotated[Caller, Depends(reader)]
+) -> Response:
+    """Everybody whom an alert would not reach, as far as is known."""
+    with engine.store.transaction() as tx:
+        context = {"people": reach.unreached(tx), "reasons": _REASONS, "texts": engine.texts, "now": tx.now}
+    return _pages.TemplateResponse(request, "unreachable.html", context)
 
 
 @router.get("/board/{code}")

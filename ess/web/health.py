@@ -46,7 +46,7 @@ def _checks(engine: Engine, client: redis.Redis) -> dict[str, str]:
         with engine.store.transaction() as tx:
             absent = health.missing(tx, (health.CLOCK, *QUEUES))
             lost = health.out_of_hand(tx)
-            wrong = alarms.standing(tx)
+            wrong = {name: what for name, what in alarms.standing(tx).items() if not name.startswith(alarms.DUTY)}
         checks["database"] = "ok"
         for name in (health.CLOCK, *QUEUES):
             what = "the clock" if name == health.CLOCK else f"a worker of the queue {name}"

@@ -5,17 +5,21 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Query
+import structlog
+from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from ess import dispatch, views
+from ess import attachments, dispatch, views
 from ess.conversation.answer import Verb
 from ess.domain.incident import Incident, State
 from ess.domain.report import IncidentType
 from ess.engine import Engine
+from ess.intake import LocationBody
 from ess.store import tables
 from ess.store.keys import KeyRole
 from ess.web.auth import Caller, caller_with, engine_of
+
+log = structlog.get_logger()
 
 router = APIRouter(prefix="/v1", tags=["incidents"])
 
@@ -79,6 +83,17 @@ def get_timeline(engine: EngineOf, _: Operator, incident: str) -> list[dict[str,
         return views.timeline(tx, views.find(tx, incident))
 
 
+@router.get("/incidents/{incident}/attachments/{attachment_id}")
+def get_attachment(engine: EngineOf, caller: Supervisor, incident: str, attachment_id: str) -> Response:
+    """A photo or voice note of the reporter; who reads it is written in the log."""
+    with engine.store.transaction() as tx:
+        row = views.find(tx, incident)
+        content = attachments.read(tx, row.id, attachment_id)
+        log.info("personal_data_read", what="attachment", incident=row.code, by=caller.name)
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Content-Disposition": "attachment"}
+    return Response(content.data, media_type=content.content_type, headers=headers)
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -98,13 +113,22 @@ def answer_alert(
     return _state(dispatch.answer_alert(engine, alert_id, verb, via=f"api:{caller.name}", eta=eta))
 
 
+@router.post("/incidents/{incident_id}/locate")
+def locate(engine: EngineOf, caller: Operator, incident_id: UUID, body: LocationBody) -> dict[str, Any]:
+    """Say where it is, by a pin, an address or both; everybody who has the alert is told."""
+    return _state(dispatch.locate_by_operator(engine, incident_id, body.location(), by=caller.name))
+
+
 class OperationBody(_Body):
-    """What the operation needs: `reason` for cancel and close, `responder` (its number in the roster) for
-    assign, `into` (an incident's id) for merge, `track` for escalate."""
+    """What the operation needs: `reason` for cancel and close, `false_report` for close where nothing had happened,
+    `responder` (its number in the roster) for assign, `into` (an incident's id) for merge, `reports` (their ids) for
+    split, `track` for escalate."""
 
     reason: Annotated[str, Field(max_length=500)] = ""
+    false_report: bool = False
     responder: str | None = None
     into: UUID | None = None
+    reports: list[UUID] = []
     track: str | None = None
 
 
@@ -113,7 +137,7 @@ def operate(
     engine: EngineOf,
     caller: Supervisor,
     incident_id: UUID,
-    operation: Literal["cancel", "escalate", "assign", "close", "merge"],
+    operation: Literal["cancel", "escalate", "assign", "close", "merge", "split"],
     body: OperationBody | None = None,
 ) -> dict[str, Any]:
     """Do what only a supervisor may."""
@@ -123,7 +147,9 @@ def operate(
         case "cancel":
             return _state(dispatch.cancel_incident(engine, incident_id, by=by, reason=wish.reason))
         case "close":
-            return _state(dispatch.close_incident(engine, incident_id, by=by, reason=wish.reason))
+            return _state(
+                dispatch.close_incident(engine, incident_id, by=by, reason=wish.reason, false_report=wish.false_report)
+            )
         case "escalate":
             return _state(dispatch.escalate_incident(engine, incident_id, by=by, track=wish.track))
         case "assign":
@@ -134,6 +160,10 @@ def operate(
             if not wish.into:
                 raise HTTPException(422, "say which incident goes on: `into` is its id")
             return _state(dispatch.merge_incident(engine, incident_id, wish.into, by=by))
+        case "split":
+            if not wish.reports:
+                raise HTTPException(422, "say which reports go: `reports` holds their ids, as the incident lists them")
+            return _state(dispatch.split_incident(engine, incident_id, wish.reports, by=by))
 
 
 def _state(incident: Incident) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from ess.embedded import Services
 from ess.embedded.postgres import remove_postgres
 from ess.embedded.processes import Process, free_port
 from ess.embedded.stack import Running, running
-from ess.store import Store, Transaction, responders
+from ess.store import Store, Transaction, enrolment
 from ess.store.keys import KeyRole, create_key
 from ess.up import open_store
 from ess.wake import QUEUES
@@ -39,6 +39,10 @@ from ess.wake import QUEUES
 PROVIDER_DELAY_MS = 50
 #: How long `gathering` waits for the first acknowledgement.
 SHORT_WAIT_S = 3
+
+#: Degrees of latitude from one report to the next at the same base: 480 m, too far to be witnesses of one incident,
+#: and in five rounds nobody comes within 200 m of another base's either.
+_APART = 0.0043
 
 #: What one figure leaves behind, and the next must not meet.
 _TRACES = "fact, note, delivery, deadline, answer_link, alert, follow_up, report, inbound, attachment, chat, incident"
@@ -68,7 +72,8 @@ class World:
         self.simulator = httpx.Client(base_url=engine.stack.simulator_url, timeout=120, trust_env=False)
         self.phones = Caller(engine.stack.simulator_url)
         self.broker = redis.Redis.from_url(engine.services.broker_url)
-        self._pins = [(row.latitude, row.longitude) for row in roster.parse_csv(roster.sample_csv()) if row.latitude]
+        rows = roster.parse_csv(roster.sample_csv())
+        self._pins = sorted({(row.latitude, row.longitude) for row in rows if row.latitude and row.longitude})
         random.Random(191).shuffle(self._pins)  # the same country in every run
 
     @cached_property
@@ -108,7 +113,9 @@ class World:
     # --- what is asked of it ---------------------------------------------------------------------------
     def report(self, i: int, kind: str = "assault") -> Answer:
         """One report, from somewhere in the country."""
-        latitude, longitude = self._pins[i % len(self._pins)]
+        n_rounds, which = divmod(i, len(self._pins))
+        latitude, longitude = self._pins[which]
+        latitude += _APART * n_rounds  # each its own incident: neighbours who report the same would be witnesses
         body = {"type": kind, "location": {"latitude": latitude, "longitude": longitude}}
         return self.api.post("/v1/reports", body, {"Idempotency-Key": str(uuid4())})
 
@@ -228,5 +235,5 @@ def world() -> Iterator[World]:
 def fill(tx: Transaction, keys: dict[KeyRole, str]) -> None:
     """The nationwide sample, and a key."""
     rows = roster.parse_csv(roster.sample_csv())
-    responders.upsert(tx, (roster.values(row) for row in rows))
+    enrolment.upsert(tx, rows)
     keys[KeyRole.SUPERVISOR] = create_key(tx, "bench", KeyRole.SUPERVISOR)

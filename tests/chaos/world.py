@@ -14,7 +14,7 @@ from config.settings import HERE
 from ess.domain.duty import Channel, Role
 from ess.domain.report import IncidentType
 from ess.embedded.processes import Process
-from ess.store import tables
+from ess.store import enrolment, tables
 
 PROVINCES = (PHITSANULOK, CHIANG_MAI, KHON_KAEN)
 #: Where things happen: mostly where somebody is responsible.
@@ -58,6 +58,7 @@ def write_policies(folder: Path) -> None:
     for path in (HERE / "policies").glob("*.yaml"):
         policy = yaml.safe_load(path.read_text(encoding="utf-8"))
         policy |= {"place_wait": "4 s", "arrival_target": "15 s"}
+        del policy["join"]  # all happens in few spots, and every report is to begin an incident
         for track in policy["tracks"]:
             for step in track["steps"]:
                 step["wait"] = "4 s" if track.get("lead") else "5 s"
@@ -104,20 +105,21 @@ def _people(deployment: Deployment) -> tuple[Responder, ...]:
                 f"+6610{number:07d}" if Channel.SMS in channels else None,  # no Thai number begins with 1
             )
             people.append(person)
-            tx.session.add(
-                tables.Responder(
-                    ref=person.ref,
-                    name_th=f"หน่วย {number}",
-                    name_en=f"Unit {number}",
-                    agency="test",
-                    role=role,
-                    province_code=spot.province if spot else None,
-                    district_code=spot.district if spot and role is Role.POLICE_STATION else None,
-                    phone=person.phone,
-                    phone_index=tx.vault.index(person.phone) if person.phone else None,
-                    line_user_id=person.line_id,
-                    line_index=tx.vault.index(person.line_id) if person.line_id else None,
-                    channels=list(channels),
-                )
+            row = tables.Responder(
+                ref=person.ref,
+                name_th=f"หน่วย {number}",
+                name_en=f"Unit {number}",
+                agency="test",
+                role=role,
+                province_code=spot.province if spot else None,
+                district_code=spot.district if spot and role is Role.POLICE_STATION else None,
+                phone=person.phone,
+                phone_index=tx.vault.index(person.phone) if person.phone else None,
+                line_user_id=person.line_id,
+                line_index=tx.vault.index(person.line_id) if person.line_id else None,
+                channels=list(channels),
             )
+            tx.session.add(row)
+            tx.session.flush()
+            tx.session.add_all(enrolment.at_seat(row))
     return tuple(people)

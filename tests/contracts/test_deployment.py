@@ -34,6 +34,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 #: Settings that nobody writes into .env, each with the reason.
 NOT_IN_ENV_FILE = {
+    "line_data_api_base": "follows from line_api_base",
     "database_url": "docker-compose.yml composes it from POSTGRES_PASSWORD",
     "broker_url": "docker-compose.yml composes it from REDIS_PASSWORD",
     "data_dir": "only embedded services keep data in it",
@@ -46,11 +47,12 @@ NOT_IN_ENV_FILE = {
     "twilio_api_base": "the default is Twilio itself",
     "policy_dir": "the image holds config/policies",
     "message_dir": "the image holds config/messages",
+    "holiday_file": "the image holds config/holidays.yaml",
     "provider_timeout_s": "the leases and waits of the engine are measured with the default",
     "lease_s": "the leases and waits of the engine are measured with the default",
 }
 #: May stay empty.
-OPTIONAL_SECRETS = {"ESS_TWILIO_AUTH_TOKEN_NEXT"}
+OPTIONAL_SECRETS = {"ESS_TWILIO_AUTH_TOKEN_NEXT", "ESS_GEOCODER_KEY"}
 
 _INTERPOLATION = re.compile(r"(?<!\$)\$(?:\{(?P<name>\w+)(?P<how>:?[-?+])?(?P<rest>[^}]*)\}|(?P<bare>\w+))")
 _SECRET = re.compile(r"PASSWORD|AUTH|TOKEN|KEY|SECRET|_SID$")

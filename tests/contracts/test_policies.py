@@ -64,14 +64,14 @@ WRONG = {
         "within: district",
         "within: village",
         "village",
-        ("alert.0.within", "'district', 'province' or 'nation'"),
+        ("alert.0.within", "'subdistrict', 'district', 'province' or 'nation'"),
     ),
     "a type that there is not": ("type: assault", "type: asault", "asault", ("type", "'assault', 'confinement'")),
     "a key that is missing": ("place_wait: 60 s ", "# ", None, ("place_wait", "is missing: add it")),
     "a wait that is missing": (
         "        wait: 10 min\n",
         "",
-        "role: one_home",
+        "- alert:\n",
         ("tracks.1.steps.0.wait", "is missing: add it"),
     ),
     "a word that is misspelt": (
@@ -125,13 +125,34 @@ WRONG = {
         ("name at least one role whose acknowledgement stops the track",),
     ),
     "a step that alerts nobody": (
-        "[{role: one_home, within: province}]",
+        "[{role: radio_191, within: province}]",
         "[]",
         "alert: []",
         ("alert somebody: a step without a target can never be acknowledged",),
     ),
     "nobody of a role": ("count: 3", "count: 0", "count: 0", ("alert.0.count", "must be 1 or more")),
     "a number that is none": ("count: 3", "count: many", "count: many", ("alert.0.count", "valid integer")),
+    "a distance of nothing": (
+        "max_km: 5",
+        "max_km: 0",
+        "max_km: 0",
+        ("steps.0.alert.1.max_km", "must be a number of km above 0"),
+    ),
+    "a distance without end": ("max_km: 15", "max_km: .inf", ".inf", ("alert.1.max_km", "a number of km above 0")),
+    "a distance in words": ("max_km: 5", "max_km: near", "max_km: near", ("alert.1.max_km", "valid number")),
+    "a distance from the national desk": (
+        "{role: national_desk, within: nation}",
+        "{role: national_desk, within: nation, max_km: 5}",
+        "{role: national_desk",
+        ("national_desk works from anywhere: leave it out",),
+    ),
+    "a skill without a name": (
+        "count: 3}",
+        'count: 3, skills: [" "]}',
+        'skills: [" "]',
+        ("alert.0.skills.0", "name a skill as the roster does, such as `children`"),
+    ),
+    "skills that are no list": ("count: 3}", "count: 3, skills: children}", "skills: children", ("must be a list",)),
     "a last resort that may be empty": (
         "{role: supervisor, within: nation, count: 2}",
         "{role: one_home, within: province}",
@@ -251,6 +272,8 @@ def _instead(old: str, new: str) -> Callable[[Path], None]:
             _instead("acknowledged_by: [police_station, radio_191]", "acknowledged_by: [volunteer]"),
             id="a track that nobody whom it asks can stop",
         ),
+        pytest.param(_instead("within_m: 200", "within_m: 2000"), id="witnesses from farther than are found"),
+        pytest.param(_instead("within: 15 min}", "within: 15}"), id="a time for witnesses without a unit"),
     ],
 )
 def test_what_an_operator_gets_wrong_easily_is_refused_with_file_and_line(

@@ -24,7 +24,14 @@ from ess.channels.envelope import Button, Message, Press
 from ess.conversation import citizen, letters, spoken
 from ess.conversation.answer import VERBS, Verb
 from ess.conversation.citizen import START
-from ess.conversation.letters import About, alert_letter, citizen_reply, follow_up_letter, progress_letter
+from ess.conversation.letters import (
+    About,
+    alert_letter,
+    citizen_reply,
+    corrected_letter,
+    follow_up_letter,
+    progress_letter,
+)
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel, Role
 from ess.domain.follow_up import Outcome
@@ -38,17 +45,31 @@ ROOT = Path(__file__).parent.parent.parent
 LANGUAGES = ("th", "en")
 #: Where texts are asked for by key.
 SPEAKERS = (
-    *("ess/outbox.py", "ess/inbox.py", "ess/domain/incident.py", "ess/deliveries.py", "schedules/audit.py"),
+    *(
+        "ess/linking.py",
+        "ess/roll_call.py",
+        "ess/outbox.py",
+        "ess/inbox.py",
+        "ess/domain/incident.py",
+        "ess/deliveries.py",
+        "schedules/audit.py",
+    ),
     *("ess/conversation/letters.py", "ess/conversation/citizen.py"),
 )
 
 #: Twilio keeps these words: a text that begins with one looks like an answer to it.
 RESERVED = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
 #: All that an SMS may be filled with: codes, the district, times.  Anybody may see the phone.
-SAID_BY_SMS = frozenset({"code", "n", "place", "verbs", "arrival", "due", "example", "codes", "down", "link"})
+SAID_BY_SMS = frozenset(
+    {
+        *("code", "n", "place", "verbs", "arrival", "due", "example", "codes", "down", "into", "options"),
+        *("asked", "answered", "silent", "link"),
+    }
+)
 #: SMS that may take two segments, each with the reason.
 TWO_SEGMENTS = {
     "which_code": "lists every open alert of the phone",
+    "which_place": "lists three provinces",
 }
 
 #: Characters of GSM-7, 160 to an SMS; those of the extension count twice.  Any other makes it UCS-2, 70 units.
@@ -124,6 +145,12 @@ def longest_place(language: str) -> Place:
     return max(places(), key=lambda place: units(_texts(language).place(place)))
 
 
+def longest_provinces(language: str) -> tuple[Area, ...]:
+    """The three provinces whose names take most room."""
+    provinces = dict.fromkeys(place.province for place in places())
+    return tuple(sorted(provinces, key=lambda area: -units(_texts(language).name(area)))[:3])
+
+
 @cache
 def longest_name() -> str:
     """The longest name in the sample roster."""
@@ -144,6 +171,7 @@ def an_alert(state: AlertState = AlertState.OPEN) -> Alert:
 #: What a citizen may hear in the chat.
 CITIZEN_REPLIES = (
     *("welcome", "choose_type", "share_pin", "ask_phone", "phone_noted", "phone_unclear", "noted"),
+    *("still_there_type", "still_there_pin", "kept"),
     *("ask_contact", "contact_noted", "safe_noted", "unsafe_noted", "well_noted"),
 )
 
@@ -166,6 +194,9 @@ def all_letters(language: str) -> Iterator[Letter]:
             about = About(an_incident(place, kind), AT, pin=(16.821123, 100.265912), minor=True, contact=Contact.NONE)
             letter = alert_letter(texts, about, an_alert(), channel, DIGITS, (5.61, 105.63))
             yield Letter("alert", channel, letter)
+        for state in (AlertState.OPEN, AlertState.ACCEPTED):
+            letter = corrected_letter(texts, about, an_alert(state), channel)
+            yield Letter("place_corrected", channel, letter)
         for key in ("next", "arrived_yet"):
             for state in (AlertState.ACCEPTED, AlertState.DEPARTED, AlertState.ARRIVED):
                 letter = progress_letter(texts, key, an_incident(place), an_alert(state), channel, DIGITS)
@@ -174,17 +205,32 @@ def all_letters(language: str) -> Iterator[Letter]:
             about = About(an_incident(place), AT, contact=contact)
             for key in ("follow_up", "follow_up_reminder", "follow_up_overdue"):
                 yield Letter(key, channel, follow_up_letter(texts, key, about, _ID, AT, channel))
-        for key in ("received", "where", "acknowledged", "arrived", "reporter_over"):
-            if channel is Channel.SMS and key in {"arrived", "reporter_over"}:
-                continue  # by SMS the two promises alone
-            for message in letters.reporter_letter(texts, key, an_incident(place), channel, who, AT):
+        guess = replace(place, candidates=longest_provinces(language))
+        for key in (
+            *("received", "where", "which_place", "acknowledged", "in_good_hands", "goes_on_as"),
+            *(() if channel is Channel.SMS else ("arrived", "reporter_over")),  # by SMS the promises alone
+        ):
+            for message in letters.reporter_letter(texts, key, an_incident(guess), channel, who, AT):
                 yield Letter(key, channel, message)
-        for key in ("stood_down", "over", "declined", "already_taken", "already_recorded", "follow_up_noted"):
+        for message in letters.reporter_letter(texts, "which_place", an_incident(None), channel, who, None):
+            yield Letter("which_place", channel, message)
+        yield Letter("merged", channel, texts.say("merged", channel, code=CODE, into=CODE))
+        for key in (
+            "another_report",
+            "stood_down",
+            "over",
+            "declined",
+            "already_taken",
+            "already_recorded",
+            "follow_up_noted",
+        ):
             yield Letter(key, channel, texts.say(key, channel, code=CODE, who=who))
         for state in State:
             yield Letter("refused", channel, texts.say("refused", channel, code=CODE, state=state))
-        said = texts.say("arrival_overdue", channel, code=CODE, place=texts.place(place), who=who)
-        yield Letter("arrival_overdue", channel, said)
+        for key in ("arrival_overdue", "place_contradicted", "outside_area"):
+            province = texts.province(place.province)
+            said = texts.say(key, channel, code=CODE, place=texts.place(place), who=who, said=province)
+            yield Letter(key, channel, said)
         said = texts.say(
             "audit_alarm", channel, what=", ".join(_data(language)["alarms"].values()), detail="late: 20 s"
         )
@@ -192,12 +238,21 @@ def all_letters(language: str) -> Iterator[Letter]:
         for key in ("reporter_safe", "reporter_unsafe", "reporter_in_danger"):
             yield Letter(key, channel, texts.say(key, channel, code=CODE, place=texts.place(place), who=who))
         yield Letter("channel_down", channel, texts.say("channel_down", channel, down="LINE", reason="LINE: failed"))
-        yield Letter("responder_unreachable", channel, texts.say("responder_unreachable", channel, who=who))
+        yield Letter("duty_gap", channel, texts.say("duty_gap", channel, detail="a rota: 1 – 2"))
+        why = max(_data(language)["unreachable"].values(), key=units)
+        yield Letter("responder_unreachable", channel, texts.say("responder_unreachable", channel, who=who, why=why))
+        yield Letter("roll_call", channel, letters.roll_call_letter(texts, _ID, AT, channel))
+        yield Letter("present_noted", channel, texts.say("present_noted", channel))
+        numbers = {"date": texts.moment(AT), "asked": "99999", "answered": "99998", "silent": "99997"}
+        yield Letter("roll_call_over", channel, texts.say("roll_call_over", channel, **numbers))
     for key in CITIZEN_REPLIES:
         yield Letter(key, Channel.LINE, citizen_reply(texts, key))
     for state in State:
         incident = replace(an_incident(place), state=state, deadlines=frozenset({Deadline(AT, DeadlineKind.ARRIVE)}))
         yield Letter("status", Channel.LINE, letters.status_letter(texts, incident, who))
+    for key in ("linked", "link_refused", "link_paused", "link_moved", "unlinked", "not_linked"):
+        yield Letter(key, Channel.LINE, texts.say(key, Channel.LINE, who=who))
+    yield Letter("unlink_confirm", Channel.LINE, letters.unlink_letter(texts, _ID, who))
     for key in ("responder_noted", "no_open_alert"):
         yield Letter(key, Channel.SMS, texts.say(key, Channel.SMS))
     codes = " ".join(str(code) for code in range(10, 22))
@@ -328,7 +383,7 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
     wanted = {
         "types": set(IncidentType),
         "type_labels": set(IncidentType),
-        "buttons": {*Verb, *Outcome, "report", "share_pin", "map"},
+        "buttons": {*Verb, *Outcome, "report", "share_pin", "map", "unlink", "present"},
         "wishes": {*citizen.DANGER_WORDS, *citizen.CONTACT_WORDS, *citizen.OUTCOME_WORDS},
         "statuses": set(State),
         "roles": set(Role),

@@ -9,16 +9,19 @@ import pytest
 from scene import (
     ASSAULT,
     DESK,
+    MUEANG,
     ONE_HOME,
     POLICIES,
     RADIO_191,
     SECOND_STATION,
     SOCIAL_WORKER,
     STATION,
+    SUKHOTHAI,
     SUPERVISOR,
     THE_HOUSE,
     THIRD_STATION,
     VOLUNTEER,
+    WANG_THONG,
     Scene,
     alerting,
     an_id,
@@ -39,6 +42,7 @@ from ess.domain.incident import (
     TrackState,
     is_in_hand,
 )
+from ess.domain.place import Pin, Place
 from ess.domain.policy import Policy, Step, Target, Within
 from ess.domain.report import IncidentType
 
@@ -201,13 +205,20 @@ def test_a_report_without_a_place_asks_the_reporter_where_and_waits_a_minute() -
 
 
 # --- the place -------------------------------------------------------------------------------------------
+#: What else the fact of a place may say.
+WITHOUT_MORE: dict[str, object] = {"accuracy_m": None, "by": None}
+
+
 def test_a_known_place_starts_every_track() -> None:
     scene = located()
     assert scene.state is State.LOCATED
     assert scene.incident.place == THE_HOUSE
     assert scene.due == {CHOOSE_POLICE: AT_ONCE, CHOOSE_CARE: AT_ONCE}
     assert {(track.state, track.step) for track in scene.incident.tracks} == {(TrackState.ALERTING, 1)}
-    assert fact(scene, "located") == {"province": "65", "district": "6501", "confidence": 0.9, "source": "pin"}
+    assert (
+        fact(scene, "located")
+        == {"province": "65", "district": "6501", "confidence": 0.9, "source": "pin"} | WITHOUT_MORE
+    )
 
 
 def test_a_place_of_which_only_the_province_is_known_is_a_place() -> None:
@@ -277,12 +288,153 @@ def test_a_place_is_found_once() -> None:
     with pytest.raises(AlreadyRecorded):
         scene.locate()
     scene = nobody_left()
-    with pytest.raises(AlreadyRecorded, match="has a place already"):
+    with pytest.raises(AlreadyRecorded, match="has that place already"):
         scene.locate()
     scene = Scene()
     scene.locate(None)
-    with pytest.raises(AlreadyRecorded, match="known to be unknown"):
+    with pytest.raises(AlreadyRecorded, match="in hand without"):
         scene.locate(None)
+
+
+# --- a better place --------------------------------------------------------------------------------------
+HERE, NEAR, FAR = (16.8200, 100.2600), (16.8230, 100.2600), (16.8260, 100.2600)
+NEXT_DISTRICT = replace(THE_HOUSE, districts=(WANG_THONG, MUEANG))
+
+
+def pinned() -> Scene:
+    """The station and the One Home team have been asked, and the pin is known."""
+    scene = Scene()
+    scene.do(life.Locate(THE_HOUSE, HERE))
+    scene.select(STATION)
+    scene.select(ONE_HOME, track=CARE)
+    return scene
+
+
+def test_a_pin_that_is_corrected_near_by_is_told_to_whoever_has_the_alert_and_changes_nothing_else() -> None:
+    scene = pinned()
+    due = scene.due
+    scene.do(life.Locate(THE_HOUSE, NEAR))
+    assert scene.facts == ["place_corrected"]
+    assert scene.told == {STATION.name: "place_corrected", ONE_HOME.name: "place_corrected"}
+    assert (scene.incident.pin, scene.due, scene.asked) == (NEAR, due, [])
+    with pytest.raises(AlreadyRecorded):
+        scene.do(life.Locate(THE_HOUSE, NEAR))
+
+
+@pytest.mark.parametrize(("place", "pin"), [(NEXT_DISTRICT, NEAR), (THE_HOUSE, FAR), (NEXT_DISTRICT, None)])
+def test_elsewhere_the_tracks_begin_again_and_nobody_is_stood_down(place: Place, pin: Pin | None) -> None:
+    scene = pinned()
+    scene.nobody_answers()
+    scene.select(RADIO_191)
+    scene.do(life.Locate(place, pin))
+    assert scene.state is State.ALERTING
+    assert scene.due == {CHOOSE_POLICE: AT_ONCE, CHOOSE_CARE: AT_ONCE}
+    assert set(scene.told.values()) == {"place_corrected"}
+    assert scene.told.keys() == {STATION.name, RADIO_191.name, ONE_HOME.name}
+    scene.select(STATION, SECOND_STATION)
+    assert scene.asked == [SECOND_STATION.name], "who was asked already is not asked twice"
+    scene.accepts(SECOND_STATION)
+    assert scene.told == {STATION.name: "stood_down", RADIO_191.name: "stood_down"}
+
+
+def test_a_holder_keeps_it_and_the_supervisors_hear_where_it_is_outside_of_their_area() -> None:
+    scene = pinned()
+    scene.accepts(STATION)
+    due = scene.due[DeadlineKind.ARRIVE, "police"]
+    scene.do(life.Locate(NEXT_DISTRICT, FAR, outside=frozenset({"police"})))
+    assert (scene.state, scene.holder()) == (State.ACKNOWLEDGED, STATION.name)
+    assert scene.facts == ["place_corrected", "outside_area"]
+    assert scene.supervisors_heard == ["outside_area"]
+    assert scene.due == {(DeadlineKind.ARRIVE, "police"): due, CHOOSE_CARE: AT_ONCE}
+
+
+def test_a_track_that_ran_out_elsewhere_begins_where_it_really_is() -> None:
+    scene = nobody_left()
+    scene.select(DESK)
+    scene.accepts(DESK)
+    scene.do(life.Locate(NEXT_DISTRICT))
+    assert scene.state is State.LOCATED
+    assert scene.due[CHOOSE_POLICE] == AT_ONCE
+    assert scene.told[DESK.name] == "place_corrected"
+
+
+def test_a_contradiction_is_told_to_the_supervisors_once() -> None:
+    scene = Scene()
+    doubtful = replace(THE_HOUSE, contradicted_by=SUKHOTHAI)
+    scene.do(life.Locate(doubtful, HERE))
+    assert fact(scene, "place_contradicted") == {"province": "65", "said": "64"}
+    assert scene.supervisors_heard == ["place_contradicted"]
+    scene.do(life.Locate(doubtful, NEAR))
+    assert scene.supervisors_heard == []
+
+
+# --- a guess ---------------------------------------------------------------------------------------------
+THE_GUESS = replace(THE_HOUSE, source="text", confidence=0.4)
+
+
+def test_words_that_fit_several_places_are_alerted_with_the_desk_beside_and_the_reporter_is_asked() -> None:
+    scene = Scene()
+    scene.locate(THE_GUESS)
+    assert scene.facts == ["located", "place_unsure"]
+    assert scene.reporter_heard == [("which_place", None)]
+    roles = [target.role for target in scene.incident.targets("police")]
+    assert roles == [Role.POLICE_STATION, Role.NATIONAL_DESK]
+    assert [target.role for target in scene.incident.targets(CARE)] == [Role.ONE_HOME, Role.VOLUNTEER]
+    scene.select(STATION, DESK)
+    scene.declines(STATION)
+    assert scene.incident.lead.step == 2, "the desk beside a step is not waited for"
+    assert Role.NATIONAL_DESK not in {target.role for target in scene.incident.targets("police")}
+
+
+def test_a_guess_of_a_place_without_a_station_goes_on_at_once() -> None:
+    scene = Scene()
+    scene.locate(THE_GUESS)
+    scene.select(DESK)
+    assert scene.incident.lead.step == 2
+
+
+def test_words_that_name_no_place_are_asked_about_once() -> None:
+    scene = Scene()
+    scene.do(life.Locate(None, unclear=True))
+    assert scene.reporter_heard == [("which_place", None)]
+    scene.do(life.Locate(THE_HOUSE))
+    assert scene.reporter_heard == []
+
+
+# --- witnesses -------------------------------------------------------------------------------------------
+WITNESS, OTHER_WITNESS = an_id("a witness's report"), an_id("another witness's report")
+
+
+def heard_by_witnesses(scene: Scene) -> list[tuple[str, UUID | None]]:
+    effects = scene.decision.effects
+    return [(effect.message, effect.report_id) for effect in effects if isinstance(effect, life.TellReporter)]
+
+
+def test_a_witness_hears_that_it_is_received_and_nobody_is_alerted_for_it() -> None:
+    scene = pinned()
+    scene.do(life.Join((WITNESS,), adds=True))
+    assert heard_by_witnesses(scene) == [("received", WITNESS)]
+    assert (scene.asked, scene.told, scene.facts) == ([], {}, ["joined"])
+
+
+def test_a_witness_of_what_is_acknowledged_hears_that_too_and_whoever_has_it_hears_what_is_new() -> None:
+    scene = pinned()
+    scene.accepts(STATION)
+    scene.do(life.Join((WITNESS,)))
+    assert heard_by_witnesses(scene) == [("received", WITNESS), ("acknowledged", WITNESS)]
+    assert scene.reporter_heard[-1] == ("acknowledged", scene.now + ASSAULT.arrival_target)
+    assert scene.told == {}
+    scene.arrives(STATION)
+    scene.do(life.Join((WITNESS,), adds=True))
+    assert heard_by_witnesses(scene) == [("received", WITNESS), ("in_good_hands", WITNESS)]
+    assert scene.told == {STATION.name: "another_report"}
+
+
+def test_the_reporters_of_a_merged_incident_hear_the_code_that_goes_on() -> None:
+    scene = pinned()
+    scene.do(life.Join((WITNESS, OTHER_WITNESS), merged_from=an_id("another incident"), by="a made-up operator"))
+    assert heard_by_witnesses(scene) == [("goes_on_as", WITNESS), ("goes_on_as", OTHER_WITNESS)]
+    assert fact(scene, "absorbed")["incident_id"] == an_id("another incident")
 
 
 # --- the alert -------------------------------------------------------------------------------------------
@@ -311,7 +463,20 @@ def test_the_timeline_says_who_was_chosen_who_was_not_and_why() -> None:
         "step": 1,
         "chosen": [{"responder_id": STATION.id, "reason": "the district, 0.9 km away"}],
         "passed_over": [passed],
+        "n_more": 0,
     }
+
+
+def test_nobody_waits_for_those_alone_who_cannot_stop_the_track() -> None:
+    scene = located()
+    scene.select(VOLUNTEER)
+    assert scene.asked == [VOLUNTEER.name]
+    assert scene.incident.lead.step == 2
+    assert scene.due[CHOOSE_POLICE] == AT_ONCE
+    scene.select(RADIO_191)
+    scene.declines(RADIO_191)
+    assert scene.incident.lead.step == 3, "the volunteer has not answered, and nobody waits for that"
+    assert scene.alert(VOLUNTEER).state is AlertState.OPEN
 
 
 def test_when_nobody_acknowledges_in_time_the_next_are_asked() -> None:
@@ -1184,7 +1349,8 @@ def test_an_operator_ends_an_incident_and_everybody_busy_with_it_is_told(
     scene.declines(STATION)
     scene.do(command)
     assert scene.state is ends_as
-    assert scene.told == {RADIO_191.name: "over", ONE_HOME.name: "over"}
+    word = "merged" if ends_as is State.MERGED else "over"
+    assert scene.told == {RADIO_191.name: word, ONE_HOME.name: word}
     assert scene.due == {}
     assert {track.state for track in scene.incident.tracks} == {TrackState.ENDED}
     assert scene.reporter_heard == heard
@@ -1327,6 +1493,7 @@ def any_command(kind: type, scene: Scene) -> life.Command:
     deadline = life.Deadline(scene.now, DeadlineKind.SELECT, "police")
     made: dict[type, life.Command] = {
         life.Locate: life.Locate(THE_HOUSE),
+        life.Join: life.Join((an_id("a witness's report"),)),
         life.AlertResponders: life.AlertResponders(deadline, 1, (chosen,)),
         life.PassDeadline: life.PassDeadline(deadline),
         life.Accept: life.Accept(alert_id),

@@ -16,7 +16,19 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from scene import DESK, EVENING, EVERYBODY, SOCIAL_WORKER, SUPERVISOR, THE_HOUSE, Scene, an_id
+from scene import (
+    DESK,
+    EVENING,
+    EVERYBODY,
+    PHITSANULOK,
+    SOCIAL_WORKER,
+    SUKHOTHAI,
+    SUPERVISOR,
+    THE_HOUSE,
+    WANG_THONG,
+    Scene,
+    an_id,
+)
 
 from ess.domain import incident as life
 from ess.domain.duty import NATIONAL_ROLES, Responder, Role
@@ -38,6 +50,7 @@ from ess.domain.incident import (
     is_in_hand,
     receive,
 )
+from ess.domain.place import Pin, Place
 from ess.domain.policy import FollowUpPlan, LastResort, Policy, Step, Target, TrackPolicy, Within, problems
 from ess.domain.report import IncidentType
 
@@ -98,6 +111,17 @@ def policies(draw: st.DrawFn) -> Policy:
     assert not list(problems(policy))
     return policy
 
+
+#: Places to which an incident may be corrected: near by, farther in the district, in another one, and a guess.
+WHERE: list[tuple[Place, Pin | None]] = [
+    (THE_HOUSE, None),
+    (THE_HOUSE, (16.82, 100.26)),
+    (THE_HOUSE, (16.8201, 100.26)),
+    (THE_HOUSE, (16.84, 100.26)),
+    (replace(THE_HOUSE, districts=(WANG_THONG,)), (16.83, 100.4)),
+    (replace(THE_HOUSE, province=SUKHOTHAI, districts=(), contradicted_by=PHITSANULOK), None),
+    (replace(THE_HOUSE, source="text", confidence=0.2), None),
+]
 
 rosters = st.lists(st.sampled_from(EVERYBODY), unique=True, max_size=3)
 moments = st.integers(0, 700).map(lambda seconds: timedelta(seconds=seconds))
@@ -195,9 +219,16 @@ class AnythingHappens(RuleBasedStateMachine):
         if stale:
             self.send(life.PassDeadline(stale[which % len(stale)]))
 
-    @rule(known=st.booleans())
-    def a_place_is_supplied(self, known: bool) -> None:
-        self.send(life.Locate(THE_HOUSE if known else None))
+    @rule(where=st.sampled_from([None, *WHERE]), outside=st.sets(numbers, max_size=2))
+    def a_place_is_supplied_or_corrected(self, where: tuple[Place, Pin | None] | None, outside: set[int]) -> None:
+        place, pin = where or (None, None)
+        names = frozenset(track.name for i, track in enumerate(self.incident.tracks) if i in outside)
+        self.send(life.Locate(place, pin, unclear=place is None, outside=names))
+
+    @rule(n=st.integers(1, 2), adds=st.booleans(), merged=st.booleans())
+    def more_reports_tell_of_it(self, n: int, adds: bool, merged: bool) -> None:
+        reports = tuple(an_id(f"report {next(self._ids)}") for _ in range(n))
+        self.send(life.Join(reports, adds, an_id("another incident") if merged else None))
 
     # --- the responders ---
     @rule(which=numbers, eta=st.none() | moments)
@@ -303,6 +334,8 @@ class AnythingHappens(RuleBasedStateMachine):
         self.look_at_what_the_reporter_hears(before, command, decision)
         if isinstance(command, life.AlertResponders):
             self.look_at_a_choice(before, command, decision)
+        if isinstance(command, life.Locate | life.Join):
+            self.look_at_who_keeps_it(before, decision)
         self.look_at_a_repetition(command)
 
     # --- what must hold after each decision ---
@@ -357,6 +390,18 @@ class AnythingHappens(RuleBasedStateMachine):
 
     def look_at_what_the_reporter_hears(self, before: Incident, command: life.Command, decision: Decision) -> None:
         heard = [effect for effect in decision.effects if isinstance(effect, life.TellReporter)]
+        if isinstance(command, life.Locate):
+            assert len(heard) <= 1
+            assert all(told.message == "which_place" and before.place is None for told in heard)
+            return
+        if isinstance(command, life.Join):
+            assert [told.report_id for told in heard if told.message in {"received", "goes_on_as"}] == [
+                *command.reports
+            ]
+            has_it = before.lead.state is TrackState.ACKNOWLEDGED
+            later = [told.report_id for told in heard if told.message in {"acknowledged", "in_good_hands"}]
+            assert later == ([*command.reports] if has_it else [])
+            return
         lead = before.policy.lead
         acknowledged = (
             isinstance(command, life.Accept)
@@ -391,12 +436,22 @@ class AnythingHappens(RuleBasedStateMachine):
         if track.state is TrackState.UNANSWERED:
             assert asked == {chosen.responder_id for chosen in command.chosen}
 
+    def look_at_who_keeps_it(self, before: Incident, decision: Decision) -> None:
+        """Neither a better place nor a witness takes an alert or an acknowledgement from anybody."""
+        assert decision.incident.alerts == before.alerts
+        for track in before.tracks:
+            if track.state is TrackState.ACKNOWLEDGED:
+                assert decision.incident.track(track.name) == track
+        if before.place is not None and before.pin != decision.incident.pin:
+            told = {effect.alert_id for effect in decision.effects if isinstance(effect, life.TellResponder)}
+            assert {alert.id for alert in before.alerts if alert.state in {AlertState.OPEN, *TAKEN}} <= told
+
     def look_at_a_repetition(self, command: life.Command) -> None:
         """The second comer changes nothing and is told so; only calls without answer and escalations add up.
 
-        What a reporter said last is remembered by their chat.
+        What a reporter said last is remembered by their chat, and a report is kept once by its key.
         """
-        if isinstance(command, life.Escalate | life.HearReporter) or (
+        if isinstance(command, life.Escalate | life.HearReporter | life.Join) or (
             isinstance(command, life.ReportFollowUp) and command.outcome is Outcome.NO_ANSWER
         ):
             return

@@ -1,13 +1,14 @@
 """Where something happens: areas as they are stored, and how far apart two points are."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scene import PHITSANULOK, SUKHOTHAI, THE_HOUSE
+from scene import MUEANG, PHITSANULOK, SUKHOTHAI, THE_HOUSE, WANG_THONG
 
-from ess.domain.place import Area, Place, distance_km
+from ess.domain.place import SQUARE_M, Area, Place, distance_km, overrules, settled, square, squares_around, together
 from ess.domain.report import Location
 
 BANGKOK = (13.7563, 100.5018)
@@ -67,6 +68,13 @@ def test_a_place_is_read_back_as_it_was_stored() -> None:
     assert stored["candidates"] == [PHITSANULOK.to_json(), SUKHOTHAI.to_json()]
 
 
+def test_a_place_that_the_release_before_stored_is_read() -> None:
+    stored = THE_HOUSE.to_json()
+    del stored["subdistricts"]
+    assert Place.from_json(stored) == THE_HOUSE
+    assert THE_HOUSE.subdistricts == ()
+
+
 areas = st.builds(Area, st.text(), st.text(), st.text())
 places = st.builds(
     Place,
@@ -75,6 +83,7 @@ places = st.builds(
     st.lists(areas, max_size=3).map(tuple),
     st.floats(0, 1),
     st.sampled_from(["pin", "text", "operator"]),
+    st.lists(areas, max_size=3).map(tuple),
 )
 
 
@@ -90,3 +99,96 @@ def test_a_location_is_a_pin_or_words_or_nothing() -> None:
     assert Location(0.0, 0.0).has_pin, "zero is a coordinate"
     assert not Location(latitude=16.8).has_pin, "half a pin is none"
     assert Location(address="").is_empty
+
+
+# --- pin and words together ------------------------------------------------------------------------------
+NONTHABURI = Area("12", "นนทบุรี", "Nonthaburi")
+SAID = Place(PHITSANULOK, (WANG_THONG,), (PHITSANULOK,), 0.8, "text")
+GUESS = replace(SAID, candidates=(PHITSANULOK, SUKHOTHAI), confidence=0.4)
+
+
+def test_words_that_agree_make_a_pin_surer_and_tell_which_of_its_districts() -> None:
+    place = together(THE_HOUSE, SAID)
+    assert place.districts == (WANG_THONG, MUEANG)
+    assert place.confidence == pytest.approx(1 - 0.1 * 0.2)
+    assert (place.province, place.source, place.contradicted_by) == (PHITSANULOK, "pin", None)
+
+
+def test_a_district_that_the_pin_cannot_be_in_is_not_believed() -> None:
+    elsewhere = Area("6507", "พรหมพิราม", "Phrom Phiram")
+    assert together(THE_HOUSE, replace(SAID, districts=(elsewhere,))).districts == THE_HOUSE.districts
+
+
+def test_words_that_contradict_a_pin_leave_it_where_it_is_and_both_are_candidates() -> None:
+    place = together(THE_HOUSE, Place(NONTHABURI, (), (NONTHABURI,), 0.75, "text"))
+    assert place.contradicted_by == NONTHABURI
+    assert place.candidates == (PHITSANULOK, SUKHOTHAI, NONTHABURI)
+    assert (place.province, place.districts, place.confidence) == (PHITSANULOK, THE_HOUSE.districts, 0.9)
+
+
+def test_near_a_border_the_surer_of_the_two_tells_the_side() -> None:
+    across = Place(SUKHOTHAI, (), (SUKHOTHAI,), 0.8, "text")
+    assert together(THE_HOUSE, across) == THE_HOUSE
+    place = together(replace(THE_HOUSE, confidence=0.6), across)
+    assert (place.province, place.candidates) == (SUKHOTHAI, (SUKHOTHAI, PHITSANULOK))
+    assert place.district is None, "no district of that side is known"
+
+
+def test_a_guess_says_nothing_beside_a_pin() -> None:
+    assert together(THE_HOUSE, GUESS) == THE_HOUSE
+    assert not GUESS.is_sure
+    assert replace(GUESS, source="pin").is_sure, "near a border, but one place is meant"
+
+
+@pytest.mark.parametrize(
+    ("found", "place", "counts"),
+    [
+        (replace(THE_HOUSE, source="device"), replace(THE_HOUSE, source="operator"), True),
+        (replace(SAID, source="operator"), THE_HOUSE, True),
+        (SAID, THE_HOUSE, False),
+        (SAID, SAID, False),
+        (SAID, GUESS, True),
+        (GUESS, GUESS, False),
+        (replace(THE_HOUSE, source="geocoder"), THE_HOUSE, False),
+        (replace(THE_HOUSE, source="geocoder"), replace(SAID, districts=()), True),
+        (replace(THE_HOUSE, source="geocoder"), SAID, False),
+        (replace(SAID, source="geocoder"), SAID, True),
+        (replace(SAID, source="geocoder", province=NONTHABURI), GUESS, False),
+    ],
+)
+def test_what_comes_later_counts_if_somebody_chose_the_point_or_nothing_sure_was_known(
+    found: Place, place: Place, counts: bool
+) -> None:
+    assert overrules(found, place) is counts
+
+
+def test_a_province_alone_settles_which_of_the_districts_was_meant() -> None:
+    place = replace(GUESS, districts=(Area("6401", "เมืองสุโขทัย", "Mueang Sukhothai"), WANG_THONG))
+    assert settled(place, replace(SAID, districts=())).districts == (WANG_THONG,)
+    assert settled(place, SAID) == SAID
+
+
+def test_the_options_are_three_places_with_the_district_where_one_was_named() -> None:
+    provinces = (PHITSANULOK, SUKHOTHAI, NONTHABURI, Area("10", "กรุงเทพมหานคร", "Bangkok"))
+    assert replace(GUESS, candidates=provinces).options == (
+        (WANG_THONG, PHITSANULOK),
+        (None, SUKHOTHAI),
+        (None, NONTHABURI),
+    )
+
+
+def test_a_place_of_an_earlier_release_is_read() -> None:
+    new = {"subdistricts", "accuracy_m", "contradicted_by"}
+    old = {key: value for key, value in THE_HOUSE.to_json().items() if key not in new}
+    assert Place.from_json(old) == THE_HOUSE
+    full = replace(THE_HOUSE, accuracy_m=12.5, contradicted_by=NONTHABURI, source="device")
+    assert Place.from_json(json.loads(json.dumps(full.to_json()))) == full
+
+
+# --- squares of the map ----------------------------------------------------------------------------------
+@given(st.floats(5, 21), st.floats(96, 106.5), st.floats(-300, 300), st.floats(-300, 300))
+def test_whoever_is_near_is_in_one_of_the_nine_squares(lat: float, lon: float, north: float, east: float) -> None:
+    other = lat + north / 111_195, lon + east / 104_000
+    if distance_km(lat, lon, *other) * 1000 <= SQUARE_M:
+        assert square(other) in squares_around((lat, lon))
+    assert len(set(squares_around((lat, lon)))) == 9

@@ -1,11 +1,13 @@
 """Policies that operators write: who is asked at each step, and what a policy must not leave out."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 from scene import ASSAULT, POLICIES
 
 from ess.domain.duty import Role
@@ -56,7 +58,10 @@ def test_steps_are_counted_from_one_and_after_the_last_comes_the_last_resort() -
     assert ASSAULT.targets("police", 1) == (Target(Role.POLICE_STATION, Within.DISTRICT, 1),)
     assert ASSAULT.targets("police", 3) == (Target(Role.POLICE_STATION, Within.PROVINCE, 3),)
     assert ASSAULT.targets("police", 4) == ASSAULT.last_resort.alert
-    assert ASSAULT.targets("social_care", 2) == (Target(Role.SOCIAL_WORKER, Within.PROVINCE, 2),)
+    assert ASSAULT.targets("social_care", 2) == (
+        Target(Role.SOCIAL_WORKER, Within.PROVINCE, 2),
+        Target(Role.VOLUNTEER, Within.DISTRICT, 2, max_km=15),
+    )
     assert ASSAULT.targets("social_care", 3) == ASSAULT.last_resort.alert
 
 
@@ -182,3 +187,14 @@ def test_all_problems_are_told_at_once() -> None:
         ("fresh_for",),
         ("follow_ups", 1, "name"),
     }
+
+
+# --- what older releases wrote ---------------------------------------------------------------------------
+def test_a_policy_that_an_incident_keeps_from_the_release_before_still_loads() -> None:
+    kept = json.loads(TypeAdapter(Policy).dump_json(ASSAULT))
+    for step in [*(step for track in kept["tracks"] for step in track["steps"]), kept["last_resort"]]:
+        for target in step["alert"]:
+            del target["max_km"], target["skills"]
+    policy = TypeAdapter(Policy).validate_python(kept)
+    assert policy.targets("police", 3) == ASSAULT.targets("police", 3)
+    assert policy.targets("social_care", 1)[1] == Target(Role.VOLUNTEER, Within.DISTRICT, 2)

@@ -1,7 +1,9 @@
 """Who is asked first: the nearest who are responsible, on call and reachable, and for everybody the reason."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,7 +14,7 @@ from scene import EVENING, MUEANG, PHITSANULOK, SUKHOTHAI, THE_HOUSE, WANG_THONG
 from ess.domain.duty import Channel, Responder, Role, is_on_call
 from ess.domain.place import Area, Place
 from ess.domain.policy import Target, Within
-from ess.domain.selection import Candidate, choose
+from ess.domain.selection import Candidate, choose, nearby, reaches
 
 THE_PIN = (16.8211, 100.2659)
 BANG_RAKAM = Area("6504", "บางระกำ", "Bang Rakam")
@@ -32,13 +34,13 @@ def station(
     channels: tuple[Channel, ...] = (Channel.LINE,),
     active: bool = True,
     leave_until: datetime | None = None,
+    **more: Any,
 ) -> Responder:
     """A made-up unit, a station of the house's district unless told otherwise."""
     latitude, longitude = at or (None, None)
     district_code = district.code if district else None
-    return Responder(
-        *(an_id(ref), ref, ref, role, province.code, district_code, latitude, longitude, channels, active, leave_until)
-    )
+    unit = Responder(an_id(ref), ref, ref, role, province.code, district_code, latitude, longitude, channels)
+    return replace(unit, active=active, leave_until=leave_until, **more)
 
 
 def chosen_from(
@@ -75,7 +77,7 @@ def test_the_likeliest_district_comes_first_though_another_station_is_nearer() -
 
 
 def test_a_district_of_the_same_number_in_another_province_is_another_province() -> None:
-    found = chosen_from(station("PS-1", MUEANG, CHIANG_MAI))
+    found = chosen_from(station("PS-1", Area("5001", "เมืองเชียงใหม่", "Mueang Chiang Mai"), CHIANG_MAI))
     assert reasons(found) == {"PS-1": "another province"}
 
 
@@ -200,14 +202,196 @@ def test_the_chosen_of_every_target_come_before_those_passed_over() -> None:
     assert [candidate.responder.ref for candidate in found] == ["R191-65", "PS-1"]
 
 
+# --- what they serve -------------------------------------------------------------------------------------
+IN_TOWN = Area("650101", "ในเมือง", "Nai Mueang")
+IN_THE_TOWN = replace(THE_HOUSE, subdistricts=(IN_TOWN,))
+VOLUNTEERS_NEARBY = Target(Role.VOLUNTEER, Within.SUBDISTRICT, 3)
+
+
+def serving(ref: str, *codes: str, role: Role = Role.VOLUNTEER, **more: Any) -> Responder:
+    """Somebody of Phitsanulok who serves these areas."""
+    return station(ref, None, role=role, jurisdictions=codes, **more)
+
+
+def test_the_subdistricts_own_people_come_before_those_who_serve_more() -> None:
+    people = [serving("V-nation", "TH"), serving("V-province", "65"), serving("V-district", "6501")]
+    people += [serving("V-own", "650101"), serving("V-next", "650102")]
+    found = chosen_from(*people, target=VOLUNTEERS_NEARBY, place=IN_THE_TOWN)
+    assert refs(found) == ["V-own", "V-district", "V-province"]
+    assert reasons(found) == {
+        "V-own": "volunteer, the sub-district",
+        "V-district": "volunteer, the whole district",
+        "V-province": "volunteer, the whole province",
+        "V-nation": "volunteer, for the whole country; others in a likelier area",
+        "V-next": "another subdistrict",
+    }
+
+
+def test_who_serves_several_areas_is_found_by_the_likeliest() -> None:
+    both = serving("PS-both", "6508", "6501", role=Role.POLICE_STATION)
+    assert reasons(chosen_from(both)) == {"PS-both": "police_station, the district"}
+
+
+def test_a_drawn_area_decides_where_there_is_a_pin() -> None:
+    around = ((16.7, 100.1), (16.7, 100.4), (16.9, 100.4), (16.9, 100.1))
+    beside = tuple((latitude + 1, longitude) for latitude, longitude in around)
+    inside, outside = serving("V-in", "65", outline=around), serving("V-out", "65", outline=beside)
+    village = serving("V-village", "650101")
+    found = chosen_from(inside, outside, village, target=VOLUNTEERS_NEARBY, place=IN_THE_TOWN)
+    assert refs(found) == ["V-in", "V-village"]
+    assert reasons(found)["V-in"] == "volunteer, the area that is drawn for them"
+    assert reasons(found)["V-out"] == "outside the area that is drawn for them"
+    assert refs(chosen_from(inside, outside, target=VOLUNTEERS_NEARBY, place=IN_THE_TOWN, pin=None)) == [
+        "V-in",
+        "V-out",
+    ]
+
+
+@pytest.mark.parametrize("ring", [((16.8, 100.2),), ((16.8, 100.2), (16.9, 100.3)), ((16.8, 100.2),) * 4])
+def test_an_area_that_is_none_holds_nobody_and_stops_nothing(ring: tuple[tuple[float, float], ...]) -> None:
+    drawn = serving("V-line", "65", outline=ring)
+    assert refs(chosen_from(drawn, serving("V-1", "65"), target=VOLUNTEERS_NEARBY)) == ["V-1"]
+
+
+# --- both sides of a border ------------------------------------------------------------------------------
+SI_MAT = Area("6405", "คีรีมาศ", "Khiri Mat")
+AT_THE_BORDER = Place(PHITSANULOK, (MUEANG, SI_MAT), (PHITSANULOK, SUKHOTHAI), 0.6, "pin")
+
+
+def test_at_a_border_both_stations_are_chosen() -> None:
+    ours, others = station("PS-ours"), station("PS-theirs", SI_MAT, SUKHOTHAI)
+    assert refs(chosen_from(ours, others, place=AT_THE_BORDER)) == ["PS-ours", "PS-theirs"]
+    assert refs(chosen_from(ours, others, place=replace(AT_THE_BORDER, confidence=0.9))) == ["PS-ours"]
+
+
+def test_at_a_border_the_nearest_of_the_other_province_is_chosen_though_none_of_its_districts_was_named() -> None:
+    place = replace(AT_THE_BORDER, districts=(MUEANG, WANG_THONG))
+    near = station("PS-near", SI_MAT, SUKHOTHAI, at=(16.83, 100.27))
+    far = station("PS-far", Area("6401", "เมืองสุโขทัย", "Mueang Sukhothai"), SUKHOTHAI, at=(17.0, 99.8))
+    found = chosen_from(station("PS-ours"), far, near, place=place)
+    assert refs(found) == ["PS-ours", "PS-near"]
+    assert reasons(found)["PS-near"] == "police_station, a province across the border, 1.1 km away"
+
+
+def test_at_a_border_with_nobody_on_one_side_the_other_is_enough() -> None:
+    assert refs(chosen_from(station("PS-theirs", SI_MAT, SUKHOTHAI), place=AT_THE_BORDER)) == ["PS-theirs"]
+    assert chosen_from(place=AT_THE_BORDER) == []
+
+
+# --- where to look first ---------------------------------------------------------------------------------
+def codes(within: Within, place: Place | None) -> list[str]:
+    """The first parts to look in; `*` for all who serve any part of it."""
+    parts = [part for reach in reaches(within, place) for part in nearby(reach, place)]
+    return [f"{part.code}*" if part.parts else part.code for part in parts]
+
+
+def test_of_a_province_the_named_districts_are_looked_at_first() -> None:
+    assert codes(Within.PROVINCE, THE_HOUSE) == ["6501*", "6508*", "65", "64", "TH"]
+    assert codes(Within.DISTRICT, THE_HOUSE) == ["6501*", "6508*", "65", "64", "TH"]
+    assert codes(Within.SUBDISTRICT, IN_THE_TOWN) == ["650101*", "6501", "6508", "65", "64", "TH"]
+    assert codes(Within.NATION, THE_HOUSE) == ["TH", "65*", "64*"]
+
+
+def test_where_nothing_is_likelier_all_of_it_is_looked_at() -> None:
+    somewhere = Place(PHITSANULOK, (), (PHITSANULOK, SUKHOTHAI), 0.6, "text")
+    assert codes(Within.PROVINCE, somewhere) == ["65*", "64*", "TH"]
+    assert codes(Within.PROVINCE, replace(AT_THE_BORDER, districts=(MUEANG,))) == ["6501*", "65", "64*", "TH"]
+    assert codes(Within.NATION, None) == ["TH", "*"]
+    assert codes(Within.PROVINCE, None) == ["TH"]
+
+
+# --- who can take one more -------------------------------------------------------------------------------
+FREE, BUSY = station("PS-free", at=(16.95, 100.4)), station("PS-busy", at=THE_PIN, capacity=1, busy=1)
+SINCE = EVENING - timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(
+    ("hindered", "why"),
+    [
+        (BUSY, "busy with 1 of 1 at most"),
+        (replace(BUSY, busy=0, asked=1), "being asked for 1 more, and has room for 1"),
+        (replace(BUSY, capacity=None, on_scene=True), "on the scene of another incident"),
+        (replace(BUSY, busy=0, free_since=SINCE, rest=timedelta(minutes=30)), "resting for 20 min more"),
+    ],
+)
+def test_who_can_hardly_take_one_more_is_asked_only_when_nobody_is_free(hindered: Responder, why: str) -> None:
+    found = chosen_from(hindered, FREE)
+    assert refs(found) == ["PS-free"]
+    assert reasons(found)["PS-busy"] == f"police_station, the district, 0.0 km away; {why}"
+
+    alone = chosen_from(hindered, replace(FREE, active=False))
+    assert refs(alone) == ["PS-busy"], "better a busy officer than none"
+    assert reasons(alone)["PS-busy"] == f"police_station, the district, 0.0 km away; {why}, and nobody is free"
+    assert [candidate.free for candidate in alone] == [False, False]
+
+
+def test_of_those_who_are_not_free_the_least_hindered_are_asked() -> None:
+    resting = station("PS-resting", free_since=SINCE, rest=timedelta(hours=1))
+    asked_elsewhere = station("PS-asked", capacity=1, asked=1)
+    there = station("PS-there", on_scene=True, busy=1)
+    three = Target(Role.POLICE_STATION, Within.DISTRICT, 3)
+    everybody = [there, BUSY, asked_elsewhere, resting]
+    for least in reversed(everybody):
+        assert refs(chosen_from(*everybody, target=three)) == [least.ref]
+        everybody.remove(least)
+
+
+def test_who_has_room_or_no_limit_is_free() -> None:
+    assert refs(chosen_from(station("PS-1", capacity=3, busy=1, asked=1))) == ["PS-1"]
+    found = chosen_from(station("PS-1", busy=7, asked=9))
+    assert found[0].free
+    rested = station("PS-1", free_since=SINCE, rest=timedelta(minutes=10))
+    assert chosen_from(rested)[0].free, "the rest is over at that instant"
+
+
+def test_who_is_off_duty_is_passed_over_with_the_rotas_words() -> None:
+    found = chosen_from(station("PS-1", off_duty="not their turn until 08:00"))
+    assert refs(found) == []
+    assert reasons(found) == {"PS-1": "not their turn until 08:00"}
+
+
+# --- who is better, and whose turn it is -----------------------------------------------------------------
+def test_a_wished_skill_comes_before_nearness_and_its_lack_excludes_nobody() -> None:
+    wished = replace(STATIONS_OF_THE_PROVINCE, count=2, skills=("children", "sign_language"))
+    near, far = station("PS-near", at=THE_PIN), station("PS-far", at=(17.2, 100.5), skills=frozenset({"children"}))
+    found = chosen_from(near, far, target=wished)
+    assert refs(found) == ["PS-far", "PS-near"]
+    assert reasons(found)["PS-far"].endswith(" km away, knows children")
+    last = chosen_from(near, far, target=replace(wished, count=1))
+    assert reasons(last)["PS-near"].endswith("; others with more of the skills")
+
+
+def test_whoever_is_too_far_is_passed_over_and_without_a_pin_nobody_is() -> None:
+    target = replace(STATIONS_OF_THE_PROVINCE, max_km=5, count=3)
+    near, far, somewhere = station("PS-near", at=THE_PIN), station("PS-far", at=(17.0, 100.3)), station("PS-somewhere")
+    found = chosen_from(near, far, somewhere, target=target)
+    assert refs(found) == ["PS-near"]
+    assert reasons(found)["PS-far"] == "20.2 km away, farther than 5 km"
+    assert reasons(found)["PS-somewhere"] == "no known base, so perhaps farther than 5 km"
+    assert len(refs(chosen_from(near, far, somewhere, target=target, pin=None))) == 3
+
+
+def test_of_those_about_equally_near_whoever_was_alerted_least_recently_comes_first() -> None:
+    lately = station("PS-lately", at=THE_PIN, last_alerted_at=SINCE)
+    before = station("PS-before", at=(16.83, 100.2659), last_alerted_at=SINCE - timedelta(hours=1))
+    never = station("PS-never", at=(16.8111, 100.2659))
+    away = station("PS-away", at=(16.9, 100.2659))
+    everybody = [lately, before, never, away]
+    found = chosen_from(*everybody, target=replace(STATION_OF_THE_DISTRICT, count=3))
+    assert refs(found) == ["PS-never", "PS-before", "PS-lately"]
+    assert reasons(found)["PS-away"].endswith("; others nearer")
+    assert reasons(chosen_from(*everybody))["PS-before"].endswith("; others alerted less recently")
+
+
 # --- whatever the roster ---------------------------------------------------------------------------------
 AREAS = [(PHITSANULOK, MUEANG), (PHITSANULOK, WANG_THONG), (PHITSANULOK, None), (SUKHOTHAI, None), (CHIANG_MAI, None)]
-PLACES = [THE_HOUSE, Place(PHITSANULOK, (), (PHITSANULOK,), 0.6, "text"), None]
+PLACES = [THE_HOUSE, IN_THE_TOWN, AT_THE_BORDER, Place(PHITSANULOK, (), (PHITSANULOK,), 0.6, "text"), None]
+CODES = ["TH", "65", "6501", "650101", "64", "50"]
 
 
 @st.composite
 def rosters(draw: st.DrawFn) -> list[Responder]:
-    """Some units, some of them away, out of reach, or without a known base."""
+    """Some units, some of them away, out of reach, at work already, or without a known base."""
     units = []
     for n in range(draw(st.integers(0, 8))):
         province, district = draw(st.sampled_from(AREAS))
@@ -221,6 +405,13 @@ def rosters(draw: st.DrawFn) -> list[Responder]:
                 channels=draw(st.sampled_from([(), (Channel.SMS,), (Channel.LINE, Channel.SMS)])),
                 active=draw(st.booleans()),
                 leave_until=draw(st.none() | st.sampled_from([EVENING, datetime(2024, 1, 1, tzinfo=UTC)])),
+                jurisdictions=tuple(draw(st.lists(st.sampled_from(CODES), max_size=2))),
+                skills=frozenset(draw(st.sets(st.sampled_from(["children", "lang:my"])))),
+                capacity=draw(st.none() | st.integers(0, 2)),
+                busy=draw(st.integers(0, 2)),
+                asked=draw(st.integers(0, 1)),
+                on_scene=draw(st.booleans()),
+                last_alerted_at=draw(st.none() | st.just(SINCE)),
             )
         )
     return units
@@ -231,6 +422,8 @@ targets = st.builds(
     st.sampled_from([Role.POLICE_STATION, Role.RADIO_191, Role.SUPERVISOR]),
     st.sampled_from(Within),
     st.integers(1, 3),
+    st.none() | st.floats(1, 500),
+    st.sampled_from([(), ("children",)]),
 )
 
 
@@ -260,7 +453,8 @@ def test_whatever_the_roster_the_choice_is_fair(
         assert unit.channels
         assert unit.id not in asked
     for role in Role:
-        assert sum(unit.role is role for unit in chosen) <= sum(
+        sides = 2 if place is AT_THE_BORDER else 1
+        assert sum(unit.role is role for unit in chosen) <= sides * sum(
             target.count for target in wanted if target.role is role
         )
         times_wanted = sum(target.role is role for target in wanted)
@@ -268,6 +462,12 @@ def test_whatever_the_roster_the_choice_is_fair(
             assert sum(candidate.responder is unit for candidate in found) == times_wanted
     assert all(candidate.reason for candidate in found)
     assert [candidate.chosen for candidate in found] == sorted((c.chosen for c in found), reverse=True)
+
+    if len(wanted) == 1 and place is not AT_THE_BORDER:
+        free = [candidate for candidate in found if candidate.free]
+        assert not free or all(candidate.free for candidate in found if candidate.chosen), "a free one was passed over"
+        unskilled = choose([replace(wanted[0], skills=())], roster, place, pin, asked, EVENING)
+        assert sum(c.chosen for c in unskilled) == sum(c.chosen for c in found), "a lack of skill excluded somebody"
 
     shuffled = list(roster)
     chance.shuffle(shuffled)

@@ -111,9 +111,9 @@ def test_a_forwarded_card_is_nobody_elses_to_press(story: Story) -> None:
 def test_two_accept_at_once_and_one_has_it(story: Story, channels: tuple[Channel, ...]) -> None:
     station, radio = story.station(NAKHON_RATCHASIMA), story.radio_191(NAKHON_RATCHASIMA, channels)
     story.care_team(NAKHON_RATCHASIMA)
-    for _ in range(3):
+    for n in range(3):  # each in another street, or they would be witnesses of one
         citizen = story.citizen(line=False)
-        incident = citizen.reports_by_api("running_amok", at=NAKHON_RATCHASIMA)
+        incident = citizen.reports_by_api("running_amok", at=NAKHON_RATCHASIMA.metres_north(500 * n))
         station.hears(incident.code)
         radio.hears(incident.code)
         by_line, by_sms = lambda: radio.taps("รับทราบ"), lambda: radio.texts("{n} 1")

@@ -19,6 +19,7 @@ SHAPES_OF_0_1_0 = {
     "send": ("ess.send_delivery", "notify"),
     "open_follow_ups": ("ess.open_follow_ups", "followup"),
     "follow_up": ("ess.fire_deadline", "followup"),
+    "roll_call": ("ess.roll_call", "followup"),
 }
 
 

@@ -107,7 +107,7 @@ def test_who_picks_up_too_late_hears_that_somebody_else_has_it(story: Story) -> 
 
 
 def test_channels_follow_one_another_while_nobody_reacts(story: Story) -> None:
-    station = story.station(SURAT_THANI, ALL_THREE, after_s=(0, 1, 3))
+    station = story.station(SURAT_THANI, ALL_THREE, channel_after_s=[0, 1, 3])
     story.care_team(SURAT_THANI)
     citizen = story.citizen()
     incident = citizen.reports("assault", at=SURAT_THANI)
@@ -131,7 +131,7 @@ def test_channels_follow_one_another_while_nobody_reacts(story: Story) -> None:
 
 
 def test_who_has_answered_is_asked_no_further(story: Story) -> None:
-    station = story.station(SURAT_THANI, ALL_THREE, after_s=(0, 1, 2))
+    station = story.station(SURAT_THANI, ALL_THREE, channel_after_s=[0, 1, 2])
     story.care_team(SURAT_THANI)
     incident = story.citizen().reports_by_api("assault", at=SURAT_THANI)
     station.hears("เหตุด่วน")
@@ -148,7 +148,7 @@ def test_who_has_answered_is_asked_no_further(story: Story) -> None:
 
 
 def test_a_channel_that_fails_brings_the_next_forward_and_none_comes_twice(story: Story) -> None:
-    station = story.station(SURAT_THANI, ALL_THREE, after_s=(0, 2, 3), mistyped_line_id=True)
+    station = story.station(SURAT_THANI, ALL_THREE, channel_after_s=[0, 2, 3], mistyped_line_id=True)
     story.care_team(SURAT_THANI)
     incident = story.citizen().reports_by_api("assault", at=SURAT_THANI)
 
@@ -177,7 +177,7 @@ def test_a_call_whose_outcome_is_unknown_rings_once(story: Story) -> None:
 
 def test_a_phone_that_reported_never_rings(story: Story) -> None:
     """Not even where its owner stands in the roster."""
-    station = story.station(SURAT_THANI, ALL_THREE, after_s=(0, 1, 2))
+    station = story.station(SURAT_THANI, ALL_THREE, channel_after_s=[0, 1, 2])
     story.care_team(SURAT_THANI)
     reporter = story.citizen()
     reporter.phone = station.phone

@@ -4,37 +4,19 @@ The audit and the canary run once a minute or less in the clock; here they are a
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from uuid import uuid4
 
-import pytest
-from stack import Deployment, wait_for
+from stack import wait_for
 from story import HAT_YAI, Story
 
 from config.settings import Settings
 from ess.domain.duty import Channel
-from ess.engine import Engine, open_engine
+from ess.engine import Engine
 from ess.store import health, tables
-from ess.wake import Waker, producer
 from schedules import audit, canary
-
-
-@pytest.fixture
-def settings(deployment: Deployment) -> Settings:
-    """As the clock of the deployment has them."""
-    environment = deployment.stack.environment
-    names = {f"ESS_{name.upper()}": name for name in Settings.model_fields}
-    return Settings(**{names[key]: value for key, value in environment.items() if key in names})
-
-
-@pytest.fixture
-def engine(settings: Settings) -> Iterator[Engine]:
-    """The engine as the clock has it open."""
-    engine = open_engine(settings, Waker(producer(str(settings.broker_url))).publish, pool_size=2)
-    yield engine
-    engine.store.close()
 
 
 def test_an_incident_that_nobody_has_is_taken_up_again_and_told(

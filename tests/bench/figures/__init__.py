@@ -5,7 +5,7 @@ from collections.abc import Callable
 from figure import Figure, Scale
 from world import World
 
-from figures import alerts, answers, choosing, deadlines, idle, recovery
+from figures import alerts, answers, choosing, deadlines, idle, places, recovery, roster
 
 #: Each measures on an empty country and leaves whatever it likes behind.
 FIGURES: dict[str, Callable[[World, Scale], Figure]] = {
@@ -19,5 +19,8 @@ FIGURES: dict[str, Callable[[World, Scale], Figure]] = {
     "webhooks": answers.webhooks,
     "stand_down": answers.stand_down,
     "choice": choosing.choice,
+    "roster": roster.enrolling,
+    "pins": places.shipped_pins,
+    "pins_imported": places.imported_pins,
     "recovery": recovery.recovery,  # last: it leaves the floor's queues forgotten
 }

@@ -1,0 +1,133 @@
+"""Photos and voice notes that a citizen sends, before, between or after the steps of a report.
+
+The webhook brings no more than an id; the content is fetched from LINE afterwards, sealed, and kept with the incident.
+LINE deletes it after a while, so it is fetched at once and not when somebody wants to see it.
+https://developers.line.biz/en/reference/messaging-api/#get-content
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+import structlog
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+
+from ess.domain.errors import NotFound, PermanentFailure
+from ess.domain.incident import Fact
+from ess.engine import Engine
+from ess.store import Transaction, incidents, tables
+from ess.wake import FETCH
+
+log = structlog.get_logger()
+
+#: Types of LINE messages whose content is kept.
+KINDS = frozenset({"image", "audio", "video", "file"})
+#: Above every timeout of one call.
+_CALL_AT_MOST = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What LINE holds of a message."""
+
+    content_type: str
+    data: bytes
+
+
+class Contents(Protocol):
+    """Where the content of a message is fetched."""
+
+    def fetch(self, message_id: str) -> Content:
+        """TransientFailure where it must be tried again, PermanentFailure where it is gone or too large."""
+        ...
+
+
+def keep(tx: Transaction, chat_id: bytes, incident_id: UUID | None, message: Mapping[str, Any]) -> None:
+    """Remember what was sent, and promise to fetch it; the same message again changes nothing."""
+    row = {
+        "id": str(message["id"]),
+        "chat_id": chat_id,
+        "incident_id": incident_id,
+        "kind": message["type"],
+        "received_at": tx.now,
+    }
+    added = tx.session.execute(
+        insert(tables.Attachment).values(row).on_conflict_do_nothing().returning(col(tables.Attachment.id))
+    ).first()
+    if added is None:
+        return
+    tx.promise(FETCH, tx.now, incident_id=incident_id, subject=row["id"])
+    if incident_id:
+        incidents.note(tx, incident_id, Fact("reporter_sent", {"kind": message["type"]}))
+
+
+def adopt(tx: Transaction, chat_id: bytes, incident_id: UUID) -> None:
+    """What the chat had sent before it began an incident belongs to the incident."""
+    query = select(tables.Attachment).where(
+        tables.Attachment.chat_id == chat_id, col(tables.Attachment.incident_id).is_(None)
+    )
+    for row in tx.session.exec(query):
+        row.incident_id = incident_id
+        incidents.note(tx, incident_id, Fact("reporter_sent", {"kind": row.kind}))
+
+
+def fetch(engine: Engine, contents: Contents, deadline_id: int) -> None:
+    """Fetch and seal one content; no transaction is open during the call."""
+    with engine.store.transaction() as tx:
+        deadline = tx.session.get(tables.Deadline, deadline_id, with_for_update={"skip_locked": True})
+        if deadline is None or deadline.due_at > tx.now:
+            return
+        message_id = deadline.subject
+        deadline.wake_at = tx.now + _CALL_AT_MOST
+    content: Content | None
+    try:
+        content = contents.fetch(message_id)
+    except PermanentFailure as lost:
+        log.warning("attachment_lost", why=str(lost))
+        content = None
+    with engine.store.transaction() as tx:
+        deadline = tx.session.get(tables.Deadline, deadline_id, with_for_update=True)
+        row = tx.session.get_one(tables.Attachment, message_id)
+        if deadline is None:
+            return  # somebody else has fetched it
+        tx.session.delete(deadline)
+        if content:
+            row.content_type = content.content_type
+            row.body = {"base64": b64encode(content.data).decode()}
+            row.fetched_at = tx.now
+        elif row.incident_id:
+            incidents.note(tx, row.incident_id, Fact("attachment_lost", {"kind": row.kind}))
+
+
+def of_incident(tx: Transaction, incident_id: UUID) -> list[dict[str, Any]]:
+    """What was sent about an incident, without the content."""
+    query = (
+        select(
+            tables.Attachment.id, tables.Attachment.kind, tables.Attachment.received_at, tables.Attachment.fetched_at
+        )
+        .where(tables.Attachment.incident_id == incident_id)
+        .order_by(col(tables.Attachment.received_at))
+    )
+    return [
+        {
+            "attachment_id": row_id,
+            "kind": kind,
+            "received_at": received_at.isoformat(),
+            "fetched_at": fetched_at.isoformat() if fetched_at else None,
+        }
+        for row_id, kind, received_at, fetched_at in tx.session.exec(query)
+    ]
+
+
+def read(tx: Transaction, incident_id: UUID, attachment_id: str) -> Content:
+    """The content itself, for a person who works on the incident."""
+    row = tx.session.get(tables.Attachment, attachment_id)
+    if row is None or row.incident_id != incident_id:
+        raise NotFound(f"this incident has no attachment {attachment_id}")
+    if row.body is None:
+        raise NotFound(f"attachment {attachment_id} has not been fetched from LINE yet: try again in a moment")
+    return Content(row.content_type or "application/octet-stream", b64decode(row.body["base64"]))

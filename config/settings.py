@@ -51,6 +51,22 @@ class Settings(BaseSettings):
     twilio_auth_token_next: SecretStr | None = None
     #: The sender: a number in E.164 or a registered alphanumeric name.
     twilio_from: str | None = None
+    #: The number that calls, in E.164; unset = ESS_TWILIO_FROM, which must then be a number.
+    twilio_voice_from: str | None = None
+
+    #: Whether an SMS to the sender comes back to us.  Where it does not, an alert by SMS carries a link to a page.
+    sms_two_way: bool = True
+    #: Which channel follows which after how long, for whoever's row in the roster says nothing of it, such as
+    #: `line sms+20s voice+45s`; empty = the next channel only where one fails.
+    channel_turns: str = ""
+    #: A call rings for so long.
+    voice_ring_s: int = Field(default=30, ge=5, le=120)
+    #: Calls a second, by all workers together: Twilio lets a new account begin one.
+    voice_rate_per_s: int = Field(default=1, gt=0)
+    #: Who speaks in a call: a voice of Twilio's that speaks the language of the messages; unset = Google's.
+    voice_name: str | None = None
+    #: Where recorded prompts lie, to be played instead of a machine's voice; docs/deployment.md lists them.
+    voice_prompts_url: str | None = None
 
     policy_dir: Path = HERE / "policies"
     message_dir: Path = HERE / "messages"

@@ -8,6 +8,7 @@ safe: LINE by its retry key, SMS by looking first.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import structlog
 from sqlalchemy import Select, Uuid, bindparam, cast
@@ -19,7 +20,7 @@ from ess.domain.duty import Channel
 from ess.domain.errors import ChannelDown, PermanentFailure, Refused, ReplyRefused, TransientFailure
 from ess.domain.incident import ENDED, TAKEN, AlertState, Fact, LoseContact, State, decide
 from ess.engine import Engine
-from ess.outbox import Outbox, alarm, carry_out
+from ess.outbox import Outbox, alarm, asked_beside, carry_out
 from ess.store import Transaction, incidents, outages, tables
 from ess.store.tables import Delivery, DeliveryState
 from ess.wake import SEND
@@ -29,12 +30,15 @@ log = structlog.get_logger()
 #: A worker that is still calling after this is taken for dead; above every timeout of a channel together.
 _CALL_AT_MOST = timedelta(seconds=20)
 _FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.EXPIRED})
+_LOST = frozenset({DeliveryState.FAILED, DeliveryState.EXPIRED})
 #: LINE says a minute from the event on, of which `inbox` has used up to 20 s; above the wait for a dead worker.
 _REPLY_TOKEN_LIVES = timedelta(seconds=35)
 #: What merely informs is not worth another channel when it fails; these are.
 _ASKING = frozenset({"alert", "follow_up", "follow_up_reminder", "follow_up_overdue"})
 #: Whoever has said no, or was stood down, is not asked; who could not be reached still may be.
 _WANTED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE, *TAKEN})
+#: Nor does a phone ring for somebody who has answered already.
+_CALLED = _WANTED - TAKEN
 #: What tells somebody that an alert needs nothing more from them.
 _TAKES_BACK = frozenset({"stood_down", "over"})
 
@@ -126,8 +130,20 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
         silent=delivery.envelope.get("silent", False),  # the release before did not say
         reply_token=token,
         doubtful_since=delivery.doubtful_since,
+        not_these=_other_calls(tx, delivery) if delivery.doubtful_since else frozenset(),
     )
     return delivery, envelope, outage is not None
+
+
+def _other_calls(tx: Transaction, delivery: Delivery) -> frozenset[str]:
+    """The provider's references of what else was sent to this person over this channel within a day."""
+    others = select(Delivery.provider_ref).where(
+        Delivery.responder_id == delivery.responder_id,
+        Delivery.channel == delivery.channel,
+        Delivery.id != delivery.id,
+        col(Delivery.created_at) > tx.now - timedelta(days=1),
+    )
+    return frozenset(filter(None, tx.session.exec(others)))
 
 
 def _worse_than_none(tx: Transaction, delivery: Delivery, alert_state: str | None) -> str | None:
@@ -137,7 +153,7 @@ def _worse_than_none(tx: Transaction, delivery: Delivery, alert_state: str | Non
     if delivery.alert_id is None:
         return None
     if delivery.message == "alert":
-        return None if alert_state in _WANTED else f"{alert_state} before it was sent"
+        return None if alert_state in _wanted_by(delivery) else f"{alert_state} before it was sent"
     if delivery.message in _TAKES_BACK:
         asked = select(Delivery.id).where(
             Delivery.alert_id == delivery.alert_id, Delivery.message == "alert", Delivery.attempt > 0
@@ -167,8 +183,8 @@ def _record(
     attempt = delivery.attempt
     now = tx.now  # before anything changes: asking for it later would flush half of the changes
     delivery = tx.session.get_one(Delivery, delivery.id, with_for_update=True)
-    if delivery.attempt != attempt or delivery.state in _FINAL:
-        return False  # taken for dead, and somebody else has gone on: their outcome counts
+    if delivery.attempt != attempt or delivery.state in {DeliveryState.SENT, *_FINAL}:
+        return False  # taken for dead, and somebody else has gone on, or a receipt knows more: that counts
     delivery.claimed_until = None
     deadline = tx.session.get_one(tables.Deadline, deadline_id)
     match outcome:
@@ -243,13 +259,17 @@ def _over_next_channel(engine: Engine, tx: Transaction, delivery: Delivery) -> b
         return False
     incident = incidents.lock(tx, delivery.incident_id)
     outbox = Outbox(engine, tx, incident)
-    after = Channel(delivery.channel)
     if delivery.follow_up_id is not None:
         follow_up = next(call for call in incident.follow_ups if call.id == delivery.follow_up_id)
         row = tx.session.get_one(tables.Responder, delivery.responder_id)
-        return follow_up.is_done or outbox.ask_follow_up(follow_up, delivery.message, row, after)
+        return follow_up.is_done or outbox.ask_follow_up(follow_up, delivery.message, row, Channel(delivery.channel))
     alert = next(alert for alert in incident.alerts if alert.id == delivery.alert_id)
-    return alert.state not in _WANTED or outbox.ask(alert, after)
+    return alert.state not in _wanted_by(delivery) or outbox.ask_instead(alert, delivery)
+
+
+def _wanted_by(delivery: Delivery) -> frozenset[AlertState]:
+    """The states of its alert in which somebody should still hear it over this channel."""
+    return _CALLED if delivery.channel == Channel.VOICE else _WANTED
 
 
 def _lose_contact(engine: Engine, tx: Transaction, delivery: Delivery) -> None:
@@ -257,6 +277,8 @@ def _lose_contact(engine: Engine, tx: Transaction, delivery: Delivery) -> None:
     if delivery.incident_id is None or delivery.alert_id is None or delivery.message != "alert":
         return
     incident = incidents.lock(tx, delivery.incident_id)
+    if any(other.state not in _LOST for other in asked_beside(tx, delivery)):
+        return  # another channel asks them too
     try:
         decision = decide(incident, LoseContact(delivery.alert_id), tx.now)
     except Refused as refused:  # they have answered, were lost before, or it is over
@@ -329,6 +351,42 @@ def record_receipt(engine: Engine, tx: Transaction, provider_ref: str, status: s
     elif status in {"failed", "undelivered", "canceled"}:
         fail(engine, tx, delivery, f"Twilio: {status} {code or ''}".strip())
     return True
+
+
+def record_call(engine: Engine, tx: Transaction, delivery_id: UUID, sid: str, status: str, answered_by: str) -> None:
+    """What Twilio says became of a call: there is one, nobody picked up, or a machine did.
+
+    That it was picked up and has ended says nothing: a digit alone does.
+    """
+    delivery = tx.session.get(Delivery, delivery_id, with_for_update=True)
+    if delivery is None or delivery.state in _FINAL:
+        return
+    if delivery.state != DeliveryState.SENT:
+        # Before the API's own answer, or instead of it.
+        delivery.state = DeliveryState.SENT
+        delivery.provider_ref, delivery.sent_at, delivery.claimed_until, delivery.error = sid, tx.now, None, None
+        _forget(tx, delivery)
+        _note(tx, delivery, "delivery_sent")
+    if status in {"busy", "no-answer", "failed", "canceled"}:
+        fail(engine, tx, delivery, f"the call: {status}")
+    elif answered_by.startswith("machine") or answered_by == "fax":
+        fail(engine, tx, delivery, "the call: a machine picked up")
+
+
+def record_digit(tx: Transaction, delivery_id: UUID) -> None:
+    """A person has answered in the call."""
+    delivery = tx.session.get_one(Delivery, delivery_id, with_for_update=True)
+    if delivery.state not in _FINAL:
+        delivery.state = DeliveryState.DELIVERED
+        _forget(tx, delivery)
+        _note(tx, delivery, "delivery_delivered")
+
+
+def _forget(tx: Transaction, delivery: Delivery) -> None:
+    """There is nothing left to send."""
+    due = (col(tables.Deadline.kind) == SEND) & (col(tables.Deadline.subject) == str(delivery.id))
+    its = col(tables.Deadline.incident_id) == delivery.incident_id
+    tx.session.execute(delete(tables.Deadline).where(due, its), execution_options={"synchronize_session": False})
 
 
 def _note(tx: Transaction, delivery: Delivery, fact: str, **data: object) -> None:

@@ -2,13 +2,14 @@
 
 import gc
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import uuid4
 
 from config.settings import REQUIRED, Settings
 from ess.conversation.texts import Texts
 from ess.days_off import DaysOff, load_days_off
+from ess.domain.duty import Channel, read_turns
 from ess.domain.errors import Misconfigured
 from ess.domain.policy import Policy
 from ess.domain.report import IncidentType
@@ -45,6 +46,10 @@ class Engine:
     days_off: DaysOff
     #: Whether a geocoder is asked where words alone said where.
     refines: bool = False
+    #: Seconds after the alert at which a channel's turn comes, for whoever's row in the roster does not say.
+    turns: Mapping[Channel, int] = field(default_factory=dict)
+    #: What stands before the secret of a link in an SMS; None where SMS are answered by SMS.
+    link_base: str | None = None
 
 
 #: Once for each process that was started; forks of it share it, and die with it.
@@ -76,4 +81,17 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
         texts=Texts(settings.message_dir, settings.language),
         days_off=load_days_off(settings.holiday_file),
         refines=settings.geocoder is not None,
+        turns=_turns(settings.channel_turns),
+        link_base=None if settings.sms_two_way else f"{settings.outside_url}/a/",
     )
+
+
+def _turns(text: str) -> dict[Channel, int]:
+    """ESS_CHANNEL_TURNS, understood."""
+    if not text:
+        return {}
+    try:
+        channels, after_s = read_turns(text)
+    except ValueError as error:
+        raise Misconfigured(f"ESS_CHANNEL_TURNS: {error}") from error
+    return dict(zip(channels[1:], after_s[1:], strict=True)) if after_s else {}

@@ -491,5 +491,9 @@ def _refusal(engine: Engine, tx: Transaction, incident: Incident, channel: Chann
 
 
 def _receipt(engine: Engine, tx: Transaction, body: Mapping[str, Any]) -> bool:
+    if "CallSid" in body:
+        about = str(body["CallSid"]), str(body.get("CallStatus", "")), str(body.get("AnsweredBy", ""))
+        deliveries.record_call(engine, tx, UUID(body["delivery"]), *about)
+        return True
     status = str(body.get("MessageStatus") or body.get("SmsStatus") or "")
     return deliveries.record_receipt(engine, tx, str(body.get("MessageSid", "")), status, body.get("ErrorCode"))

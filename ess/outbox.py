@@ -5,14 +5,15 @@ says the very same.  The calls to providers are in `deliveries`.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Literal, Self
 from uuid import UUID, uuid4
 
 from sqlalchemy import bindparam, text
-from sqlmodel import col, select
+from sqlmodel import col, delete, select
 
 from ess.channels.envelope import Message
 from ess.conversation.answer import next_code
@@ -24,7 +25,7 @@ from ess.conversation.letters import (
     progress_letter,
     reporter_letter,
 )
-from ess.domain.duty import Channel
+from ess.domain.duty import Channel, turns_after
 from ess.domain.follow_up import FollowUp
 from ess.domain.incident import (
     ENDED,
@@ -44,9 +45,9 @@ from ess.domain.incident import (
 )
 from ess.domain.report import Contact
 from ess.engine import Engine
-from ess.store import Transaction, incidents, outages, responders, tables
+from ess.store import Transaction, incidents, links, outages, responders, tables
 from ess.store.tables import Delivery, DeliveryState
-from ess.wake import SEND
+from ess.wake import ASK_FURTHER, SEND
 
 #: In the order given, the same everywhere, so that two incidents that alert the same phones never wait for each other.
 _LOCK_PHONES = text(
@@ -98,11 +99,16 @@ def queue(
     responder_id: UUID | None = None,
     reply_token: str | None = None,
     silent: bool = False,
+    asked_at: datetime | None = None,
 ) -> None:
     """Promise one message; it goes out when this transaction has committed, and not after `until`.
 
-    A `silent` one lights up no screen, where the channel can do that.
+    A `silent` one lights up no screen, where the channel can do that.  Deliveries with the same `asked_at` (UTC) belong
+    to one round, in which an alert goes over one channel after the other.  A call asks a responder about an alert:
+    nobody else's phone rings, whatever anybody decides.
     """
+    if channel is Channel.VOICE and (responder_id is None or alert_id is None or key != "alert"):
+        raise AssertionError("only a responder's phone may ring, and only for an alert")
     delivery_id = uuid4()
     tx.write_last(
         Delivery,
@@ -113,7 +119,12 @@ def queue(
         responder_id=responder_id,
         channel=channel,
         message=key,
-        envelope={"to": to, "messages": [asdict(message) for message in messages], "silent": silent},
+        envelope={
+            "to": to,
+            "messages": [asdict(message) for message in messages],
+            "silent": silent,
+            "asked_at": asked_at.isoformat() if asked_at else None,
+        },
         state=DeliveryState.QUEUED,
         attempt=0,
         reply_token=reply_token,
@@ -127,6 +138,7 @@ class Outbox:
     """Writes deliveries about one incident, in one transaction that holds its lock."""
 
     def __init__(self, engine: Engine, tx: Transaction, incident: Incident, reply_token: str | None = None) -> None:
+        self._engine = engine
         self._texts = engine.texts
         self._tx = tx
         self._incident = incident
@@ -193,20 +205,79 @@ class Outbox:
                         key = "follow_up_reminder" if reminder else "follow_up"
                         self.ask_follow_up(follow_up, key, self._people[follow_up.responder_id])
 
-    def ask(self, alert: Alert, after: Channel | None = None) -> bool:
-        """The alert, over the responder's first channel, or the one after `after`; false where there is none."""
+    def ask(self, alert: Alert) -> None:
+        """The alert, over the responder's first channel, and the turns of those that follow."""
         row = self._people[alert.responder_id]
-        channel = _channel(row, after, self._down)
+        channel = _channel(self._ringing(row), self._down)
+        if channel:
+            self._ask_over(alert, row, channel, self._tx.now)
+            self._promise_turns(alert, row, channel)
+
+    def ask_instead(self, alert: Alert, failed: Delivery) -> bool:
+        """The alert, at once, over the channel after the one that failed, but none that asks already."""
+        row = self._people[alert.responder_id]
+        used = {Channel(other.channel) for other in asked_beside(self._tx, failed)}
+        channel = _next_channel(self._ringing(row), Channel(failed.channel), {*self._down, *used})
         if channel is None:
             return False
-        base = (row.latitude, row.longitude) if row.latitude is not None and row.longitude is not None else None
-        letter = alert_letter(self._texts, self._about, alert, channel, self._code(alert), base)
-        self._queue(row, channel, letter, "alert", alert=alert)
+        self._ask_over(alert, row, channel, _asked_at(failed))
         return True
+
+    def ask_further(self, alert: Alert, channel: Channel, asked_at: datetime) -> None:
+        """The alert over this channel too, or the next that works, unless it asks already in the round of then."""
+        row = self._people[alert.responder_id]
+        used = {Channel(other.channel) for other in _asked(self._tx, alert.id, asked_at)}
+        order = self._ringing(row)
+        if channel in used or channel not in order:
+            return
+        left = [other for other in order[order.index(channel) :] if other not in used]
+        chosen = next((other for other in left if other not in self._down), None)
+        if chosen:
+            self._ask_over(alert, row, chosen, asked_at)
+            about = {"alert_id": alert.id, "responder_id": row.id, "channel": chosen}
+            incidents.note(self._tx, self._incident.id, Fact("asked_further", about))
+
+    def _ask_over(self, alert: Alert, row: tables.Responder, channel: Channel, asked_at: datetime) -> None:
+        base = (row.latitude, row.longitude) if row.latitude is not None and row.longitude is not None else None
+        code, link = self._code(alert), self._link(alert, channel)
+        letter = alert_letter(self._texts, self._about, alert, channel, code, base, link)
+        self._queue(row, channel, letter, "alert", alert=alert, asked_at=asked_at)
+
+    def _promise_turns(self, alert: Alert, row: tables.Responder, first: Channel) -> None:
+        """A deadline for each channel that follows; those of an alert that is given anew take the place of the old."""
+        turns = turns_after(first, self._ringing(row), _after_s(row), self._engine.turns)
+        if not turns:
+            return
+        self._tx.session.execute(
+            delete(tables.Deadline).where(
+                col(tables.Deadline.incident_id) == self._incident.id,
+                col(tables.Deadline.kind) == ASK_FURTHER,
+                col(tables.Deadline.subject).startswith(str(alert.id)),
+            ),
+            execution_options={"synchronize_session": False},
+        )
+        for channel, wait in turns:
+            turn = Turn(alert.id, channel, wait)
+            due_at = self._tx.now + wait
+            self._tx.promise(ASK_FURTHER, due_at, incident_id=self._incident.id, subject=turn.subject)
+
+    def _ringing(self, row: tables.Responder) -> list[Channel]:
+        """The channels over which an alert may ask: a call too, but never at the phone of whoever reported it."""
+        order = responders.channels(row)
+        if Channel.VOICE in order and row.phone_index in {report.phone_index for report in self._reports}:
+            return [channel for channel in order if channel is not Channel.VOICE]
+        return order
+
+    def _link(self, alert: Alert, channel: Channel) -> str:
+        """A new link for an SMS that cannot be answered by SMS; empty elsewhere."""
+        if channel is not Channel.SMS or self._engine.link_base is None:
+            return ""
+        return self._engine.link_base + links.make(self._tx, alert.id)
 
     def ask_follow_up(self, follow_up: FollowUp, key: str, row: tables.Responder, after: Channel | None = None) -> bool:
         """The call to make, over the responder's first channel, or the one after `after`."""
-        channel = _channel(row, after, self._down)
+        order = responders.written(row)
+        channel = _next_channel(order, after, self._down) if after else _channel(order, self._down)
         if channel is None:
             return False
         letter = follow_up_letter(self._texts, key, self._about, follow_up.id, follow_up.due_at, channel)
@@ -217,12 +288,12 @@ class Outbox:
         row = self._people[alert.responder_id]
         reached_over = self._reached_over(alert)
         works = reached_over and responders.address(row, reached_over)
-        channel = reached_over if works else _channel(row, None, self._down)
+        channel = reached_over if works else _channel(responders.written(row), self._down)
         if channel is None:
             return
         match key:
             case "arrived_yet":
-                letter = progress_letter(self._texts, key, self._incident, alert, channel, self._code(alert))
+                letter = self._progress(key, alert, channel)
             case "place_corrected":
                 letter = corrected_letter(self._texts, self._about, alert, channel)
             case _:
@@ -239,6 +310,7 @@ class Outbox:
         reports = [self._tx.session.get_one(tables.Report, report_id)] if report_id else self._reports
         for report in reports:
             line_user, phone = report.details.get("line_user_id"), report.details.get("phone")
+            channel: Literal[Channel.LINE, Channel.SMS]  # nothing that rings
             if line_user:
                 channel, to = Channel.LINE, line_user
             elif phone and report.contact != Contact.NONE and key in _PROMISED:
@@ -270,7 +342,7 @@ class Outbox:
         doubt = self._incident.place.contradicted_by if self._incident.place else None
         said = self._texts.province(doubt) if doubt else ""
         for row in responders.supervisors(self._tx):
-            channel = _channel(row, None, self._down)
+            channel = _channel(responders.written(row), self._down)
             if follow_up_id is not None:
                 self.ask_follow_up(self._follow_ups[follow_up_id], key, row)
             elif channel is not None:
@@ -286,6 +358,7 @@ class Outbox:
         *,
         alert: Alert | None = None,
         follow_up: FollowUp | None = None,
+        asked_at: datetime | None = None,
     ) -> None:
         to = responders.address(row, channel)
         if to is None:
@@ -301,7 +374,19 @@ class Outbox:
             alert_id=alert.id if alert else None,
             follow_up_id=follow_up.id if follow_up else None,
             responder_id=row.id,
+            asked_at=asked_at,
         )
+
+    def confirm(self, alert: Alert) -> None:
+        """By a channel that can be read: that it is recorded, and what can be done next."""
+        row = self._people[alert.responder_id]
+        channel = _channel(responders.written(row), self._down)
+        if channel:
+            self._queue(row, channel, self._progress("next", alert, channel), "next", alert=alert)
+
+    def _progress(self, key: str, alert: Alert, channel: Channel) -> Message:
+        code, link = self._code(alert), self._link(alert, channel)
+        return progress_letter(self._texts, key, self._incident, alert, channel, code, link)
 
     def _name(self, alert_id: UUID | None) -> str:
         return self._people[self._alerts[alert_id].responder_id].name_th if alert_id else ""
@@ -310,10 +395,10 @@ class Outbox:
         return self._rows.alerts[alert.id].reply_code
 
     def _reached_over(self, alert: Alert) -> Channel | None:
-        """The channel over which the responder was asked last."""
+        """The channel over which the responder was last written to."""
         query = (
             select(Delivery.channel)
-            .where(Delivery.alert_id == alert.id)
+            .where(Delivery.alert_id == alert.id, Delivery.channel != Channel.VOICE)
             .order_by(col(Delivery.created_at).desc())
             .limit(1)
         )
@@ -369,21 +454,67 @@ def alarm(engine: Engine, tx: Transaction, key: str, **values: str) -> None:
     """Tell whoever supervises of something that is no single incident's, over a channel that works."""
     down = outages.active(tx)
     for row in responders.supervisors(tx):
-        channel = _channel(row, None, down)
+        channel = _channel(responders.written(row), down)
         to = responders.address(row, channel) if channel else None
         if channel and to:
             letter = engine.texts.say(key, channel, (), **values)
             queue(tx, channel, to, (letter,), key, tx.now + _ALARM_LIVES, responder_id=row.id)
 
 
-def _channel(row: tables.Responder, after: Channel | None, down: Collection[Channel]) -> Channel | None:
-    """The responder's first channel that works, or the next after `after`.
+def _channel(order: Sequence[Channel], down: Collection[Channel]) -> Channel | None:
+    """The first channel that works.
 
     Where all are down for everyone, the first: its message waits for the channel to come back.
     """
-    order = responders.channels(row)
+    return next((channel for channel in order if channel not in down), order[0] if order else None)
+
+
+def _next_channel(order: Sequence[Channel], after: Channel, without: Collection[Channel]) -> Channel | None:
+    """The next channel after `after` that is not one of `without`."""
     later = order[order.index(after) + 1 :] if after in order else order
-    working = [channel for channel in later if channel not in down]
-    if after is None and not working:
-        return later[0] if later else None
-    return working[0] if working else None
+    return next((channel for channel in later if channel not in without), None)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A channel's turn to ask, as its deadline's subject names it."""
+
+    alert_id: UUID
+    channel: Channel
+    #: From the alert on.
+    wait: timedelta
+
+    @property
+    def subject(self) -> str:
+        """The alert's id first, so that all of an alert's turns are found by it."""
+        return f"{self.alert_id} {self.channel} {self.wait.total_seconds():.0f}"
+
+    @classmethod
+    def read(cls, subject: str) -> Self:
+        """The turn that a deadline's subject names."""
+        alert_id, channel, wait_s = subject.split()
+        return cls(UUID(alert_id), Channel(channel), timedelta(seconds=int(wait_s)))
+
+
+def _after_s(row: tables.Responder) -> dict[Channel, int] | None:
+    """When the turn of each of the responder's channels comes; None where their row does not say."""
+    if row.channel_after_s is None:
+        return None
+    return dict(zip(map(Channel, row.channels), row.channel_after_s, strict=False))
+
+
+def asked_beside(tx: Transaction, delivery: Delivery) -> list[Delivery]:
+    """The other deliveries by which an alert is asked in the same round."""
+    asked = _asked(tx, delivery.alert_id, _asked_at(delivery)) if delivery.alert_id else []
+    return [other for other in asked if other.id != delivery.id]
+
+
+def _asked(tx: Transaction, alert_id: UUID, asked_at: datetime) -> list[Delivery]:
+    found = tx.session.exec(select(Delivery).where(Delivery.alert_id == alert_id, Delivery.message == "alert"))
+    return [delivery for delivery in found if _asked_at(delivery) == asked_at]
+
+
+def _asked_at(delivery: Delivery) -> datetime:
+    """When its round began (UTC); the release before had no rounds, and each delivery is one."""
+    said = delivery.envelope.get("asked_at")
+    return datetime.fromisoformat(said) if said else delivery.created_at

@@ -159,7 +159,7 @@ def _addresses_asked(
 
 def _first_channel(row: tables.Responder, down: Collection[Channel]) -> Channel | None:
     """The first that works; where all are down for everyone, the first, whose message waits."""
-    order = responders.channels(row)
+    order = responders.written(row)
     return next((channel for channel in order if channel not in down), order[0] if order else None)
 
 

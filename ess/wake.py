@@ -26,7 +26,7 @@ INTAKE, DISPATCH, NOTIFY, FOLLOWUP = QUEUES = ("intake", "dispatch", "notify", "
 CELERY_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
 
 #: Deadlines of the shell's own, beside those of an incident's life.
-SEND, HANDLE, DRAFT, FETCH = "send", "handle", "draft", "fetch"
+SEND, HANDLE, DRAFT, FETCH, ASK_FURTHER = "send", "handle", "draft", "fetch", "ask_further"
 REFINE, ROLL_CALL = "refine", "roll_call"
 
 #: What a due deadline wakes: the task's fixed name and its queue.
@@ -38,6 +38,7 @@ TASKS: dict[str, tuple[str, str]] = {
     DeadlineKind.SELECT: ("ess.select_responders", DISPATCH),
     DeadlineKind.ACKNOWLEDGE: ("ess.fire_deadline", DISPATCH),
     DeadlineKind.ARRIVE: ("ess.fire_deadline", DISPATCH),
+    ASK_FURTHER: ("ess.ask_further", DISPATCH),
     SEND: ("ess.send_delivery", NOTIFY),
     DeadlineKind.OPEN_FOLLOW_UPS: ("ess.open_follow_ups", FOLLOWUP),
     REFINE: ("ess.refine_place", FOLLOWUP),

@@ -126,7 +126,7 @@ def _tell(engine: Engine, settings: Settings, say: Callable[[Channel], Message])
     senders = plain_senders(settings)
     with engine.store.transaction() as tx:
         people = [
-            {channel: str(responders.address(row, channel)) for channel in responders.channels(row)}
+            {channel: str(responders.address(row, channel)) for channel in responders.written(row)}
             for row in responders.supervisors(tx)
         ]
     for person in people:

@@ -24,6 +24,7 @@ from ess.embedded.secrets import embedded_secrets
 from ess.embedded.server import Server
 from ess.embedded.stack import Stack, answers, make_stack
 from ess.store import Store, Vault, schema
+from ess.store.crypto import EncryptedJson
 from ess.store.keys import KeyRole, create_key
 
 T = TypeVar("T")
@@ -98,6 +99,10 @@ class Deployment:
         with self.store.transaction() as tx:
             return int(tx.session.execute(text(question), values).scalar_one())
 
+    def wait_until_none(self, question: str) -> None:
+        """The number that this query counts becomes 0."""
+        wait_for(lambda: self.count(question) == 0, question)
+
     def is_idle(self) -> bool:
         """Whether nothing is due that has not been done."""
         return self.count("SELECT count(*) FROM deadline WHERE due_at <= clock_timestamp()") == 0
@@ -136,9 +141,14 @@ class Deployment:
 
 
 @contextmanager
-def deployed(folder: Path, policies: Callable[[Path], None] = write_policies) -> Iterator[Deployment]:
-    """A deployment that is ready to dispatch, with the policies that are written; nothing of it is left afterwards."""
+def deployed(folder: Path, policies: Callable[[Path], None] = write_policies, **more: str) -> Iterator[Deployment]:
+    """A deployment that is ready to dispatch, with the policies that are written; nothing of it is left afterwards.
+
+    `more` are variables of its own.
+    """
     with ExitStack() as at_end:
+        # One key a process: the deployment that runs beside this one reads its rows with its own again.
+        at_end.callback(setattr, EncryptedJson, "vault", EncryptedJson.vault)
         found = at_end.enter_context(services(folder, database_url=None, broker_url=None, throwaway=True))
         schema.upgrade(found.database_url)
         policies(folder / "policies")
@@ -150,7 +160,12 @@ def deployed(folder: Path, policies: Callable[[Path], None] = write_policies) ->
             broker_url=found.broker_url,
             secrets=secrets,
             simulator=True,
-            more={"ESS_POLICY_DIR": str(folder / "policies"), "ESS_CHANNEL_PAUSE_S": "3", "ESS_CANARY_EVERY_S": "0"},
+            more={
+                "ESS_POLICY_DIR": str(folder / "policies"),
+                "ESS_CHANNEL_PAUSE_S": "3",
+                "ESS_CANARY_EVERY_S": "0",
+                **more,
+            },
         )
         store = Store(
             found.database_url, Vault(secrets["ESS_ENCRYPTION_KEY"]), lambda _: [], lease=timedelta(seconds=5)

@@ -84,7 +84,8 @@ class Person:
             story.people[address] = self
 
     def _address(self, by: Channel | None) -> str:
-        address = {Channel.LINE: self.line_id, Channel.SMS: self.phone, None: self.line_id or self.phone}[by]
+        by_phone = dict.fromkeys((Channel.SMS, Channel.VOICE), self.phone)
+        address = {Channel.LINE: self.line_id, None: self.line_id or self.phone, **by_phone}[by]
         assert address is not None, f"{self.name} has no {by}"
         return address
 
@@ -100,6 +101,31 @@ class Person:
                 self.story.heard.add(entry["seq"])
                 return entry
             since = entry["seq"]
+
+    def rings(self, *, within_s: float = SOON_S) -> "Phone":
+        """A call that did not ring before; the phone in their hand."""
+        since = self.story.began_at_seq
+        while True:
+            query = {"to": self._address(Channel.VOICE), "kind": "call", "since": since, "timeout_s": within_s}
+            answer = self.story.deployment.sim.get("/sim/ledger/wait", params=query)
+            assert answer.status_code == 200, f"{self.name}'s phone never rang: {answer.text}"
+            entry: dict[str, Any] = answer.json()
+            if entry["shown"] and entry["seq"] not in self.story.heard:
+                self.story.heard.add(entry["seq"])
+                return Phone(self)
+            since = entry["seq"]
+
+    def lets_it(self, habit: str) -> None:
+        """What their phone does by itself when it rings: be busy, go to voicemail, and so on."""
+        path = f"/sim/voice/{self._address(Channel.VOICE)}/habit"
+        answer = self.story.deployment.sim.post(path, json={"habit": habit})
+        assert answer.status_code == 200, answer.text
+
+    def opens_link(self, sms: dict[str, Any]) -> "Page":
+        """The page behind the link in an SMS."""
+        found = re.search(r"https?://\S+", sms["text"])
+        assert found, f"no link in {sms['text']!r}"
+        return Page(self, found[0])
 
     def may_hear(self, words: str) -> None:
         """Messages with these words are expected any number of times, also never."""
@@ -157,6 +183,67 @@ class Person:
         ]
         assert found, f"{self.name} has no alert to answer by SMS"
         return found[-1]
+
+
+class Phone:
+    """A phone that rings, in the hand of its owner."""
+
+    def __init__(self, owner: Person) -> None:
+        self.owner = owner
+        self._path = f"/sim/voice/{owner.phone}"
+
+    def _does(self, deed: str, body: dict[str, Any] | None = None) -> None:
+        answer = self.owner.story.deployment.sim.post(f"{self._path}/{deed}", json=body or {})
+        assert answer.status_code == 200, f"{self.owner.name}: {answer.text}"
+
+    def is_picked_up(self) -> dict[str, Any]:
+        """What is said then."""
+        self._does("pick-up")
+        return self.owner.hears("", by=Channel.VOICE)
+
+    def presses(self, digit: str) -> None:
+        """Whoever has not picked up does so first; what was said before the digit is heard."""
+        self._does("press", {"digits": digit})
+
+    def hangs_up(self) -> None:
+        """Or does not take the call."""
+        self._does("hang-up")
+
+
+class Page:
+    """The page behind a link in an SMS, in a browser without JavaScript."""
+
+    def __init__(self, owner: Person, url: str) -> None:
+        self.owner = owner
+        self.url = url
+        self.http = owner.story.deployment.http
+
+    def get(self) -> httpx.Response:
+        """As it stands now."""
+        return self.http.get(self.url)
+
+    def shows(self, words: str) -> str:
+        """The page has these words now."""
+        text = self.get().text
+        assert words in text, text
+        return text
+
+    def presses(self, label: str) -> None:
+        """The button with this label."""
+        answer = self.sends(self.form(label))
+        assert answer.status_code == 303, answer.text
+
+    def form(self, label: str) -> dict[str, str]:
+        """What the button with this label sends."""
+        text = self.get().text
+        forms: list[str] = re.findall(r"<form.*?</form>", text, re.DOTALL)
+        form = next((form for form in forms if label in form), None)
+        assert form, f"no button {label!r} on {text}"
+        return dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+
+    def sends(self, form: dict[str, str], headers: dict[str, str] | None = None) -> httpx.Response:
+        """A form, perhaps of a page that was opened long before."""
+        return self.http.post(self.url, data=form, headers=headers)
 
 
 class Citizen(Person):
@@ -220,7 +307,8 @@ class Responder(Person):
         **columns: Any,
     ) -> None:
         name = f"{role} {next(_numbers)}"
-        super().__init__(story, name, line=Channel.LINE in channels, phone=Channel.SMS in channels)
+        has_phone = bool({Channel.SMS, Channel.VOICE} & {*channels})
+        super().__init__(story, name, line=Channel.LINE in channels, phone=has_phone)
         self.ref = name.replace(" ", "-")
         self.spoken_name = f"หน่วยทดสอบ {self.ref}"
         vault = story.deployment.store.vault
@@ -251,6 +339,8 @@ class Responder(Person):
 LINE_ONLY = (Channel.LINE,)
 SMS_ONLY = (Channel.SMS,)
 BOTH = (Channel.LINE, Channel.SMS)
+VOICE_ONLY = (Channel.VOICE,)
+ALL_THREE = (Channel.LINE, Channel.SMS, Channel.VOICE)
 
 
 class Incident:

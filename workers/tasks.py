@@ -16,7 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from ess import attachments, deliveries, dispatch, inbox, refine, roll_call
+from ess import attachments, deliveries, dispatch, inbox, refine, roll_call, turns
 from ess.domain.report import Source
 from ess.engine import Engine
 from ess.intake import ReportTask
@@ -124,9 +124,15 @@ def fire_deadline(deadline_id: int, **_: Any) -> None:
     _keeping(dispatch.fire_deadline, deadline_id)
 
 
+@app.task(name="ess.ask_further")
+def ask_further(deadline_id: int, **_: Any) -> None:
+    """Nobody has answered yet: the turn of the next channel has come."""
+    _keeping(turns.ask_further, deadline_id)
+
+
 @app.task(name="ess.send_delivery")
 def send_delivery(deadline_id: int, **_: Any) -> None:
-    """Make one attempt over LINE or SMS."""
+    """Make one attempt over LINE, SMS or voice."""
     _keeping(lambda engine, due: deliveries.send_delivery(engine, hold.senders, due), deadline_id)
 
 

@@ -53,6 +53,8 @@ class Envelope:
     reply_token: str | None = None
     #: An earlier attempt, begun at this instant (UTC), may have been sent: nobody knows.
     doubtful_since: datetime | None = None
+    #: References of the provider that belong to other deliveries to the same person: that attempt is none of these.
+    not_these: frozenset[str] = frozenset()
 
 
 class Sender(Protocol):

@@ -1,13 +1,14 @@
 """What each person hears about an incident, composed for the channel that carries it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from ess.channels.envelope import Button, Message, Press
 from ess.conversation.answer import PRESENT, UNLINK, Pressed, Verb, button_data
 from ess.conversation.citizen import CONTACT_WORDS, DANGER_WORDS, OUTCOME_WORDS, PLACE, START, WISH
+from ess.conversation.spoken import question
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel
 from ess.domain.follow_up import Outcome
@@ -15,6 +16,8 @@ from ess.domain.incident import Alert, AlertState, DeadlineKind, Incident
 from ess.domain.place import Area, distance_km
 from ess.domain.report import Contact, IncidentType
 
+#: Characters of one SMS in Thai (UCS-2), and in letters that GSM-7 has.
+_THAI_SMS, _PLAIN_SMS = 70, 160
 #: Characters of a button's label, as LINE counts them.
 _LABEL = 20
 
@@ -43,10 +46,23 @@ class About:
 
 
 def alert_letter(
-    texts: Texts, about: About, alert: Alert, channel: Channel, code: str | None, base: tuple[float, float] | None
+    texts: Texts,
+    about: About,
+    alert: Alert,
+    channel: Channel,
+    code: str | None,
+    base: tuple[float, float] | None,
+    link: str = "",
 ) -> Message:
-    """The alert itself: on LINE with everything that is needed to go, on SMS with a code and the district."""
+    """The alert itself: on LINE with everything that is needed to go, on SMS with a code and the district.
+
+    With a `link` the SMS leads to a page instead of asking for an answer by SMS.
+    """
     incident = about.incident
+    if channel is Channel.VOICE:
+        return Message(question(texts, incident).words)
+    if link:
+        return _linked(texts, "alert", incident, link)
     km = distance_km(*about.pin, *base) if about.pin and base else None
     buttons = list(verb_buttons(texts, incident, alert))
     buttons += _map(texts, about)
@@ -65,12 +81,14 @@ def alert_letter(
     )
 
 
+def map_link(pin: tuple[float, float]) -> str:
+    """Opens a pin in a map."""
+    return "https://www.google.com/maps/search/?api=1&query={:.6f},{:.6f}".format(*pin)
+
+
 def _map(texts: Texts, about: About) -> list[Button]:
     """Opens the pin, where there is one."""
-    if about.pin is None:
-        return []
-    link = "https://www.google.com/maps/search/?api=1&query={:.6f},{:.6f}".format(*about.pin)
-    return [Button(texts.word("buttons", "map"), link, Press.OPEN_LINK)]
+    return [Button(texts.word("buttons", "map"), map_link(about.pin), Press.OPEN_LINK)] if about.pin else []
 
 
 def corrected_letter(texts: Texts, about: About, alert: Alert, channel: Channel) -> Message:
@@ -94,10 +112,22 @@ def verb_buttons(texts: Texts, incident: Incident, alert: Alert) -> Iterable[But
         yield Button(texts.word("buttons", verb), button_data(Pressed(verb, alert_id=alert.id)))
 
 
+def _linked(texts: Texts, key: str, incident: Incident, link: str) -> Message:
+    """An SMS of one segment with a link: the code and the link always, of the place as much as there is room for."""
+    province = replace(incident.place, districts=()) if incident.place else None
+    names = [texts.place(incident.place), texts.place(province), ""]
+    said = [texts.say(key, Channel.SMS, code=incident.code, link=link, place=name).text for name in names]
+    tight = [" ".join(text.split()) for text in said]
+    fits = (text for text in tight if len(text) <= (_PLAIN_SMS if text.isascii() else _THAI_SMS))
+    return Message(next(fits, tight[-1]))
+
+
 def progress_letter(
-    texts: Texts, key: str, incident: Incident, alert: Alert, channel: Channel, code: str | None
+    texts: Texts, key: str, incident: Incident, alert: Alert, channel: Channel, code: str | None, link: str = ""
 ) -> Message:
     """Recorded, and what can be done next; or the question whether they have arrived."""
+    if link:
+        return _linked(texts, key, incident, link)
     verbs = _next_verbs(incident, alert)
     by_sms = (
         " ".join(texts.word("sms_verbs", verb, n=code) for verb in verbs) if code and channel is Channel.SMS else ""

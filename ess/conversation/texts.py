@@ -34,7 +34,7 @@ class Texts:
         """The message of that key as the channel shows it; buttons only where the channel has them."""
         variants = self._entry("messages", key)
         if channel is Channel.SMS:
-            return Message(self._fill(variants, "sms", key, values))
+            return Message(self._fill(variants, "sms_link" if values.get("link") else "sms", key, values))
         prompt = self._fill(variants, "prompt", key, values) if "prompt" in variants else None
         return Message(self._fill(variants, "line", key, values), tuple(buttons), prompt)
 
@@ -46,18 +46,18 @@ class Texts:
         """A phrase that stands alone in the file."""
         return str(self._data[key]).format(**values)
 
-    def place(self, place: Place | None) -> str:
-        """District and province, no nearer: fit for an SMS."""
+    def place(self, place: Place | None, group: str = "places") -> str:
+        """District and province, no nearer: fit for an SMS, or by the group `spoken_places` for a voice."""
         if place is None:
-            return self.word("places", "unknown")
+            return self.word(group, "unknown")
         province = place.province.name_th if self.language == "th" else place.province.name_en
         if place.district is None:
-            return self.word("places", "province", province=province)
+            return self.word(group, "province", province=province)
         district = place.district.name_th if self.language == "th" else place.district.name_en
         if self.language == "th" and district == f"เมือง{province}":
             district = "เมือง"  # as everybody says it, and short enough for one SMS
         kind = "bangkok" if place.province.code == _BANGKOK_CODE else "district"
-        return self.word("places", kind, district=district, province=province)
+        return self.word(group, kind, district=district, province=province)
 
     def name(self, area: Area) -> str:
         """An area's name alone."""

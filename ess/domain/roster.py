@@ -49,8 +49,15 @@ class Entry:
     rest: timedelta = timedelta()
     #: On leave until this instant (UTC).
     leave_until: datetime | None = None
+    #: When the turn of each channel comes, in seconds after the alert; None: only where the one before fails.
+    #: The column `channels` says both.
+    channel_after_s: tuple[int, ...] | None = field(default=None, metadata={"column": "channels"})
     #: Columns that the file does not have: what is known already stays.
     unsaid: frozenset[str] = field(default=frozenset(), compare=False)
+
+    def said(self, column: str) -> object:
+        """What the file says of it in a column."""
+        return (self.channels, self.channel_after_s) if column == "channels" else getattr(self, column)
 
     @property
     def is_plain(self) -> bool:
@@ -59,7 +66,7 @@ class Entry:
 
 
 #: The columns of the roster's file, in their order.
-COLUMNS = tuple(column.name for column in fields(Entry) if column.compare)
+COLUMNS = tuple(column.name for column in fields(Entry) if column.compare and not column.metadata)
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ class Change:
     @property
     def columns(self) -> tuple[str, ...]:
         """Those whose value changes."""
-        return tuple(name for name in COLUMNS if getattr(self.before, name) != getattr(self.after, name))
+        return tuple(name for name in COLUMNS if self.before.said(name) != self.after.said(name))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import phonenumbers
 
 from ess import geo
 from ess.conversation.texts import BANGKOK
-from ess.domain.duty import NATIONAL_ROLES, Channel, Role
+from ess.domain.duty import NATIONAL_ROLES, Channel, Role, read_turns
 from ess.domain.roster import COLUMNS, NATION, Entry, seat
 from ess.geo.names import DISTRICT, PROVINCE, areas
 from ess.roster.errors import RosterRefused
@@ -55,7 +55,7 @@ _HOTLINES = frozenset({"191", "1300"})
 _SAMPLE_PHONE = re.compile(r"^\+?(6600\d{7})$")
 _LINE_USER = re.compile(r"^U[0-9a-f]{32}$")
 #: Those that reach somebody.
-_CHANNELS = (Channel.LINE, Channel.SMS)
+_CHANNELS = (Channel.LINE, Channel.SMS, Channel.VOICE)
 _SKILL = re.compile(r"^[a-z][a-z0-9_]{0,29}(:[a-z0-9_]{1,20})?$")
 #: Refs of the units that are alerted by drills; they are in no file.
 _DRILL = "DRILL-"
@@ -150,7 +150,7 @@ class _Line:
         province, district = self._area(role)
         latitude, longitude = self._position()
         phone, line_user_id = self._phone(), self._line_user()
-        channels = self._channels(phone, line_user_id)
+        channels, after_s = self._channels(phone, line_user_id)
         if raw["active"].lower() not in {"", "true", "false"}:
             self.wrong("active", "must be true or false")
         outline = self._read("outline", ring_of, None)
@@ -167,6 +167,7 @@ class _Line:
             phone=phone,
             line_user_id=line_user_id,
             channels=channels,
+            channel_after_s=after_s,
             active=raw["active"].lower() != "false",
             jurisdictions=self._jurisdictions(province, district, outline),
             outline=outline,
@@ -271,18 +272,21 @@ class _Line:
             return None
         return raw or None
 
-    def _channels(self, phone: str | None, line_user_id: str | None) -> tuple[Channel, ...]:
-        names = [name for name in _SEPARATORS.split(self._raw["channels"].lower()) if name]
-        if not names or any(name not in _CHANNELS for name in names) or len(set(names)) < len(names):
-            self.wrong("channels", f"name one or more of {', '.join(_CHANNELS)}, the preferred one first")
-            return ()
-        channels = tuple(map(Channel, names))
-        if Channel.SMS in channels and not phone:
-            self.wrong("channels", "names sms, and column phone has no address for it")
+    def _channels(
+        self, phone: str | None, line_user_id: str | None
+    ) -> tuple[tuple[Channel, ...], tuple[int, ...] | None]:
+        try:
+            channels, after_s = read_turns(" ".join(_SEPARATORS.split(self._raw["channels"])))
+        except ValueError as error:
+            self.wrong("channels", f"{error}; there are {', '.join(_CHANNELS)}, the preferred one first")
+            return (), None
+        by_phone = next((channel for channel in channels if channel is not Channel.LINE), None)
+        if by_phone and not phone:
+            self.wrong("channels", f"names {by_phone}, and column phone has no address for it")
         elif channels == (Channel.LINE,) and not line_user_id:
             # Beside sms it may stand without one, until the account is linked.
             self.wrong("channels", "names line alone, and column line_user_id has no address for it: add sms")
-        return channels
+        return channels, after_s
 
 
 def _codes(text: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from ess.conversation.texts import BANGKOK
+from ess.domain.duty import write_turns
 from ess.domain.roster import COLUMNS, Entry
 from ess.roster.outline import wkt
 
@@ -19,6 +20,8 @@ def rows_of(entries: Iterable[Entry]) -> list[list[str]]:
 
 def cell(entry: Entry, column: str) -> str:
     """What stands in the column; empty for what is not known, and for what goes without saying."""
+    if column == "channels":
+        return write_turns(entry.channels, entry.channel_after_s)
     value = getattr(entry, column)
     if column == "jurisdictions" and (entry.outline or entry.is_plain):
         return ""  # so that it goes with the seat, or the outline, in the next edition
@@ -39,7 +42,6 @@ def _leave(until: datetime) -> str:
 
 _WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "active": lambda active: "true" if active else "false",
-    "channels": " ".join,
     "jurisdictions": " ".join,
     "leave_until": _leave,
     "outline": wkt,

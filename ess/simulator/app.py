@@ -7,6 +7,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
+from ess.simulator.calls import call_routes
 from ess.simulator.control import control_routes
 from ess.simulator.ledger import Clock, utc_now
 from ess.simulator.line import line_routes
@@ -15,6 +16,7 @@ from ess.simulator.page import page_routes
 from ess.simulator.settings import SimulatorSettings, settings_from
 from ess.simulator.sms_phone import SmsPhones
 from ess.simulator.twilio import twilio_routes
+from ess.simulator.voice_phone import VoicePhones
 from ess.simulator.world import CITIZEN, World
 
 __all__ = ["CITIZEN", "SimulatorSettings", "create_app", "from_environment"]
@@ -32,11 +34,12 @@ def create_app(settings: SimulatorSettings, clock: Clock = utc_now) -> FastAPI:
 
     app = FastAPI(title="ESS simulator: LINE and Twilio", lifespan=lifespan)
     app.state.world = world
-    line_phones, sms_phones = LinePhones(world), SmsPhones(world)
+    line_phones, sms_phones, voice_phones = LinePhones(world), SmsPhones(world), VoicePhones(world)
     app.include_router(line_routes(world))
     app.include_router(twilio_routes(world, sms_phones))
-    app.include_router(control_routes(world, line_phones, sms_phones))
-    app.include_router(page_routes(world))
+    app.include_router(call_routes(world, voice_phones))
+    app.include_router(control_routes(world, line_phones, sms_phones, voice_phones))
+    app.include_router(page_routes(world, voice_phones))
     app.mount("/assets", StaticFiles(directory=Path(__file__).with_name("assets")), name="assets")
     return app
 

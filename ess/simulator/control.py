@@ -17,6 +17,7 @@ from ess.simulator.line_phone import Delivery, LinePhones
 from ess.simulator.sms_phone import SmsPhones
 from ess.simulator.taps import Button, tappable
 from ess.simulator.twilio_account import E164
+from ess.simulator.voice_phone import Habit, VoicePhones
 from ess.simulator.world import World
 
 LineUser = Annotated[str, Path(pattern=f"^{USER_ID.pattern}$", description="LINE user id: U and 32 hex digits")]
@@ -73,12 +74,25 @@ class Release(BaseModel):
     together: bool = False
 
 
-def control_routes(world: World, line: LinePhones, sms: SmsPhones) -> APIRouter:
+class Manner(BaseModel):
+    """What a phone does by itself when it rings."""
+
+    habit: Habit
+
+
+class Keys(BaseModel):
+    """Digits of the keypad."""
+
+    digits: str = Field(pattern=r"^[0-9*#]{1,4}$")
+
+
+def control_routes(world: World, line: LinePhones, sms: SmsPhones, voice: VoicePhones) -> APIRouter:
     """Everything under `/sim`."""
     routes = APIRouter(prefix="/sim", tags=["simulator"])
     routes.include_router(_ledger_routes(world))
     routes.include_router(_line_routes(world, line))
     routes.include_router(_sms_routes(world, sms))
+    routes.include_router(_voice_routes(world, voice))
 
     @routes.post("/people")
     async def name_people(people: Person | list[Person]) -> dict[str, int]:
@@ -231,6 +245,35 @@ def _sms_routes(world: World, sms: SmsPhones) -> APIRouter:
         if message is None or message.status_callback is None:
             raise HTTPException(404, f"No message {sid} that asked for status callbacks")
         return _answered(await sms.report(message, update.status, update.code))
+
+    return routes
+
+
+def _voice_routes(world: World, voice: VoicePhones) -> APIRouter:
+    routes = APIRouter(prefix="/voice")
+
+    def done(phone: str, *, there_was_one: bool) -> dict[str, str]:
+        if not there_was_one:
+            raise HTTPException(409, f"{phone} does not ring")
+        return {"phone": phone}
+
+    @routes.post("/{phone}/habit")
+    async def habit(phone: Phone, manner: Manner) -> dict[str, str]:
+        """From the next call on."""
+        world.twilio.habits[phone] = manner.habit
+        return {"phone": phone, "habit": manner.habit}
+
+    @routes.post("/{phone}/pick-up")
+    async def pick_up(phone: Phone) -> dict[str, str]:
+        return done(phone, there_was_one=voice.pick_up(phone))
+
+    @routes.post("/{phone}/press")
+    async def press(phone: Phone, keys: Keys) -> dict[str, str]:
+        return done(phone, there_was_one=voice.press(phone, keys.digits))
+
+    @routes.post("/{phone}/hang-up")
+    async def hang_up(phone: Phone) -> dict[str, str]:
+        return done(phone, there_was_one=await voice.hang_up(phone))
 
     return routes
 

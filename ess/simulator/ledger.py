@@ -30,6 +30,10 @@ class Kind(StrEnum):
     PUSH = "push"
     REPLY = "reply"
     SMS = "sms"
+    #: A phone rings.
+    CALL = "call"
+    #: Something said in a call.
+    SPOKEN = "spoken"
     #: Something that a person did on the phone.
     INBOUND = "inbound"
     #: How the edge answered the delivery of something inbound.
@@ -37,8 +41,8 @@ class Kind(StrEnum):
     STATUS_CALLBACK = "status_callback"
 
 
-#: Kinds that put a message on somebody's phone.
-OUTBOUND = frozenset({Kind.PUSH, Kind.REPLY, Kind.SMS})
+#: Kinds that put something on somebody's phone, or in their ear.
+OUTBOUND = frozenset({Kind.PUSH, Kind.REPLY, Kind.SMS, Kind.CALL, Kind.SPOKEN})
 
 
 @dataclass(frozen=True)

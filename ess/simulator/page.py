@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from ess.simulator.ledger import OUTBOUND, Entry, Kind, Provider
 from ess.simulator.taps import Button, Part, chips, parts
+from ess.simulator.voice_phone import Habit, VoicePhones
 from ess.simulator.world import CITIZEN, World
 
 _BANGKOK = ZoneInfo("Asia/Bangkok")
@@ -37,6 +38,16 @@ _NOTES = {
     "follow": "เพิ่มบัญชีทางการเป็นเพื่อนแล้ว",
     "unfollow": "บล็อกบัญชีทางการแล้ว",
     "postback": "แตะปุ่ม",
+}
+
+
+#: What the page offers a phone to do by itself.
+HABITS = {
+    Habit.RINGS: "รับสายเอง",
+    Habit.BUSY: "สายไม่ว่าง",
+    Habit.NO_ANSWER: "ไม่มีคนรับ",
+    Habit.MACHINE: "ฝากข้อความเสียง",
+    Habit.SILENT: "รับแล้วเงียบ",
 }
 
 
@@ -69,20 +80,24 @@ class Phone:
     bubbles: list[Bubble] = field(default_factory=list)
     chips: list[Button] = field(default_factory=list)
     chips_seq: int = 0
+    #: ringing, talking, or empty where no call is on.
+    call: str = ""
+    #: What it does by itself when it rings.
+    habit: str = Habit.RINGS
 
 
-def phones(world: World) -> list[Phone]:
+def phones(world: World, voice: VoicePhones) -> list[Phone]:
     """The citizen's phone, then every other that has something on it, newest first."""
     chats: dict[str, list[Entry]] = {CITIZEN: []}
     for entry in world.ledger.since():
         chats.setdefault(entry.person, []).append(entry)
-    citizen = _phone(world, CITIZEN, chats.pop(CITIZEN))
+    citizen = _phone(world, voice, CITIZEN, chats.pop(CITIZEN))
     newest = sorted(chats.items(), key=lambda chat: chat[1][-1].seq, reverse=True)[:MAX_PHONES]
-    others = [_phone(world, person, chat) for person, chat in newest]
+    others = [_phone(world, voice, person, chat) for person, chat in newest]
     return [citizen, *(phone for phone in others if phone.bubbles)]
 
 
-def page_routes(world: World) -> APIRouter:
+def page_routes(world: World, voice: VoicePhones) -> APIRouter:
     """The page and the poll that keeps it fresh."""
     routes = APIRouter(include_in_schema=False)
     environment = Environment(
@@ -100,12 +115,14 @@ def page_routes(world: World) -> APIRouter:
         """What changed after that entry; everything when the page comes from before a reset."""
         since = since if epoch == world.epoch else 0
         entries = world.ledger.since(since)
-        drawn = phones(world) if entries or since == 0 else []
+        drawn = phones(world, voice) if entries or since == 0 else []
         return {
             "epoch": world.epoch,
             "seq": entries[-1].seq if entries else since,
             "order": [phone.id for phone in drawn],
-            "phones": {shown.id: phone.render(phone=shown) for shown in drawn if shown.seq > since or since == 0},
+            "phones": {
+                shown.id: phone.render(phone=shown, habits=HABITS) for shown in drawn if shown.seq > since or since == 0
+            },
             "ledger": rows.render(entries=reversed(entries[-MAX_ROWS:]), names=world.names),
             "faults": [_fault_words(fault.model_dump()) for fault in world.faults.in_force()],
         }
@@ -113,7 +130,7 @@ def page_routes(world: World) -> APIRouter:
     return routes
 
 
-def _phone(world: World, person: str, chat: list[Entry]) -> Phone:
+def _phone(world: World, voice: VoicePhones, person: str, chat: list[Entry]) -> Phone:
     is_line = person.startswith("U")
     seq, buttons = chips(chat) if is_line else (0, [])
     name = world.names.get(person) or (f"LINE …{person[-6:]}" if is_line else person)
@@ -127,15 +144,29 @@ def _phone(world: World, person: str, chat: list[Entry]) -> Phone:
         bubbles=[bubble for entry in chat[-MAX_ENTRIES_A_PHONE:] for bubble in _bubbles(world, entry)],
         chips=buttons,
         chips_seq=seq,
+        call=_call(voice, person),
+        habit=world.twilio.habits.get(person, Habit.RINGS),
     )
+
+
+def _call(voice: VoicePhones, person: str) -> str:
+    call = voice.ringing(person)
+    if call is None:
+        return ""
+    return "ringing" if call.status in {"queued", "ringing"} else "talking"
 
 
 def _bubbles(world: World, entry: Entry) -> list[Bubble]:
     time = _clock(entry)
     if entry.kind == Kind.INBOUND:
         return [_said(entry, time)]
-    if entry.kind not in OUTBOUND or entry.status not in {200, 201}:
+    if entry.kind not in OUTBOUND or entry.status not in {200, 201, None}:
         return []
+    if entry.kind in {Kind.CALL, Kind.SPOKEN}:
+        words = entry.text if entry.kind == Kind.SPOKEN else "📞 สายเข้า"
+        return [
+            Bubble(entry.seq, "theirs", time, [Part("text", words)], "ในสาย" if entry.text else "", not entry.shown)
+        ]
     if entry.provider == Provider.TWILIO:
         sms = world.twilio.messages[entry.sid or ""]
         words = _STATUS_WORDS.get(sms.status, sms.status)

@@ -21,7 +21,9 @@ from ess.simulator.world import World
 _ROOT = f"/{API_VERSION}/Accounts/{{account_sid}}/Messages"
 
 
-class _Refusal(Exception):
+class Refusal(Exception):
+    """Twilio's own error, as its API answers it."""
+
     def __init__(self, status: int, code: int, to: str = "") -> None:
         message = ERRORS.get(code, f"Error {code}").format(to=to)
         super().__init__(message)
@@ -44,14 +46,14 @@ def twilio_routes(world: World, phones: SmsPhones) -> APIRouter:
         form = {key: value for key, value in (await request.form()).items() if isinstance(value, str)}
         to = form.get("To", "")
         try:
-            _check_login(world, request, account_sid)
+            check_login(world, request, account_sid)
             fault = world.faults.take(Provider.TWILIO, to)
             if fault and fault.kind == FaultKind.HANG:
                 _record_refused(world, form, None, "hang")
                 return await hang(request, fault.delay_ms)
-            _refuse_by(fault, to)
+            refuse_by(fault, to)
             _check(world, form)
-        except _Refusal as refusal:
+        except Refusal as refusal:
             _record_refused(world, form, refusal.status, str(refusal), refusal.code)
             return JSONResponse(refusal.body, refusal.status)
         undelivered = fault is not None and fault.kind == FaultKind.UNDELIVERED
@@ -65,63 +67,66 @@ def twilio_routes(world: World, phones: SmsPhones) -> APIRouter:
     @routes.get(f"{_ROOT}.json")
     async def listed(request: Request, account_sid: str) -> Response:
         try:
-            _check_login(world, request, account_sid)
-        except _Refusal as refusal:
+            check_login(world, request, account_sid)
+        except Refusal as refusal:
             return JSONResponse(refusal.body, refusal.status)
         query = dict(request.query_params)
         found = [sms for sms in reversed(world.twilio.messages.values()) if _matches(sms, query)]
-        return JSONResponse(_page(found, query, account_sid))
+        resources = [sms.resource(account_sid) for sms in found]
+        return JSONResponse(page_of("messages", resources, query, _ROOT.format(account_sid=account_sid) + ".json"))
 
     @routes.get(f"{_ROOT}/{{sid}}.json")
     async def fetched(request: Request, account_sid: str, sid: str) -> Response:
         try:
-            _check_login(world, request, account_sid)
-        except _Refusal as refusal:
+            check_login(world, request, account_sid)
+        except Refusal as refusal:
             return JSONResponse(refusal.body, refusal.status)
         if sms := world.twilio.messages.get(sid):
             return JSONResponse(sms.resource(account_sid))
-        return JSONResponse(_Refusal(404, 20404, request.url.path).body, 404)
+        return JSONResponse(Refusal(404, 20404, request.url.path).body, 404)
 
     return routes
 
 
-def _check_login(world: World, request: Request, account_sid: str) -> None:
+def check_login(world: World, request: Request, account_sid: str) -> None:
+    """Refusal where it is not the account, or not its token."""
     login = f"{world.settings.twilio_account_sid}:{world.settings.twilio_auth_token}"
     expected = f"Basic {base64.b64encode(login.encode()).decode()}"
     if request.headers.get("authorization") != expected or account_sid != world.settings.twilio_account_sid:
-        raise _Refusal(401, 20003)
+        raise Refusal(401, 20003)
 
 
-def _refuse_by(fault: Fault | None, to: str) -> None:
+def refuse_by(fault: Fault | None, to: str) -> None:
+    """Refusal where a fault says so."""
     match fault:
         case Fault(kind=FaultKind.SERVER_ERROR):
-            raise _Refusal(500, 20500)
+            raise Refusal(500, 20500)
         case Fault(kind=FaultKind.RATE):
-            raise _Refusal(429, 20429)
+            raise Refusal(429, 20429)
         case Fault(kind=FaultKind.ERROR_CODE, code=int(code)):
-            raise _Refusal(429 if code == 20429 else 400, code, to)
+            raise Refusal(429 if code == 20429 else 400, code, to)
 
 
 def _check(world: World, form: dict[str, str]) -> None:
     to = form.get("To", "")
     if not to:
-        raise _Refusal(400, 21604)
+        raise Refusal(400, 21604)
     if not E164.fullmatch(to):
-        raise _Refusal(400, 21211, to)
+        raise Refusal(400, 21211, to)
     if not (form.get("From") or form.get("MessagingServiceSid")):
-        raise _Refusal(400, 21603)
+        raise Refusal(400, 21603)
     if not form.get("Body"):
-        raise _Refusal(400, 21602)
+        raise Refusal(400, 21602)
     if len(form["Body"]) > 1600:
-        raise _Refusal(400, 21617)
+        raise Refusal(400, 21617)
     callback = form.get("StatusCallback", "https://")
     if not callback.startswith(("http://", "https://")):
-        raise _Refusal(400, 21609, callback)
+        raise Refusal(400, 21609, callback)
     validity = form.get("ValidityPeriod", "1")
     if not (validity.isdecimal() and 1 <= int(validity) <= 36_000):
-        raise _Refusal(400, 21624)
+        raise Refusal(400, 21624)
     if to in world.twilio.opted_out:
-        raise _Refusal(400, 21610)
+        raise Refusal(400, 21610)
 
 
 def _record_refused(
@@ -149,10 +154,10 @@ def _instant(text: str) -> datetime:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-def _page(found: list[Sms], query: dict[str, str], account_sid: str) -> dict[str, Any]:
+def page_of(name: str, found: list[dict[str, Any]], query: dict[str, str], path: str) -> dict[str, Any]:
+    """One page of a list, as the query asks for it."""
     size = min(max(int(query.get("PageSize", "50")), 1), 1000)
     number = int(query.get("Page", "0"))
-    path = _ROOT.format(account_sid=account_sid) + ".json"
     filters = {key: value for key, value in query.items() if key not in {"Page", "PageSize", "PageToken"}}
 
     def uri(page: int) -> str:
@@ -168,5 +173,5 @@ def _page(found: list[Sms], query: dict[str, str], account_sid: str) -> dict[str
         "page_size": size,
         "start": start,
         "end": max(min(end, len(found)) - 1, 0),
-        "messages": [sms.resource(account_sid) for sms in found[start:end]],
+        name: found[start:end],
     }

@@ -21,6 +21,7 @@ ERRORS = {
     20404: "The requested resource {to} was not found",
     20429: "Too Many Requests",
     20500: "An internal server error has occurred",
+    21205: "Url is not a valid URL: {to}",
     21211: "The 'To' number {to} is not a valid phone number.",
     21408: "Permission to send an SMS has not been enabled for the region of the 'To' number: {to}.",
     21602: "Message body is required.",
@@ -104,12 +105,71 @@ class Sms:
         }
 
 
+@dataclass
+class Call:
+    """One call to a phone."""
+
+    sid: str
+    to: str
+    sender: str
+    #: Where Twilio asks what to say.
+    url: str
+    status: str
+    created_at: datetime
+    updated_at: datetime
+    status_callback: str | None = None
+    status_events: frozenset[str] = frozenset({"completed"})
+    #: Where Twilio tells who picked up.
+    amd_callback: str | None = None
+    #: How long it rings, in seconds.
+    ring_s: int = 60
+    answered_by: str | None = None
+    started_at: datetime | None = None
+
+    def resource(self, account_sid: str) -> dict[str, Any]:
+        """The Call resource as the API returns it."""
+        uri = f"/{API_VERSION}/Accounts/{account_sid}/Calls/{self.sid}"
+        over = self.status in {"completed", "busy", "no-answer", "failed", "canceled"}
+        return {
+            "account_sid": account_sid,
+            "annotation": None,
+            "answered_by": self.answered_by,
+            "api_version": API_VERSION,
+            "caller_name": None,
+            "date_created": format_datetime(self.created_at),
+            "date_updated": format_datetime(self.updated_at),
+            "direction": "outbound-api",
+            "duration": "0" if over else None,
+            "end_time": format_datetime(self.updated_at) if over else None,
+            "forwarded_from": None,
+            "from": self.sender,
+            "from_formatted": self.sender,
+            "group_sid": None,
+            "parent_call_sid": None,
+            "phone_number_sid": None,
+            "price": None,
+            "price_unit": "USD",
+            "queue_time": "0",
+            "sid": self.sid,
+            "start_time": format_datetime(self.started_at) if self.started_at else None,
+            "status": self.status,
+            "subresource_uris": {},
+            "to": self.to,
+            "to_formatted": self.to,
+            "trunk_sid": None,
+            "uri": f"{uri}.json",
+        }
+
+
 class TwilioAccount:
-    """One account with its messages, oldest first."""
+    """One account with its messages and calls, oldest first."""
 
     def __init__(self, sid: str) -> None:
         self.sid = sid
         self.messages: dict[str, Sms] = {}
+        self.calls: dict[str, Call] = {}
+        #: What a phone does by itself when it rings, by number; the others are picked up by hand.
+        self.habits: dict[str, str] = {}
         self.opted_out: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -125,8 +185,10 @@ class TwilioAccount:
         task.add_done_callback(self._tasks.discard)
 
     def forget(self) -> None:
-        """No message, no opt-out, and no callback under way."""
+        """No message, no call, no opt-out, and no callback under way."""
         for task in self._tasks:
             task.cancel()
         self.messages.clear()
+        self.calls.clear()
+        self.habits.clear()
         self.opted_out.clear()

@@ -109,7 +109,18 @@ _SAID: tuple[Any, ...] = tuple(
     getattr(tables.Responder, name)
     for name in (
         *("ref", "name_th", "name_en", "agency", "role", "province_code", "district_code", "latitude", "longitude"),
-        *("phone", "line_user_id", "channels", "active", "outline", "skills", "capacity", "rest_s", "leave_until"),
+        *(
+            "phone",
+            "line_user_id",
+            "channels",
+            "channel_after_s",
+            "active",
+            "outline",
+            "skills",
+            "capacity",
+            "rest_s",
+            "leave_until",
+        ),
     )
 )
 
@@ -128,6 +139,7 @@ def _entry(row: Any) -> Entry:
         phone=row.phone,
         line_user_id=row.line_user_id,
         channels=tuple(map(Channel, row.channels)),
+        channel_after_s=tuple(row.channel_after_s) if row.channel_after_s else None,
         active=row.active,
         jurisdictions=tuple(row.codes or ()),
         outline=tuple((latitude, longitude) for latitude, longitude in row.outline) if row.outline else None,
@@ -155,6 +167,7 @@ def _columns(tx: Transaction, entry: Entry) -> dict[str, Any]:
         "line_user_id": entry.line_user_id,
         "line_index": tx.vault.index(entry.line_user_id) if entry.line_user_id else None,
         "channels": list(entry.channels),
+        "channel_after_s": list(entry.channel_after_s) if entry.channel_after_s else None,
         "active": entry.active,
         "outline": [list(corner) for corner in entry.outline] if entry.outline else None,
         "skills": sorted(entry.skills),

@@ -17,7 +17,10 @@ from ess.store.store import Transaction
 #: That a channel works is written down once in so long, not with every answer.
 _KNOWN_FOR = timedelta(days=1)
 
-_VERIFIED_AT = {Channel.LINE: "line_verified_at", Channel.SMS: "phone_verified_at"}
+_VERIFIED_AT = {
+    Channel.LINE: "line_verified_at",
+    **dict.fromkeys((Channel.SMS, Channel.VOICE), "phone_verified_at"),
+}
 
 
 class Why(StrEnum):
@@ -59,7 +62,7 @@ def channel_states(row: Any) -> dict[str, dict[str, Any]]:
     """By channel, in order of preference: whether it has an address that works, and when it was last answered from."""
     works = {
         Channel.LINE: row.line_index is not None and not row.line_blocked,
-        Channel.SMS: row.phone_index is not None,
+        **dict.fromkeys((Channel.SMS, Channel.VOICE), row.phone_index is not None),
     }
     known_at = {channel: getattr(row, name) for channel, name in _VERIFIED_AT.items()}
     return {
@@ -120,10 +123,10 @@ def _has_channel() -> ColumnElement[bool]:
         col(tables.Responder.line_index).is_not(None),
         not_(col(tables.Responder.line_blocked)),
     )
-    by_sms = and_(
-        col(tables.Responder.channels).contains([Channel.SMS]), col(tables.Responder.phone_index).is_not(None)
-    )
-    return or_(by_line, by_sms)
+    channels = col(tables.Responder.channels)
+    rings = or_(channels.contains([Channel.SMS]), channels.contains([Channel.VOICE]))
+    by_phone = and_(rings, col(tables.Responder.phone_index).is_not(None))
+    return or_(by_line, by_phone)
 
 
 def _was_silent() -> ColumnElement[bool]:

@@ -54,7 +54,7 @@ def address(row: tables.Responder, channel: Channel) -> str | None:
     match channel:
         case Channel.LINE:
             return None if row.line_blocked else row.line_user_id
-        case Channel.SMS:
+        case Channel.SMS | Channel.VOICE:
             return row.phone
         case Channel.DRILL:
             return row.ref
@@ -63,6 +63,11 @@ def address(row: tables.Responder, channel: Channel) -> str | None:
 def channels(row: tables.Responder) -> list[Channel]:
     """In order of preference, only those with an address."""
     return [channel for channel in map(Channel, row.channels) if address(row, channel)]
+
+
+def written(row: tables.Responder) -> list[Channel]:
+    """Those that can be read, in order: whatever is no alert never rings."""
+    return [channel for channel in channels(row) if channel is not Channel.VOICE]
 
 
 def names(tx: Transaction) -> dict[str, str]:
@@ -98,7 +103,8 @@ def domain(row: Any, **more: Any) -> Responder:
 
     The row says `has_line` and `has_phone` instead of the addresses, which stay sealed.
     """
-    works = {Channel.LINE: row.has_line and not row.line_blocked, Channel.SMS: row.has_phone, Channel.DRILL: True}
+    works = {Channel.LINE: row.has_line and not row.line_blocked, Channel.DRILL: True}
+    works |= dict.fromkeys((Channel.SMS, Channel.VOICE), row.has_phone)
     return Responder(
         id=row.id,
         ref=row.ref,

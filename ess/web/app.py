@@ -12,7 +12,7 @@ from ess.engine import open_engine
 from ess.geo.in_force import Follower
 from ess.logs import configure
 from ess.wake import Waker, producer
-from ess.web import auth, board, health, incidents, problems, reports, responders, webhooks
+from ess.web import answers, auth, board, health, incidents, problems, reports, responders, webhooks
 
 
 def create_app() -> FastAPI:
@@ -39,12 +39,13 @@ def create_app() -> FastAPI:
     app.state.settings = settings
     app.state.engine = engine
     app.state.keys = auth.KeyRing()
+    app.state.guesses = answers.Guesses()
     app.state.broker = health.broker(settings)
     app.add_middleware(problems.BodyLimit)
     problems.install(app)
     for router in (
         *(reports.router, incidents.router, responders.router),
-        *(webhooks.router, board.router, health.router),
+        *(webhooks.router, answers.router, board.router, health.router),
     ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=HERE.parent / "ess" / "web" / "static"), name="static")

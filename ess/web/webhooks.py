@@ -7,6 +7,7 @@ https://www.twilio.com/docs/usage/webhooks/webhooks-security
 
 import json
 from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -14,7 +15,8 @@ from linebot.v3.webhook import SignatureValidator
 from twilio.request_validator import RequestValidator
 
 from config.settings import Settings
-from ess import inbox
+from ess import calls, inbox
+from ess.conversation.spoken import Voice, twiml
 from ess.web.auth import engine_of
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
@@ -54,9 +56,15 @@ async def twilio_sms(request: Request) -> Response:
 
 
 @router.post("/twilio/status")
-async def twilio_status(request: Request) -> Response:
-    """What became of a message; receipts come in any order."""
-    form = await _twilio_form(request, "MessageSid")
+async def twilio_status(request: Request, delivery: UUID | None = None) -> Response:
+    """What became of a message or, with the delivery's id in its URL, of a call; receipts come in any order."""
+    form = await _twilio_form(request, "CallSid" if delivery else "MessageSid")
+    if delivery:
+        what = form.get("AnsweredBy") or form.get("CallStatus") or ""
+        body = {**form, "delivery": str(delivery)}
+        event = inbox.Event(f"receipt:{form['CallSid']}:{what}", inbox.RECEIPT, body)
+        await run_in_threadpool(inbox.keep, engine_of(request), [event])
+        return Response(status_code=204)
     status = form.get("MessageStatus") or form.get("SmsStatus") or ""
     # Steps on the way tell nothing that anybody waits for.
     if status not in {"queued", "accepted", "scheduled", "sending", "sent"}:
@@ -66,10 +74,23 @@ async def twilio_status(request: Request) -> Response:
 
 
 @router.post("/twilio/voice")
-async def twilio_voice(request: Request) -> Response:
-    """Somebody calls the sender's number: nobody listens there, so it is not picked up."""
-    await _twilio_form(request, "CallSid")
-    return _twiml("<Response><Reject/></Response>")
+async def twilio_voice(request: Request, delivery: UUID | None = None) -> Response:
+    """Somebody picked up our call, or pressed a digit in it.
+
+    Whoever calls the sender's number themselves is not picked up: nobody listens there.
+    """
+    form = await _twilio_form(request, "CallSid")
+    if delivery is None:
+        return _twiml("<Response><Reject/></Response>")
+    settings: Settings = request.app.state.settings
+    engine, digits = engine_of(request), form.get("Digits", "")
+    if digits:
+        speech = await run_in_threadpool(calls.press, engine, delivery, digits)
+    else:
+        speech = await run_in_threadpool(calls.pick_up, engine, delivery)
+    voice = Voice.of(settings.language, settings.voice_name, settings.voice_prompts_url)
+    ask_at = f"{settings.outside_url}/webhooks/twilio/voice?delivery={delivery}"
+    return Response(twiml(engine.texts, voice, speech, ask_at), media_type="text/xml")
 
 
 def _twiml(xml: str) -> Response:

@@ -21,7 +21,7 @@ import yaml
 from config.settings import HERE
 from ess import roster
 from ess.channels.envelope import Button, Message, Press
-from ess.conversation import citizen, letters
+from ess.conversation import citizen, letters, spoken
 from ess.conversation.answer import VERBS, Verb
 from ess.conversation.citizen import START
 from ess.conversation.letters import (
@@ -39,6 +39,7 @@ from ess.domain.incident import Alert, AlertState, Deadline, DeadlineKind, Incid
 from ess.domain.place import Area, Place
 from ess.domain.report import Contact, IncidentType
 from ess.policies import load_policies
+from ess.store import links
 
 ROOT = Path(__file__).parent.parent.parent
 LANGUAGES = ("th", "en")
@@ -62,7 +63,7 @@ RESERVED = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT",
 SAID_BY_SMS = frozenset(
     {
         *("code", "n", "place", "verbs", "arrival", "due", "example", "codes", "down", "into", "options"),
-        *("asked", "answered", "silent"),
+        *("asked", "answered", "silent", "link"),
     }
 )
 #: SMS that may take two segments, each with the reason.
@@ -79,6 +80,8 @@ _GSM_7 = frozenset(
 _GSM_7_TWICE = frozenset("^{}\\[~]|€")
 
 CODE, DIGITS = "BCD234", "99"
+#: As long as an address of the web edge may be for one SMS; docs/deployment.md says so.
+LINK = f"https://{'d' * 30}/a/{'x' * links.LENGTH}"
 AT = datetime(2026, 11, 28, 16, 59, tzinfo=UTC)
 _ID = UUID(int=2**128 - 1)
 _POLICIES = load_policies(HERE / "policies")
@@ -256,6 +259,17 @@ def all_letters(language: str) -> Iterator[Letter]:
     yield Letter("which_code", Channel.SMS, texts.say("which_code", Channel.SMS, codes=codes, example=f"{DIGITS} 1"))
 
 
+def linked_letters(language: str, link: str, place: Place | None = None) -> Iterator[Letter]:
+    """What an SMS says where it leads to a page instead of being answered."""
+    texts, incident = _texts(language), an_incident(place or longest_place(language))
+    yield Letter(
+        "alert", Channel.SMS, alert_letter(texts, About(incident, AT), an_alert(), Channel.SMS, DIGITS, None, link)
+    )
+    for key in ("next", "arrived_yet"):
+        letter = progress_letter(texts, key, incident, an_alert(AlertState.ACCEPTED), Channel.SMS, DIGITS, link)
+        yield Letter(key, Channel.SMS, letter)
+
+
 # --- what the code asks for ------------------------------------------------------------------------------
 #: By the function that is called: which argument (from 0, or by name) is the key of a text.
 _KEY_ARGUMENT: Mapping[str, int | str] = {
@@ -341,6 +355,7 @@ other("h")
 def test_every_letter_can_be_composed_and_every_text_is_in_one() -> None:
     for language in LANGUAGES:
         said = {(letter.key, "sms" if letter.channel is Channel.SMS else "line") for letter in all_letters(language)}
+        said |= {(letter.key, "sms_link") for letter in linked_letters(language, LINK)}
         there = {
             (key, kind) for key, kinds in _data(language)["messages"].items() for kind in kinds if kind != "prompt"
         }
@@ -348,7 +363,19 @@ def test_every_letter_can_be_composed_and_every_text_is_in_one() -> None:
         assert there - said == {("no_open_alert", "line"), ("responder_noted", "line")}
 
 
-_GROUPS = ("types", "type_labels", "buttons", "wishes", "statuses", "roles", "contact", "sms_verbs", "places")
+_GROUPS = (
+    "types",
+    "type_labels",
+    "buttons",
+    "wishes",
+    "statuses",
+    "roles",
+    "contact",
+    "sms_verbs",
+    "places",
+    "spoken_places",
+)
+_GROUPS += ("voice", "answer_page")
 
 
 @pytest.mark.parametrize("group", _GROUPS)
@@ -363,6 +390,15 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
         "contact": set(Contact),
         "sms_verbs": {verb for verbs in letters.NEXT_VERBS.values() for verb in verbs},
         "places": {"district", "bangkok", "province", "unknown"},
+        "spoken_places": {"district", "bangkok", "province", "unknown"},
+        "voice": {
+            *(*spoken.DIGITS.values(), "alert", "choices", "unclear", "no_digit"),
+            *("already_taken", "already_recorded", "over"),
+        },
+        "answer_page": {
+            *(state for state in AlertState if state is not AlertState.UNREACHABLE),
+            *("over", "old", "unknown", "too_many", "place", "type", "reported"),
+        },
     }[group]
     for language in LANGUAGES:
         assert set(_data(language)[group]) == wanted
@@ -393,6 +429,23 @@ def test_the_alert_is_one_sms_in_every_district(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_an_sms_with_a_link_is_one_segment_and_keeps_code_and_link_in_every_district(language: str) -> None:
+    for place in places():
+        for letter in linked_letters(language, LINK, place):
+            text = letter.message.text
+            assert segments(text) == 1, text
+            assert CODE in text
+            assert text.endswith(LINK)
+
+
+def test_an_sms_with_a_short_link_names_the_district() -> None:
+    phitsanulok = next(place for place in places() if place.district and place.district.code == "6501")
+    short = f"https://ess.go.th/a/{'x' * links.LENGTH}"
+    alert, *_ = linked_letters("th", short, phitsanulok)
+    assert alert.message.text == f"ESS {CODE} อ.เมือง จ.พิษณุโลก {short}"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_every_other_sms_is_one_segment_or_says_why_not(language: str) -> None:
     longer = {}
     for letter in all_letters(language):
@@ -406,8 +459,8 @@ def test_every_other_sms_is_one_segment_or_says_why_not(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_sms_is_filled_with_a_person_a_place_on_the_map_or_what_happened(language: str) -> None:
     for key, kinds in _data(language)["messages"].items():
-        if "sms" in kinds:
-            assert placeholders(kinds["sms"]) <= SAID_BY_SMS, key
+        for kind in kinds.keys() & {"sms", "sms_link"}:
+            assert placeholders(kinds[kind]) <= SAID_BY_SMS, key
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

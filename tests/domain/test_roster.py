@@ -251,6 +251,13 @@ def test_the_preferred_channel_comes_first() -> None:
     assert one(channels="sms  line").channels == (Channel.SMS, Channel.LINE)
 
 
+def test_channels_may_follow_one_another() -> None:
+    row = one(channels="line sms+20s voice+45s")
+    assert row.channels == (Channel.LINE, Channel.SMS, Channel.VOICE)
+    assert row.channel_after_s == (0, 20, 45)
+    assert one(channels="line sms").channel_after_s is None
+
+
 def test_whoever_is_not_active_is_kept_and_not_asked() -> None:
     assert not one(active="FALSE").active
     assert one(active="TRUE").active
@@ -361,7 +368,12 @@ def entries(draw: st.DrawFn) -> Entry:
         if phone
         else "U" + "0" * 32
     )
-    known = [channel for channel, address in ((Channel.LINE, line), (Channel.SMS, phone)) if address]
+    known = [
+        channel for channel, address in ((Channel.LINE, line), (Channel.SMS, phone), (Channel.VOICE, phone)) if address
+    ]
+    channels = tuple(draw(st.lists(st.sampled_from(known), min_size=1, unique=True)))
+    waits = st.lists(st.integers(0, 9999), min_size=len(channels) - 1, max_size=len(channels) - 1)
+    later = draw(st.none() | waits) if len(channels) > 1 else None
     position = draw(st.none() | st.tuples(st.floats(5, 21), st.floats(97, 106))) or (None, None)
     instants = st.datetimes(datetime(2020, 1, 1), datetime(2399, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
     at_day_s_end = st.datetimes(datetime(2020, 1, 1), datetime(2399, 1, 1)).map(  # noqa: DTZ001
@@ -379,7 +391,8 @@ def entries(draw: st.DrawFn) -> Entry:
         longitude=position[1],
         phone=phone,
         line_user_id=line,
-        channels=tuple(draw(st.lists(st.sampled_from(known), min_size=1, unique=True))),
+        channels=channels,
+        channel_after_s=(0, *sorted(later)) if later else None,
         active=draw(st.booleans()),
         jurisdictions=("65", "66") if outline else draw(CODES | st.just(seat(district[:2], district))),
         outline=outline,
@@ -460,6 +473,8 @@ WRONG: list[tuple[str, dict[str, str]]] = [
     ("name_en", {"name_en": "=A1"}),
     ("province", {"role": "supervisor", "province": "", "district": "6501"}),
     ("channels", {"channels": "sms sms"}),
+    ("channels", {"channels": "line sms+20s voice"}),
+    ("channels", {"channels": "voice", "phone": ""}),
     ("jurisdictions", {"jurisdictions": "65 9999"}),
     ("jurisdictions", {"jurisdictions": "พิษณุโลก"}),
     ("jurisdictions", {"jurisdictions": ";"}),

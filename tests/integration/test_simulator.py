@@ -126,7 +126,7 @@ class Edge:
         return app
 
     def statuses(self, sid: str) -> list[str]:
-        return [form["MessageStatus"] for what, form in self.forms if what == "status" and form["SmsSid"] == sid]
+        return [form["MessageStatus"] for what, form in self.forms if what == "status" and form.get("SmsSid") == sid]
 
 
 class ToSimulator(TwilioHttpClient):
@@ -670,6 +670,62 @@ def test_segments_are_counted_as_the_network_does(body: str, expected: int) -> N
 
 
 # Ledger, page, start
+
+
+GATHER = '<Response><Gather numDigits="1" timeout="5"><Say>press</Say></Gather><Say>nothing</Say></Response>'
+
+
+def ring(simulation: Simulation, **more: Any) -> Any:
+    simulation.edge.twiml = GATHER
+    hooks = f"{PUBLIC_URL}/webhooks/twilio"
+    amd = {"machine_detection": "Enable", "async_amd": "true", "async_amd_status_callback": f"{hooks}/status"}
+    return simulation.twilio.calls.create(
+        to=PHONE, from_=SENDER, url=f"{hooks}/voice", status_callback=f"{hooks}/status", **amd, **more
+    )
+
+
+def call_statuses(simulation: Simulation, sid: str) -> list[str]:
+    told = [form for what, form in simulation.edge.forms if what == "status" and form.get("CallSid") == sid]
+    return [form.get("CallStatus") or form["AnsweredBy"] for form in told]
+
+
+def test_a_call_rings_says_what_it_is_told_and_takes_digits(simulation: Simulation) -> None:
+    call = ring(simulation, status_callback_event=["initiated", "completed"])
+    assert call.sid.startswith("CA")
+    until(lambda: simulation.twilio.calls(call.sid).fetch().status == "ringing")
+    simulation.say(f"voice/{PHONE}/press", {"digits": "1"})
+    until(lambda: [form for what, form in simulation.edge.forms if what == "voice" and form.get("Digits") == "1"])
+    until(lambda: len(simulation.ledger("spoken")) == 2)
+    simulation.say(f"voice/{PHONE}/hang-up")
+    until(lambda: sorted(call_statuses(simulation, call.sid)) == ["completed", "human", "initiated"])
+    assert [found.sid for found in simulation.twilio.calls.list(to=PHONE)] == [call.sid]
+    assert simulation.twilio.calls(call.sid).fetch().answered_by == "human"
+
+
+@pytest.mark.parametrize(
+    ("habit", "statuses", "spoken"),
+    [
+        ("busy", {"busy"}, []),
+        ("no_answer", {"no-answer"}, []),
+        ("machine", {"machine_start", "completed"}, ["press", "nothing"]),
+        ("silent", {"human", "completed"}, ["press", "nothing"]),
+    ],
+)
+def test_a_phone_does_by_itself_what_it_is_told(
+    simulation: Simulation, habit: str, statuses: set[str], spoken: list[str]
+) -> None:
+    simulation.say(f"voice/{PHONE}/habit", {"habit": habit})
+    call = ring(simulation)
+    until(lambda: set(call_statuses(simulation, call.sid)) == statuses)
+    assert [entry["text"] for entry in simulation.ledger("spoken")] == spoken
+    simulation.say(f"voice/{PHONE}/pick-up", status=409)
+
+
+@pytest.mark.parametrize(("to", "code"), [("0812345678", 21211), ("+12", 21211)])
+def test_a_number_that_is_none_is_not_called(simulation: Simulation, to: str, code: int) -> None:
+    with pytest.raises(TwilioRestException) as refused:
+        simulation.twilio.calls.create(to=to, from_=SENDER, url=f"{PUBLIC_URL}/webhooks/twilio/voice")
+    assert refused.value.code == code
 
 
 def test_waiting_ends_with_the_message_or_with_408(simulation: Simulation) -> None:

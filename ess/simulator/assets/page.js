@@ -100,9 +100,17 @@ phones.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   if (button.dataset.tap) tap(button, phone);
+  else if (button.dataset.call) call(`/sim/voice/${encodeURIComponent(phone.dataset.id)}/${button.dataset.call}`);
+  else if (button.dataset.key) call(`/sim/voice/${encodeURIComponent(phone.dataset.id)}/press`, { digits: button.dataset.key });
   else if (button.dataset.do) call(`${base(phone)}/${button.dataset.do}`);
   else if ("menu" in button.dataset) call(`${base(phone)}/postback`, { data: "action=report", display_text: "แจ้งเหตุด่วน" });
   else if (button.classList.contains("place-button")) openPicker(phone);
+});
+
+phones.addEventListener("change", (event) => {
+  if (!("habit" in event.target.dataset)) return;
+  const id = event.target.closest(".phone").dataset.id;
+  call(`/sim/voice/${encodeURIComponent(id)}/habit`, { habit: event.target.value });
 });
 
 phones.addEventListener("submit", (event) => {

@@ -1,0 +1,60 @@
+"""What a link in an SMS opens: how one responder's alert stands, and what they can do next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from ess.conversation.answer import Verb, read_button
+from ess.conversation.letters import map_link, verb_buttons
+from ess.domain.incident import ENDED, TAKEN, AlertState, State
+from ess.engine import Engine
+from ess.store import incidents, links, tables
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One alert as its responder may see it; place and type while it is theirs to answer or to work on."""
+
+    alert_id: UUID
+    code: str
+    #: How it stands, as `answer_page` in `config/messages` words it.
+    key: str
+    #: What can be done next, with the words on its button.
+    verbs: Mapping[Verb, str] = field(default_factory=dict)
+    place: str = ""
+    type: str = ""
+    reported: str = ""
+    map_url: str = ""
+
+
+def standing(engine: Engine, secret: str) -> Standing | None:
+    """What the link opens; None where there is no such link."""
+    texts = engine.texts
+    with engine.store.transaction() as tx:
+        link = links.find(tx, secret)
+        if link is None:
+            return None
+        row = tx.session.get_one(tables.Alert, link.alert_id)
+        incident = incidents.read(tx, row.incident_id)
+        alert = incident.alert(link.alert_id)
+        if incident.state in {State.RESOLVED, *ENDED}:
+            return Standing(alert.id, incident.code, "over")
+        if alert.state is AlertState.UNREACHABLE:  # the link has reached them after all
+            alert = replace(alert, state=AlertState.OPEN)
+        if link.is_old or alert.state is AlertState.STOOD_DOWN:
+            return Standing(alert.id, incident.code, "old" if link.is_old else alert.state)
+        pressed = ((read_button(button.data), button.label) for button in verb_buttons(texts, incident, alert))
+        verbs = {Verb(button.do): label for button, label in pressed if button}
+        if alert.state not in {AlertState.OPEN, *TAKEN}:
+            return Standing(alert.id, incident.code, alert.state, verbs)
+        found = tx.session.get_one(tables.Incident, incident.id)
+        return Standing(
+            alert.id,
+            incident.code,
+            alert.state,
+            verbs,
+            place=texts.place(incident.place),
+            type=texts.word("types", incident.type),
+            reported=texts.time(found.received_at),
+            map_url=map_link((found.pin[0], found.pin[1])) if found.pin else "",
+        )

@@ -1,0 +1,100 @@
+"""What a call says, as TwiML.  Fixed phrases and the letters of a code may be recorded; place names are spoken.
+
+https://www.twilio.com/docs/voice/twiml
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from twilio.twiml.voice_response import Gather, VoiceResponse
+
+from ess.conversation.answer import Verb
+from ess.conversation.texts import Texts
+from ess.domain.incident import Incident
+
+#: Somebody who is woken needs a moment.
+_WAIT_FOR_DIGIT_S = 8
+#: How often the same is said to somebody who presses nothing.
+_TIMES = 2
+_LANGUAGES = {"th": ("th-TH", "Google.th-TH-Standard-A"), "en": ("en-US", "Google.en-US-Standard-C")}
+
+DIGITS: dict[str, Verb] = {"1": Verb.ACCEPT, "2": Verb.DECLINE}
+AGAIN = "3"
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Words for a machine's voice, and the recorded prompts that say the same; without prompts it is always spoken."""
+
+    words: str
+    prompts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What is said next in a call, and whether a digit is waited for."""
+
+    phrases: tuple[Phrase, ...]
+    asks: bool = False
+
+    @property
+    def words(self) -> str:
+        """All of it in one line."""
+        return " ".join(phrase.words for phrase in self.phrases)
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How it is said."""
+
+    language: str
+    name: str
+    #: Where recorded prompts lie; None: everything is spoken.
+    prompts_url: str | None = None
+
+    @classmethod
+    def of(cls, language: str, name: str | None, prompts_url: str | None) -> "Voice":
+        """The configured voice, or one of Twilio's that speaks the language of the messages."""
+        spoken, usual = _LANGUAGES[language]
+        return cls(spoken, name or usual, prompts_url.rstrip("/") if prompts_url else None)
+
+
+def phrase(texts: Texts, key: str) -> Phrase:
+    """A fixed phrase; its recording has the name of its key."""
+    return Phrase(texts.word("voice", key), (key,))
+
+
+def question(texts: Texts, incident: Incident, *first: Phrase) -> Speech:
+    """The alert: code, place to the district, and what to press; no type and no person, whoever picks up hears it."""
+    code = Phrase(" ".join(incident.code), tuple(incident.code.lower()))
+    place = Phrase(texts.place(incident.place, "spoken_places"))
+    return Speech((*first, phrase(texts, "alert"), code, place, phrase(texts, "choices")), asks=True)
+
+
+def statement(texts: Texts, key: str) -> Speech:
+    """One phrase, and the call is over."""
+    return Speech((phrase(texts, key),))
+
+
+def twiml(texts: Texts, voice: Voice, speech: Speech, ask_at: str) -> str:
+    """The document for Twilio; a digit is sent to `ask_at`.  Whoever presses none hears it again, then goodbye."""
+    response = VoiceResponse()
+    if speech.asks:
+        for _ in range(_TIMES):
+            gather = Gather(num_digits=1, timeout=_WAIT_FOR_DIGIT_S, action=ask_at, method="POST")
+            _say(gather, voice, speech.phrases)
+            response.append(gather)
+        _say(response, voice, [phrase(texts, "no_digit")])
+    else:
+        _say(response, voice, speech.phrases)
+    response.hangup()
+    return str(response)
+
+
+def _say(where: Gather | VoiceResponse, voice: Voice, phrases: Iterable[Phrase]) -> None:
+    for said in phrases:
+        if voice.prompts_url and said.prompts:
+            for prompt in said.prompts:
+                where.play(f"{voice.prompts_url}/{prompt}.mp3")
+        else:
+            where.say(said.words, language=voice.language, voice=voice.name)

@@ -1,0 +1,245 @@
+"""What happens on a phone that Twilio calls: it rings, somebody may pick up, hears what TwiML says, presses digits.
+
+Speech takes no time here, and a phone that is answered by a machine presses nothing.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import urljoin
+from xml.etree import ElementTree
+
+from ess.simulator.edge import Answer
+from ess.simulator.ledger import Kind, Provider
+from ess.simulator.twilio_account import API_VERSION, Call
+from ess.simulator.world import World
+
+
+class Habit(StrEnum):
+    """What a phone does by itself when it rings."""
+
+    #: Rings until somebody picks up by hand, or the time is over.
+    RINGS = "rings"
+    BUSY = "busy"
+    #: Nobody is there: as if it had rung for its full time.
+    NO_ANSWER = "no_answer"
+    #: Voicemail picks up, and presses nothing.
+    MACHINE = "machine"
+    #: A person picks up and presses nothing.
+    SILENT = "silent"
+
+
+@dataclass
+class _Line:
+    """A call that somebody can still do something with."""
+
+    call: Call
+    picked_up: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Digits as they are pressed; None: hung up.
+    keys: "asyncio.Queue[str | None]" = field(default_factory=asyncio.Queue)
+    #: Waits for a digit right now.
+    asks: bool = False
+
+
+class VoicePhones:
+    """Every person's telephone."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._lines: dict[str, _Line] = {}
+
+    def ring(self, form: dict[str, str], events: frozenset[str], error_code: int | None = None) -> Call:
+        """The call is queued; what comes of it follows on its own."""
+        world, now = self._world, self._world.clock()
+        call = Call(
+            sid=world.twilio.new_sid("CA"),
+            to=form["To"],
+            sender=form["From"],
+            url=form["Url"],
+            status="queued",
+            created_at=now,
+            updated_at=now,
+            status_callback=form.get("StatusCallback"),
+            status_events=events or frozenset({"completed"}),
+            amd_callback=form.get("AsyncAmdStatusCallback") if form.get("MachineDetection") else None,
+            ring_s=int(form.get("Timeout", "60")),
+        )
+        world.twilio.calls[call.sid] = call
+        world.ledger.record(
+            Provider.TWILIO, Kind.CALL, call.to, to=call.to, status=201, sid=call.sid, shown=error_code is None
+        )
+        line = self._lines[call.to] = _Line(call)
+        world.twilio.later(self._live(line, error_code))
+        return call
+
+    def ringing(self, phone: str) -> Call | None:
+        """The call on this phone that has not ended."""
+        line = self._lines.get(phone)
+        return line.call if line and line.call.sid in self._world.twilio.calls else None
+
+    def asks(self, phone: str) -> bool:
+        """Whether somebody on this phone has picked up and is waited for."""
+        line = self._lines.get(phone)
+        return bool(line and line.asks)
+
+    def pick_up(self, phone: str) -> bool:
+        """Somebody picks up; false where nothing rings."""
+        line = self._lines.get(phone)
+        if line:
+            line.picked_up.set()
+        return line is not None
+
+    def press(self, phone: str, digits: str) -> bool:
+        """They press digits, and pick up first where they have not."""
+        line = self._lines.get(phone)
+        if line:
+            line.picked_up.set()
+            line.keys.put_nowait(digits)
+        return line is not None
+
+    async def hang_up(self, phone: str) -> bool:
+        """They hang up, or do not take the call."""
+        line = self._lines.get(phone)
+        if line is None:
+            return False
+        if line.picked_up.is_set():
+            line.keys.put_nowait(None)
+        else:
+            self._lines.pop(phone, None)
+            await self._end(line.call, "busy")
+        return True
+
+    async def _live(self, line: _Line, error_code: int | None) -> None:
+        call = line.call
+        try:
+            await self._report(call, "initiated")
+            if error_code is not None:
+                await self._end(call, "failed")
+                return
+            call.status = "ringing"
+            await self._report(call, "ringing")
+            habit = Habit(self._world.twilio.habits.get(call.to, Habit.RINGS))
+            if habit in {Habit.BUSY, Habit.NO_ANSWER}:
+                await self._end(call, "busy" if habit is Habit.BUSY else "no-answer")
+                return
+            if habit is Habit.RINGS:
+                try:
+                    await asyncio.wait_for(line.picked_up.wait(), call.ring_s)
+                except TimeoutError:
+                    await self._end(call, "no-answer")
+                    return
+            if self._lines.get(call.to) is not line:
+                return  # refused meanwhile
+            await self._talk(line, habit)
+            await self._end(call, "completed")
+        finally:
+            if self._lines.get(call.to) is line:
+                del self._lines[call.to]
+
+    async def _talk(self, line: _Line, habit: Habit) -> None:
+        call = line.call
+        call.status, call.started_at = "in-progress", self._world.clock()
+        call.answered_by = "machine_start" if habit is Habit.MACHINE else "human"
+        if call.amd_callback:
+            self._world.twilio.later(self._tell_who(call, call.amd_callback))
+        await self._report(call, "answered")
+        url, form = call.url, self._form(call)
+        while url:
+            answer = await self._ask(call, url, form)
+            if answer.status != 200:
+                self._say(call, "an application error has occurred")
+                return
+            url, form = await self._follow(line, url, answer.body, by_hand=habit is Habit.RINGS)
+
+    async def _follow(self, line: _Line, base: str, body: str, *, by_hand: bool) -> tuple[str, dict[str, str]]:
+        """Do what the document says; where Twilio asks next, empty where the call is over."""
+        call = line.call
+        for verb in ElementTree.fromstring(body):  # noqa: S314 - written by our own edge, on loopback
+            match verb.tag:
+                case "Say" | "Play":
+                    self._say(call, *_words(verb))
+                case "Gather":
+                    self._say(call, *(words for part in verb for words in _words(part)))
+                    digits = await self._digits(line, float(verb.get("timeout", "5"))) if by_hand else ""
+                    if digits is None:
+                        return "", {}
+                    if digits:
+                        pressed = digits[: int(verb.get("numDigits", "1"))]
+                        return urljoin(base, verb.get("action") or base), self._form(call) | {"Digits": pressed}
+                case "Redirect":
+                    return urljoin(base, (verb.text or "").strip()), self._form(call)
+                case "Hangup" | "Reject":
+                    return "", {}
+        return "", {}
+
+    async def _digits(self, line: _Line, timeout_s: float) -> str | None:
+        line.asks = True
+        try:
+            return await asyncio.wait_for(line.keys.get(), timeout_s)
+        except TimeoutError:
+            return ""
+        finally:
+            line.asks = False
+
+    def _say(self, call: Call, *words: str) -> None:
+        text = " ".join(words)
+        self._world.ledger.record(
+            Provider.TWILIO, Kind.SPOKEN, call.to, to=call.to, text=text, sid=call.sid, shown=True
+        )
+
+    async def _ask(self, call: Call, url: str, form: dict[str, str]) -> Answer:
+        if digits := form.get("Digits"):
+            self._world.ledger.record(Provider.TWILIO, Kind.INBOUND, call.to, text=digits, sid=call.sid, shown=True)
+        answer = await self._world.edge.twilio(url, form)
+        self._world.ledger.record(
+            Provider.TWILIO,
+            Kind.WEBHOOK,
+            call.to,
+            status=answer.status,
+            sid=call.sid,
+            detail={"duration_ms": answer.duration_ms, "error": answer.error, "type": "voice"},
+        )
+        return answer
+
+    async def _end(self, call: Call, status: str) -> None:
+        call.status, call.updated_at = status, self._world.clock()
+        await self._report(call, "completed")
+
+    async def _report(self, call: Call, event: str) -> None:
+        """The status callback of an event that was asked for; every end counts as `completed`."""
+        if call.status_callback and event in call.status_events:
+            status = "initiated" if event == "initiated" else call.status
+            await self._tell(call, call.status_callback, self._form(call) | {"CallStatus": status})
+
+    async def _tell_who(self, call: Call, url: str) -> None:
+        form = {"CallSid": call.sid, "AccountSid": self._world.twilio.sid, "AnsweredBy": call.answered_by or "unknown"}
+        await self._tell(call, url, form | {"MachineDetectionDuration": "1200"})
+
+    async def _tell(self, call: Call, url: str, form: dict[str, str]) -> None:
+        answer = await self._world.edge.twilio(url, form)
+        self._world.ledger.record(
+            Provider.TWILIO,
+            Kind.STATUS_CALLBACK,
+            call.to,
+            status=answer.status,
+            sid=call.sid,
+            detail={"call_status": form.get("CallStatus") or form.get("AnsweredBy"), "error": answer.error},
+        )
+
+    def _form(self, call: Call) -> dict[str, str]:
+        return {
+            "CallSid": call.sid,
+            "AccountSid": self._world.twilio.sid,
+            "From": call.sender,
+            "To": call.to,
+            "CallStatus": call.status,
+            "ApiVersion": API_VERSION,
+            "Direction": "outbound-api",
+        }
+
+
+def _words(verb: ElementTree.Element) -> Iterator[str]:
+    text = "".join(verb.itertext()).strip()
+    if text:
+        yield f"[{text.rsplit('/', 1)[-1]}]" if verb.tag == "Play" else text

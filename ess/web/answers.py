@@ -1,0 +1,104 @@
+"""`/a/SECRET`: the page behind the link in an SMS, for a responder whose SMS cannot be answered (ADR 10).
+
+Looking at it changes nothing, because previews of links look too; a button does, by a form that only this page
+has.  It works without JavaScript, weighs less than 10 kB, and says nothing about a reporter.  Once the alert is
+somebody else's, or over, or the link is a day old, it shows how it stands and no place on the map.
+"""
+
+import hmac
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+from fastapi.templating import Jinja2Templates
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from ess import answers, dispatch
+from ess.conversation.answer import Verb
+from ess.domain.errors import Refused
+from ess.engine import Engine
+from ess.web.auth import engine_of
+
+router = APIRouter(prefix="/a", tags=["answers"], include_in_schema=False)
+_pages = Jinja2Templates(Path(__file__).parent / "templates")
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self';"
+    " frame-ancestors 'none'; base-uri 'none'",
+}
+
+
+class Guesses:
+    """How often somebody opened a link that there is not: after a few a minute, none is looked up for them."""
+
+    #: Phones of one mobile network may share an address, so a few may err; 64 bits bear far more.
+    _MOST = RateLimitItemPerMinute(20)
+
+    def __init__(self) -> None:
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def too_many(self, caller: str) -> bool:
+        """Whether this caller has guessed enough."""
+        return not self._limiter.test(self._MOST, caller)
+
+    def missed(self, caller: str) -> None:
+        """They opened a link that there is not."""
+        self._limiter.hit(self._MOST, caller)
+
+
+@router.get("/{secret}")
+def show(request: Request, secret: str) -> Response:
+    """How it stands, and a button for each thing that can be done next."""
+    found = _found(request, secret)
+    return found if isinstance(found, Response) else _page(request, 200, found=found, token=_token(request, secret))
+
+
+@router.post("/{secret}")
+def answer(
+    request: Request, secret: str, do: Annotated[Verb, Form()], token: Annotated[str, Form(max_length=64)]
+) -> Response:
+    """A button was pressed; the page then shows what holds, whether that is what they wanted or not."""
+    found = _found(request, secret)
+    if isinstance(found, Response):
+        return found
+    elsewhere = request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
+    if elsewhere or not hmac.compare_digest(token, _token(request, secret)):
+        return _page(request, 403, key="unknown")
+    if do in found.verbs:
+        # Refused: somebody was faster, or they pressed twice.  The page says how it stands.
+        with suppress(Refused):
+            dispatch.answer_alert(engine_of(request), found.alert_id, do, via="link")
+    return RedirectResponse(f"/a/{secret}", 303, headers=_HEADERS)
+
+
+def _found(request: Request, secret: str) -> answers.Standing | Response:
+    """How the alert behind the link stands, or the page that says that there is none."""
+    guesses: Guesses = request.app.state.guesses
+    caller = request.client.host if request.client else ""
+    if guesses.too_many(caller):
+        return _page(request, 429, key="too_many")
+    found = answers.standing(engine_of(request), secret)
+    if found is None:
+        guesses.missed(caller)
+        return _page(request, 404, key="unknown")
+    return found
+
+
+def _token(request: Request, secret: str) -> str:
+    """What a form must carry to come from this very page."""
+    return engine_of(request).store.vault.index(f"answer form {secret}").hex()
+
+
+def _page(
+    request: Request, status: int, *, found: answers.Standing | None = None, key: str = "", token: str = ""
+) -> Response:
+    engine: Engine = engine_of(request)
+    values = {"texts": engine.texts, "key": found.key if found else key, "found": found, "token": token}
+    return _pages.TemplateResponse(request, "answer.html", values, status, headers=_HEADERS)

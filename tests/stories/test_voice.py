@@ -1,0 +1,189 @@
+"""A phone that rings: what a digit does, what no digit does, and whom a busy line brings forward."""
+
+from datetime import timedelta
+
+from story import ALL_THREE, SURAT_THANI, UBON_RATCHATHANI, VOICE_ONLY, Story, at
+
+from ess.domain.duty import Channel
+
+BY = Channel.VOICE
+QUESTION = "กด 1 รับเหตุ"
+
+
+def test_a_digit_answers_a_call(story: Story) -> None:
+    station = story.station(UBON_RATCHATHANI, VOICE_ONLY)
+    story.care_team(UBON_RATCHATHANI)
+    citizen = story.citizen()
+    incident = citizen.reports("assault", at=UBON_RATCHATHANI)
+    citizen.hears("รับเรื่องแล้ว")
+
+    phone = station.rings()
+    said = phone.is_picked_up()["text"]
+    assert " ".join(incident.code) in said
+    assert "จังหวัดอุบลราชธานี" in said
+    assert "ทำร้าย" not in said, "whoever picks up must not hear what happened"
+    assert incident.now["state"] == "alerting", "that somebody picks up is no acknowledgement"
+
+    phone.presses("3")
+    station.hears(QUESTION, by=BY)
+    phone.presses("7")
+    assert QUESTION in station.hears("ไม่มีตัวเลือกนี้", by=BY)["text"]
+    phone.presses("1")
+    station.hears("บันทึกแล้วว่าท่านรับเหตุนี้", by=BY)
+    citizen.hears("รับทราบแล้ว")
+    incident.reaches("acknowledged")
+    assert incident.facts("accepted")[0]["via"] == "voice"
+    incident.told("delivery_delivered", channel="voice")
+
+
+def test_a_machine_that_picks_up_answers_nothing_and_brings_the_next_forward(story: Story) -> None:
+    station, radio = story.station(UBON_RATCHATHANI, VOICE_ONLY), story.radio_191(UBON_RATCHATHANI)
+    story.care_team(UBON_RATCHATHANI)
+    station.lets_it("machine")
+    incident = story.citizen().reports_by_api("assault", at=UBON_RATCHATHANI)
+
+    station.rings()
+    radio.hears("ESS")
+    incident.told("delivery_failed", channel="voice")
+    pause = at(incident.told("alerted", responder=radio.ref)) - at(incident.told("alerted", responder=station.ref))
+    assert pause < timedelta(seconds=10), "the shipped wait of 60 s was not waited for"
+    assert not incident.facts("accepted")
+    station.may_hear("")
+
+
+def test_who_presses_nothing_has_said_nothing(story: Story) -> None:
+    station, radio = story.station(UBON_RATCHATHANI, VOICE_ONLY), story.radio_191(UBON_RATCHATHANI)
+    story.care_team(UBON_RATCHATHANI)
+    station.lets_it("silent")
+    incident = story.citizen().reports_by_api("confinement", at=UBON_RATCHATHANI)
+
+    station.rings()
+    station.hears(QUESTION, by=BY)
+    station.hears(QUESTION, by=BY)
+    station.hears("ยังไม่ได้รับคำตอบ", by=BY)
+    radio.hears("ESS")
+    incident.told("step_expired", track="police", step=1)
+    assert not incident.facts("delivery_delivered", channel="voice")
+    assert not incident.facts("accepted")
+    incident.ask("cancel", reason="enough seen")
+    radio.hears("ยุติแล้ว")
+
+
+def test_a_line_that_is_busy_brings_the_next_person_forward_at_once(story: Story) -> None:
+    station, radio = story.station(UBON_RATCHATHANI, VOICE_ONLY), story.radio_191(UBON_RATCHATHANI)
+    story.care_team(UBON_RATCHATHANI)
+    station.lets_it("busy")
+    incident = story.citizen().reports_by_api("assault", at=UBON_RATCHATHANI)
+
+    station.rings()
+    radio.hears("ESS")
+    assert incident.alert_of(station)["state"] == "unreachable"
+    assert not incident.facts("step_expired")
+
+
+def test_a_decline_by_digit_hands_on_at_once(story: Story) -> None:
+    station, radio = story.station(UBON_RATCHATHANI, VOICE_ONLY), story.radio_191(UBON_RATCHATHANI)
+    story.care_team(UBON_RATCHATHANI)
+    incident = story.citizen().reports_by_api("assault", at=UBON_RATCHATHANI)
+
+    station.rings().presses("2")
+    station.hears(QUESTION, by=BY)
+    station.hears("บันทึกแล้วว่าท่านไปไม่ได้", by=BY)
+    radio.hears("ESS")
+    assert incident.facts("declined")[0]["via"] == "voice"
+
+
+def test_who_picks_up_too_late_hears_that_somebody_else_has_it(story: Story) -> None:
+    station, other = story.station(UBON_RATCHATHANI, VOICE_ONLY), story.radio_191(UBON_RATCHATHANI)
+    story.care_team(UBON_RATCHATHANI)
+    incident = story.citizen().reports_by_api("running_amok", at=UBON_RATCHATHANI)
+    other.hears("ESS")
+    phone = station.rings()
+    other.texts("{n} 1")
+    other.hears("บันทึกแล้ว")
+    incident.told("stood_down")
+
+    assert "หน่วยอื่นรับเหตุนี้แล้ว" in phone.is_picked_up()["text"]
+
+
+def test_channels_follow_one_another_while_nobody_reacts(story: Story) -> None:
+    station = story.station(SURAT_THANI, ALL_THREE, channel_after_s=[0, 1, 3])
+    story.care_team(SURAT_THANI)
+    citizen = story.citizen()
+    incident = citizen.reports("assault", at=SURAT_THANI)
+    citizen.hears("รับเรื่องแล้ว")
+
+    first = station.hears("เหตุด่วน")
+    second = station.hears("ESS", by=Channel.SMS)
+    phone = station.rings()
+    third = phone.is_picked_up()
+    assert [entry["person"] for entry in (first, second, third)] == [station.line_id, station.phone, station.phone]
+    asked = incident.facts("asked_further")
+    assert [(line["channel"], line["responder"]["ref"]) for line in asked] == [
+        ("sms", station.ref),
+        ("voice", station.ref),
+    ]
+    phone.presses("1")
+    station.hears("บันทึกแล้วว่าท่านรับเหตุนี้", by=BY)
+    station.hears("บันทึกแล้ว")  # with the buttons for what comes next
+    citizen.hears("รับทราบแล้ว")
+    incident.reaches("acknowledged")
+
+
+def test_who_has_answered_is_asked_no_further(story: Story) -> None:
+    station = story.station(SURAT_THANI, ALL_THREE, channel_after_s=[0, 1, 2])
+    story.care_team(SURAT_THANI)
+    incident = story.citizen().reports_by_api("assault", at=SURAT_THANI)
+    station.hears("เหตุด่วน")
+    station.taps("รับทราบ")
+    station.hears("บันทึกแล้ว")
+    incident.reaches("acknowledged")
+
+    no_turns = "SELECT count(*) FROM deadline WHERE kind = 'ask_further'"
+    story.deployment.wait_until_none(no_turns)
+    assert not incident.facts("asked_further")
+    assert [line["channel"] for line in incident.facts("delivery_sent", message="alert") if line.get("responder")][
+        :1
+    ] == ["line"]
+
+
+def test_a_channel_that_fails_brings_the_next_forward_and_none_comes_twice(story: Story) -> None:
+    station = story.station(SURAT_THANI, ALL_THREE, channel_after_s=[0, 2, 3], mistyped_line_id=True)
+    story.care_team(SURAT_THANI)
+    incident = story.citizen().reports_by_api("assault", at=SURAT_THANI)
+
+    station.hears("ESS", by=Channel.SMS)  # at once: the account does not exist
+    assert not incident.facts("asked_further")
+    phone = station.rings()
+    incident.told("asked_further", channel="voice")
+    assert len(incident.facts("delivery_sent", channel="sms", message="alert")) == 1
+    phone.hangs_up()
+    incident.told("delivery_failed", channel="voice")
+    story.deployment.settle()
+    assert incident.alert_of(station)["state"] == "open", "the SMS still asks them"
+
+
+def test_a_call_whose_outcome_is_unknown_rings_once(story: Story) -> None:
+    station = story.station(SURAT_THANI, VOICE_ONLY)
+    story.care_team(SURAT_THANI)
+    story.breaks("twilio", "drop_after_accept", to=station.phone)
+    incident = story.citizen().reports_by_api("assault", at=SURAT_THANI)
+
+    station.rings().presses("1")
+    station.hears(QUESTION, by=BY)
+    station.hears("บันทึกแล้วว่าท่านรับเหตุนี้", by=BY)
+    incident.reaches("acknowledged")
+
+
+def test_a_phone_that_reported_never_rings(story: Story) -> None:
+    """Not even where its owner stands in the roster."""
+    station = story.station(SURAT_THANI, ALL_THREE, channel_after_s=[0, 1, 2])
+    story.care_team(SURAT_THANI)
+    reporter = story.citizen()
+    reporter.phone = station.phone
+    incident = reporter.reports_by_api("assault", at=SURAT_THANI, contact="any")
+    station.hears("รับเรื่องแล้ว", by=Channel.SMS)
+    station.hears("เหตุด่วน")
+    station.hears("ตอบ", by=Channel.SMS)
+    story.deployment.wait_until_none("SELECT count(*) FROM deadline WHERE kind = 'ask_further'")
+    assert not incident.facts("delivery_sent", channel="voice")

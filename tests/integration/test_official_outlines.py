@@ -294,16 +294,14 @@ def _in_force(deployment: Deployment) -> int | None:
 
 
 def _follows(deployment: Deployment) -> None:
-    """The worker that decides has told that it uses what is in force now."""
+    """Every worker that decides has told that it uses what is in force now."""
     line = f'"set": {json.dumps(_in_force(deployment))}'
-    wait_for(
-        lambda: (
-            [text for text in deployment.log_text("worker-1").splitlines() if "outlines_in_force" in text][-1:]
-            and line
-            in [text for text in deployment.log_text("worker-1").splitlines() if "outlines_in_force" in text][-1]
-        ),
-        f"the worker uses {line}",
-    )
+
+    def told(worker: str) -> bool:
+        looks = [text for text in deployment.log_text(worker).splitlines() if "outlines_in_force" in text]
+        return bool(looks) and line in looks[-1]
+
+    wait_for(lambda: all(map(told, ("worker-1", "worker-2"))), f"both workers use {line}")
 
 
 def district_of_a_new_report(story: Story) -> str:

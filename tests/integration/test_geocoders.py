@@ -26,6 +26,7 @@ from ess.embedded.local import embedded_secrets
 from ess.engine import Engine, open_engine
 from ess.geo.online import Geocoder, OnlineGeocoder, geocoder
 from ess.store import schema, tables
+from ess.store.crypto import EncryptedJson
 
 GEOCODERS = ("nominatim", "google", "longdo")
 #: Words in which no area is named, and the house that they mean.
@@ -55,7 +56,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 @pytest.fixture
-def engine(running: Settings) -> Iterator[Engine]:
+def engine(running: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    monkeypatch.setattr(EncryptedJson, "vault", EncryptedJson.vault)  # other tests of this process have a key of theirs
     opened = open_engine(running, lambda _: [], pool_size=2)
     yield opened
     with opened.store.transaction() as tx:

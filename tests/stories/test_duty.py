@@ -14,10 +14,9 @@ from typer.testing import CliRunner, Result
 from config.settings import Settings
 from ess.cli import app
 from ess.conversation.texts import BANGKOK
-from ess.engine import Engine, open_engine
+from ess.engine import Engine
 from ess.store import tables
 from ess.store.keys import KeyRole
-from ess.wake import Waker, producer
 from schedules import audit
 
 Ess = Callable[..., Result]
@@ -26,20 +25,6 @@ SPOT = NAKHON_SAWAN
 ALWAYS = {"starts": "2026-01-05 00:00", "repeats": "FREQ=DAILY", "lasts": "24 h"}
 #: Over before any test ran.
 NEVER = ALWAYS | {"repeats": "FREQ=DAILY;COUNT=1"}
-
-
-@pytest.fixture
-def settings(deployment: Deployment) -> Settings:
-    environment = deployment.stack.environment
-    names = {f"ESS_{name.upper()}": name for name in Settings.model_fields}
-    return Settings(**{names[key]: value for key, value in environment.items() if key in names})
-
-
-@pytest.fixture
-def engine(settings: Settings) -> Iterator[Engine]:
-    engine = open_engine(settings, Waker(producer(str(settings.broker_url))).publish, pool_size=2)
-    yield engine
-    engine.store.close()
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ _LATE = "SELECT (data->>'due_at')::timestamptz, at FROM fact WHERE fact = 'step_
 _NEXT_ALERTS = (
     "SELECT (expired.data->>'due_at')::timestamptz, min(delivery.sent_at) FROM fact AS expired"
     " JOIN delivery ON delivery.incident_id = expired.incident_id AND delivery.message = 'alert'"
-    " AND delivery.created_at > expired.at AND delivery.sent_at IS NOT NULL"
+    " AND delivery.created_at >= expired.at AND delivery.sent_at IS NOT NULL"
     " WHERE expired.fact = 'step_expired' GROUP BY expired.incident_id, 1"
 )
 

@@ -16,15 +16,16 @@ from uuid import uuid4
 import httpx
 from celery import Celery
 from sqlalchemy import text
+from sqlmodel import col, select
 from stack import SOON_S, Deployment, wait_for
 
 from ess.domain.duty import Channel, Role
+from ess.domain.incident import ENDED
 from ess.simulator.ledger import OUTBOUND
 from ess.store import tables
 from ess.store.keys import KeyRole
 
 _OUTBOUND = {str(kind) for kind in OUTBOUND}
-_ENDED = {"closed", "cancelled", "merged"}
 _numbers = count(1)
 
 
@@ -423,10 +424,7 @@ class Story:
         self.people: dict[str, Person] = {}
         self.incidents: list[Incident] = []
         self.heard: set[int] = set()
-        left_open = [row for row in self._listed() if row["state"] not in _ENDED]
-        for row in left_open:  # of tests that are no stories: its desk must hear of this one's incidents alone
-            self.post(f"/v1/incidents/{row['incident_id']}/close", {"reason": "another story begins"})
-        if left_open:
+        if self._close_all("another story begins"):  # tests that are no stories leave some
             deployment.settle()
         entries = deployment.sim.get("/sim/ledger").json()
         self.began_at_seq: int = entries[-1]["seq"] if entries else 0
@@ -505,6 +503,15 @@ class Story:
         ]
         return Incident(self, wait_for(fresh, "a new incident")[0])
 
+    def _close_all(self, reason: str) -> int:
+        """However long ago they began: the desk of the next story must hear of its own incidents alone."""
+        with self.deployment.store.transaction() as tx:
+            is_open = col(tables.Incident.state).not_in(ENDED), col(tables.Incident.drill).is_(False)
+            left = tx.session.exec(select(tables.Incident.id).where(*is_open)).all()
+        for incident_id in left:
+            self.post(f"/v1/incidents/{incident_id}/close", {"reason": reason})
+        return len(left)
+
     def _listed(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.deployment.get("/v1/incidents")["incidents"]
         return rows
@@ -556,11 +563,8 @@ class Story:
 
     def end(self) -> None:
         """Its incidents are over and its people are nobody's responders any more."""
-        known = self._known
         self.deployment.mend()
-        for row in self._listed():
-            if row["incident_id"] not in known and row["state"] not in _ENDED:
-                self.post(f"/v1/incidents/{row['incident_id']}/close", {"reason": "the story is over"})
+        self._close_all("the story is over")
         with self.deployment.store.transaction() as tx:
             for responder in self.people.values():
                 if isinstance(responder, Responder):

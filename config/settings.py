@@ -72,6 +72,10 @@ class Settings(BaseSettings):
     message_dir: Path = HERE / "messages"
     #: Days off beside the official calendar, and official ones that are worked.
     holiday_file: Path = HERE / "holidays.yaml"
+    #: When victims are called, visited and asked about, in Bangkok; never on days off.
+    calling_hours: str = "08:30-18:00"
+    #: Whether also on Saturdays and Sundays.
+    calling_weekends: bool = True
     #: The language of messages: Thai first, English beside it.
     language: Literal["th", "en"] = "th"
 

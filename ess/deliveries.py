@@ -34,7 +34,9 @@ _LOST = frozenset({DeliveryState.FAILED, DeliveryState.EXPIRED})
 #: LINE says a minute from the event on, of which `inbox` has used up to 20 s; above the wait for a dead worker.
 _REPLY_TOKEN_LIVES = timedelta(seconds=35)
 #: What merely informs is not worth another channel when it fails; these are.
-_ASKING = frozenset({"alert", "follow_up", "follow_up_reminder", "follow_up_overdue"})
+_ASKING = frozenset(
+    {"alert", "follow_up", "follow_up_reminder", "follow_up_overdue", "visit", "visit_reminder", "visit_overdue"}
+)
 #: Whoever has said no, or was stood down, is not asked; who could not be reached still may be.
 _WANTED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE, *TAKEN})
 #: Nor does a phone ring for somebody who has answered already.
@@ -167,7 +169,7 @@ def _message(data: Mapping[str, object]) -> Message:
         Button(button["label"], button["data"], Press(button["press"]))
         for button in data["buttons"]  # type: ignore[attr-defined]
     )
-    return Message(str(data["text"]), buttons, data["prompt"])  # type: ignore[arg-type]
+    return Message(str(data["text"]), buttons, data["prompt"], data.get("alt"))  # type: ignore[arg-type]
 
 
 def _record(

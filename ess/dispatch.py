@@ -14,18 +14,18 @@ from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import text
-from sqlmodel import col, func, select
+from sqlmodel import col, select
 
-from ess import geo, outbox
+from ess import callers, geo, outbox
 from ess.codes import new_code
 from ess.conversation.answer import Verb
 from ess.domain import incident as life
 from ess.domain.duty import Responder, Role
 from ess.domain.errors import AlreadyRecorded, Conflict, NotFound, Refused
-from ess.domain.follow_up import FollowUpState, Outcome
+from ess.domain.follow_up import Outcome, is_asked_at_once
 from ess.domain.incident import Decision, Incident, decide, receive
 from ess.domain.place import Pin, Place, Source, overrules, settled, squares_around, together
-from ess.domain.policy import FollowUpPlan, Policy, Target, Within
+from ess.domain.policy import Policy, Target
 from ess.domain.report import IncidentType, Location, Report
 from ess.domain.roster import NATION
 from ess.domain.selection import Candidate, choose, n_sides
@@ -41,10 +41,6 @@ _NOT_BEGUN = frozenset({life.State.RECEIVED, life.State.LOCATED})
 _BEGUN = frozenset({life.State.ALERTING, life.State.UNANSWERED})
 #: Candidates that were passed over and are kept with their reasons, per step.
 _KEPT_REASONS = 100
-#: A child is called by whoever has learnt to talk with children, where there is one.
-_WITH_CHILDREN = "children"
-#: Of a province's social workers so many are looked at for a call.
-_MOST_CALLERS = 256
 
 
 @dataclass(frozen=True)
@@ -322,9 +318,14 @@ def _passed_over(candidate: Candidate) -> dict[str, Any]:
 
 
 def fire_deadline(engine: Engine, deadline_id: int) -> None:
-    """A deadline has come that needs no look-up: nobody acknowledged, arrived or called."""
+    """A deadline has come: nobody acknowledged, arrived or called, or it is time to call."""
 
-    _keep(engine, deadline_id, lambda _tx, _incident, deadline: life.PassDeadline(deadline))
+    def command(tx: Transaction, incident: Incident, deadline: life.Deadline) -> life.Command:
+        if deadline.kind is life.DeadlineKind.FOLLOW_UP:
+            return _minded(engine, tx, incident, deadline)
+        return life.PassDeadline(deadline)
+
+    _keep(engine, deadline_id, command)
 
 
 def _keep(
@@ -403,40 +404,25 @@ def _incident_of(tx: Transaction, table: type[tables.Alert] | type[tables.Follow
 
 # --- resolution → follow-up ------------------------------------------------------------------------------
 def open_follow_ups(engine: Engine, deadline_id: int) -> None:
-    """Promise the calls of the protocol, each to the social worker of the province with the fewest open ones."""
+    """Promise the calls of the protocol; the one that is due first has its social worker at once."""
 
     def command(tx: Transaction, incident: Incident, _: life.Deadline) -> life.Command:
         off = _off_duty(engine, tx, incident)
-        calls = [(uuid4(), plan, _caller(tx, incident, plan, off)) for plan in incident.policy.follow_ups]
-        return life.OpenFollowUps(tuple(calls))
+        calls = [
+            (uuid4(), plan, callers.responsible(tx, incident, plan, off) if is_asked_at_once(plan) else None)
+            for plan in incident.policy.follow_ups
+        ]
+        return life.OpenFollowUps(tuple(calls), engine.calling_hours)
 
     _keep(engine, deadline_id, command)
 
 
-def _caller(tx: Transaction, incident: Incident, plan: FollowUpPlan, off: Mapping[str, str]) -> UUID | None:
-    wanted = Target(plan.by, Within.PROVINCE, count=_MOST_CALLERS, skills=_skills_for_call(tx, incident))
-    pool = candidates.find(tx, incident, [wanted], off, limit=_MOST_CALLERS)[wanted].responders
-    considered = choose([wanted], pool, incident.place, None, frozenset(), tx.now)
-    able = [candidate.responder for candidate in considered if candidate.chosen]
-    if not able:
-        return None
-    busy: Sequence[Any] = tx.session.exec(
-        select(tables.FollowUp.responder_id, func.count())
-        .where(
-            col(tables.FollowUp.responder_id).in_([responder.id for responder in able]),
-            tables.FollowUp.state != FollowUpState.DONE,
-        )
-        .group_by(col(tables.FollowUp.responder_id))
-    ).all()
-    load: dict[UUID, int] = dict(busy)
-    # They come ranked, and of equals the first is kept.
-    return min(able, key=lambda found: (len(set(wanted.skills) - found.skills), load.get(found.id, 0))).id
-
-
-def _skills_for_call(tx: Transaction, incident: Incident) -> tuple[str, ...]:
-    minors = col(tables.Report.victim_is_minor).is_(True)
-    query = select(tables.Report.id).where(tables.Report.incident_id == incident.id, minors)
-    return (_WITH_CHILDREN,) if tx.session.exec(query).first() else ()
+def _minded(engine: Engine, tx: Transaction, incident: Incident, deadline: life.Deadline) -> life.Command:
+    """Whoever is responsible now is looked up anew: of those who were, some have left, and some are on leave."""
+    follow_up = next(each for each in incident.follow_ups if str(each.id) == deadline.subject)
+    known = [follow_up.responder_id, *(other.responder_id for other in incident.follow_ups)]
+    caller = callers.responsible(tx, incident, follow_up.plan, _off_duty(engine, tx, incident), known)
+    return life.MindFollowUp(deadline, caller, engine.calling_hours)
 
 
 def report_follow_up(
@@ -447,10 +433,44 @@ def report_follow_up(
     via: str,
     then: Callable[[Transaction, Incident], None] | None = None,
 ) -> Incident:
-    """A social worker says how the call went."""
+    """A social worker says how the call went, or a team how the visit did."""
+    command = life.ReportFollowUp(follow_up_id, outcome, via, engine.calling_hours)
+    return _follow_up(engine, follow_up_id, command, then)
+
+
+def move_follow_up(
+    engine: Engine,
+    follow_up_id: UUID,
+    at: datetime,
+    *,
+    via: str,
+    then: Callable[[Transaction, Incident], None] | None = None,
+) -> Incident:
+    """The call is asked for again at this time (UTC), which suits the victim."""
+    return _follow_up(engine, follow_up_id, life.MoveFollowUp(follow_up_id, at, via, engine.calling_hours), then)
+
+
+def name_service(
+    engine: Engine,
+    follow_up_id: UUID,
+    service: str,
+    *,
+    via: str,
+    then: Callable[[Transaction, Incident], None] | None = None,
+) -> Incident:
+    """Which service is needed, or which agency goes on; also of an incident that is closed by now."""
+    return _follow_up(engine, follow_up_id, life.NameService(follow_up_id, service, via), then)
+
+
+def _follow_up(
+    engine: Engine,
+    follow_up_id: UUID,
+    command: life.Command,
+    then: Callable[[Transaction, Incident], None] | None,
+) -> Incident:
     with engine.store.transaction() as tx:
         incident = incidents.lock(tx, _incident_of(tx, tables.FollowUp, follow_up_id))
-        decision = decide(incident, life.ReportFollowUp(follow_up_id, outcome, via), tx.now)
+        decision = decide(incident, command, tx.now)
         _finish(engine, tx, decision)
         if then:
             then(tx, decision.incident)

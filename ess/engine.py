@@ -9,6 +9,7 @@ from uuid import uuid4
 from config.settings import REQUIRED, Settings
 from ess.conversation.texts import Texts
 from ess.days_off import DaysOff, load_days_off
+from ess.domain.calling_hours import CallingHours, read_span
 from ess.domain.duty import Channel, read_turns
 from ess.domain.errors import Misconfigured
 from ess.domain.policy import Policy
@@ -44,6 +45,8 @@ class Engine:
     policies: Mapping[IncidentType, Policy]
     texts: Texts
     days_off: DaysOff
+    #: When victims are called.
+    calling_hours: CallingHours
     #: Whether a geocoder is asked where words alone said where.
     refines: bool = False
     #: Seconds after the alert at which a channel's turn comes, for whoever's row in the roster does not say.
@@ -66,6 +69,7 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
     # What was imported lives as long as the process: the collector need not look through it with every incident.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    days_off = load_days_off(settings.holiday_file)
     vault = Vault(settings.encryption_key.get_secret_value())
     return Engine(
         store=Store(settings.database_url, vault, publish, lease=settings.lease, pool_size=pool_size),
@@ -79,11 +83,21 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
         guesses=Guesses(settings.broker_url),
         policies=load_policies(settings.policy_dir),
         texts=Texts(settings.message_dir, settings.language),
-        days_off=load_days_off(settings.holiday_file),
+        days_off=days_off,
+        calling_hours=_calling_hours(settings, days_off),
         refines=settings.geocoder is not None,
         turns=_turns(settings.channel_turns),
         link_base=None if settings.sms_two_way else f"{settings.outside_url}/a/",
     )
+
+
+def _calling_hours(settings: Settings, days_off: DaysOff) -> CallingHours:
+    """ESS_CALLING_HOURS, understood; days off are those on which nobody works in an office."""
+    try:
+        opens, closes = read_span(settings.calling_hours)
+    except ValueError as error:
+        raise Misconfigured(f"ESS_CALLING_HOURS: {error}") from error
+    return CallingHours(opens, closes, weekends=settings.calling_weekends, days_off=days_off)
 
 
 def _turns(text: str) -> dict[Channel, int]:

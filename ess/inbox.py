@@ -5,7 +5,7 @@ row.  `handle_inbound` then reads it: a citizen's step, a responder's tap or SMS
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -19,10 +19,10 @@ from ess import attachments, deliveries, dispatch, linking, outbox, roll_call
 from ess.channels.envelope import Message
 from ess.conversation import citizen
 from ess.conversation.answer import Answer, Pressed, Verb, read_button, read_sms
-from ess.conversation.letters import citizen_reply, progress_letter, status_letter
+from ess.conversation.letters import citizen_reply, move_letter, noted_letter, progress_letter, status_letter
 from ess.domain.duty import Channel
 from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
-from ess.domain.follow_up import Outcome
+from ess.domain.follow_up import Outcome, move_times
 from ess.domain.incident import ENDED, AlertState, Fact, Incident
 from ess.domain.report import Contact, Location, Report, Reporter, Source
 from ess.engine import Engine
@@ -449,13 +449,38 @@ def _answer(
         if pressed.alert_id:
             dispatch.answer_alert(engine, pressed.alert_id, Verb(pressed.do), via=channel, then=confirm)
         elif pressed.follow_up_id:
-            dispatch.report_follow_up(engine, pressed.follow_up_id, Outcome(pressed.do), via=channel, then=confirm)
+            _follow_up(engine, pressed.follow_up_id, pressed, channel, reply, confirm)
     except NotFound:
         raise
     except Refused as refused:
         with engine.store.transaction() as tx:
             incident = _incident(tx, pressed)
             reply(tx, incident, _refusal(engine, tx, incident, channel, refused))
+
+
+def _follow_up(
+    engine: Engine,
+    follow_up_id: UUID,
+    pressed: Pressed,
+    channel: Channel,
+    reply: Callable[[Transaction, Incident, Message], None],
+    confirm: Callable[[Transaction, Incident], None],
+) -> None:
+    """What was pressed on the card of a follow-up, or as the answer to a question about it."""
+    if pressed.do is Outcome.MOVED and pressed.at is None:
+        with engine.store.transaction() as tx:
+            incident = _incident(tx, pressed)
+            follow_up = next(each for each in incident.follow_ups if each.id == follow_up_id)
+            if follow_up.is_done or not incident.is_open:
+                raise AlreadyRecorded("this follow-up is done already")
+            times = move_times(follow_up, tx.now, engine.calling_hours)
+            reply(tx, incident, move_letter(engine.texts, incident, pressed, times))
+    elif pressed.at is not None:
+        dispatch.move_follow_up(engine, follow_up_id, pressed.at, via=channel, then=confirm)
+    elif pressed.service:
+        dispatch.name_service(engine, follow_up_id, pressed.service, via=channel, then=confirm)
+    else:
+        dispatch.report_follow_up(engine, follow_up_id, Outcome(pressed.do), via=channel, then=confirm)
 
 
 def _incident(tx: Transaction, pressed: Pressed) -> Incident:
@@ -469,7 +494,7 @@ def _incident(tx: Transaction, pressed: Pressed) -> Incident:
 
 def _confirmation(engine: Engine, tx: Transaction, incident: Incident, pressed: Pressed, channel: Channel) -> Message:
     if pressed.alert_id is None:
-        return engine.texts.say("follow_up_noted", channel, code=incident.code)
+        return noted_letter(engine.texts, incident, pressed, channel)
     if pressed.do == Verb.DECLINE:
         return engine.texts.say("declined", channel, code=incident.code)
     alert = incident.alert(pressed.alert_id)

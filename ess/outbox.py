@@ -202,7 +202,10 @@ class Outbox:
                 case AskFollowUp(follow_up_id, reminder):
                     follow_up = self._follow_ups[follow_up_id]
                     if follow_up.responder_id is not None:
-                        key = "follow_up_reminder" if reminder else "follow_up"
+                        if follow_up.is_visit:
+                            key = "visit_reminder" if reminder else "visit"
+                        else:
+                            key = "follow_up_reminder" if reminder else "follow_up"
                         self.ask_follow_up(follow_up, key, self._people[follow_up.responder_id])
 
     def ask(self, alert: Alert) -> None:
@@ -275,12 +278,12 @@ class Outbox:
         return self._engine.link_base + links.make(self._tx, alert.id)
 
     def ask_follow_up(self, follow_up: FollowUp, key: str, row: tables.Responder, after: Channel | None = None) -> bool:
-        """The call to make, over the responder's first channel, or the one after `after`."""
+        """The call to make or the visit, over the responder's first channel, or the one after `after`."""
         order = responders.written(row)
         channel = _next_channel(order, after, self._down) if after else _channel(order, self._down)
         if channel is None:
             return False
-        letter = follow_up_letter(self._texts, key, self._about, follow_up.id, follow_up.due_at, channel)
+        letter = follow_up_letter(self._texts, key, self._about, follow_up, channel)
         self._queue(row, channel, letter, key, follow_up=follow_up)
         return True
 

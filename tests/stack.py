@@ -61,7 +61,8 @@ def write_policies(folder: Path) -> None:
                 policy["place_wait"] = "2 s"
                 policy["arrival_target"] = "2 s"
             case "sexual_abuse_risk":  # nobody makes the promised call
-                policy["follow_ups"][0] |= {"due": "2 s", "remind_every": "2 s", "reminders": 1, "retry_after": "2 s"}
+                first = policy["follow_ups"][0] | {"due": "2 s", "remind_every": "2 s", "reminders": 1}
+                policy["follow_ups"] = [first | {"retry_after": "2 s", "calling_hours": False}]
         (folder / path.name).write_text(yaml.safe_dump(policy, allow_unicode=True), encoding="utf-8")
 
 
@@ -164,6 +165,7 @@ def deployed(folder: Path, policies: Callable[[Path], None] = write_policies, **
                 "ESS_POLICY_DIR": str(folder / "policies"),
                 "ESS_CHANNEL_PAUSE_S": "3",
                 "ESS_CANARY_EVERY_S": "0",
+                "ESS_CALLING_HOURS": "00:00-24:00",
                 **more,
             },
         )

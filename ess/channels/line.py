@@ -13,6 +13,8 @@ from linebot.v3.messaging import (
     ApiException,
     ButtonsTemplate,
     Configuration,
+    FlexContainer,
+    FlexMessage,
     LocationAction,
     MessagingApi,
     PostbackAction,
@@ -27,6 +29,7 @@ from linebot.v3.messaging import (
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from config.settings import Settings
+from ess.channels.bubble import bubble
 from ess.channels.envelope import Button, Envelope, Message, Press
 from ess.domain.errors import ChannelDown, Misconfigured, PermanentFailure, ReplyRefused, TransientFailure
 
@@ -130,10 +133,13 @@ def _translated(error: ApiException) -> Exception:
             return PermanentFailure(f"LINE answered {error.status}", code=str(error.status))
 
 
-def _messages(envelope: Envelope) -> list[TextMessage | TemplateMessage]:
-    out: list[TextMessage | TemplateMessage] = []
+def _messages(envelope: Envelope) -> list[TextMessage | TemplateMessage | FlexMessage]:
+    out: list[TextMessage | TemplateMessage | FlexMessage] = []
     for message in envelope.messages:
-        if message.prompt is None:
+        if message.alt:
+            contents = FlexContainer.from_dict(bubble(message))
+            out.append(FlexMessage(alt_text=message.alt, contents=contents))
+        elif message.prompt is None:
             out.append(TextMessage(text=message.text, quick_reply=_quick_reply(message)))
         else:
             out.append(TextMessage(text=message.text))

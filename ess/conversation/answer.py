@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import chain
 from urllib.parse import parse_qs, urlencode
@@ -38,6 +39,8 @@ _POLITE = re.compile(r"(นะ)?(ครับผม|ครับ|คับ|ค�
 _CODED = re.compile(r"^(\d{2})[\s.,:#/-]*(.*)$")
 #: Thai keyboards leave these between words, and nobody sees them.
 _UNSEEN = re.compile("[\u200b-\u200d\u2060\ufeff]")
+#: A word of ours, which nobody can fill with anything else.
+_SERVICE = re.compile(r"^[a-z_]{1,30}$")
 _ENDING = " .!,;:…ๆฯ"
 
 
@@ -92,11 +95,21 @@ class Pressed:
     do: Verb | Outcome
     alert_id: UUID | None = None
     follow_up_id: UUID | None = None
+    #: When a call is moved to, on the second (UTC).
+    at: datetime | None = None
+    #: Which service is needed, or which agency goes on: a word of `config/messages`.
+    service: str | None = None
 
 
 def button_data(pressed: Pressed) -> str:
     """The data of a postback, far below LINE's 300 characters."""
-    about = {"do": pressed.do, "alert": pressed.alert_id, "follow_up": pressed.follow_up_id}
+    about = {
+        "do": pressed.do,
+        "alert": pressed.alert_id,
+        "follow_up": pressed.follow_up_id,
+        "at": int(pressed.at.timestamp()) if pressed.at else None,
+        "service": pressed.service,
+    }
     return urlencode({name: str(value) for name, value in about.items() if value is not None})
 
 
@@ -108,10 +121,16 @@ def read_button(data: str) -> Pressed | None:
             case {"do": do, "alert": alert_id}:
                 return Pressed(Verb(do), alert_id=UUID(alert_id))
             case {"do": do, "follow_up": follow_up_id}:
-                return Pressed(Outcome(do), follow_up_id=UUID(follow_up_id))
+                at, service = fields.get("at"), fields.get("service")
+                return Pressed(
+                    Outcome(do),
+                    follow_up_id=UUID(follow_up_id),
+                    at=datetime.fromtimestamp(int(at), UTC) if at else None,
+                    service=service if service and _SERVICE.match(service) else None,
+                )
             case _:
                 return None
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return None
 
 

@@ -11,9 +11,10 @@ from ess.conversation.citizen import CONTACT_WORDS, DANGER_WORDS, OUTCOME_WORDS,
 from ess.conversation.spoken import question
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel
-from ess.domain.follow_up import Outcome
+from ess.domain.follow_up import OUTCOMES, WITH_SERVICE, FollowUp, Outcome
 from ess.domain.incident import Alert, AlertState, DeadlineKind, Incident
 from ess.domain.place import Area, distance_km
+from ess.domain.policy import Kind
 from ess.domain.report import Contact, IncidentType
 
 #: Characters of one SMS in Thai (UCS-2), and in letters that GSM-7 has.
@@ -137,23 +138,54 @@ def progress_letter(
     return message if buttons else Message(message.text)
 
 
-def follow_up_letter(
-    texts: Texts, key: str, about: About, follow_up_id: UUID, due_at: datetime, channel: Channel
-) -> Message:
-    """The call to make, with the victim's wish before anything else; or that it is overdue."""
+def follow_up_letter(texts: Texts, key: str, about: About, follow_up: FollowUp, channel: Channel) -> Message:
+    """The call to make, or the visit, with the victim's wish before anything else; or that it is overdue."""
     buttons = [
-        Button(texts.word("buttons", outcome), button_data(Pressed(outcome, follow_up_id=follow_up_id)))
-        for outcome in Outcome
+        Button(texts.word("buttons", outcome), button_data(Pressed(outcome, follow_up_id=follow_up.id)))
+        for outcome in OUTCOMES[follow_up.plan.kind]
     ]
+    if follow_up.is_visit:
+        buttons += _map(texts, about)
     return texts.say(
         key,
         channel,
         buttons,
         code=about.incident.code,
         place=texts.place(about.incident.place),
-        due=texts.moment(due_at),
+        due=texts.moment(follow_up.due_at),
         contact=texts.word("contact", about.contact),
+        minor=texts.phrase("minor") if about.minor else "",
+        attempt=follow_up.tries + 1,
     )
+
+
+def noted_letter(texts: Texts, incident: Incident, pressed: Pressed, channel: Channel) -> Message:
+    """That it is recorded; where a service is needed or another agency goes on, the question which."""
+    code = incident.code
+    if pressed.at is not None:
+        return texts.say("follow_up_moved", channel, code=code, due=texts.moment(pressed.at))
+    if pressed.service is None and pressed.do in WITH_SERVICE:
+        group, key = _SERVICES[Outcome(pressed.do)]
+        buttons = [
+            Button(label, button_data(replace(pressed, service=word))) for word, label in texts.words(group).items()
+        ]
+        return texts.say(key, channel, buttons, code=code)
+    key = "visit_noted" if pressed.do in OUTCOMES[Kind.VISIT] else "follow_up_noted"
+    return texts.say(key, channel, code=code)
+
+
+#: The words that are offered, and the question.
+_SERVICES: dict[Outcome, tuple[str, str]] = {
+    Outcome.NEEDS_SERVICE: ("needs", "follow_up_need"),
+    Outcome.REFERRED: ("agencies", "follow_up_agency"),
+}
+
+
+def move_letter(texts: Texts, incident: Incident, pressed: Pressed, times: Iterable[datetime]) -> Message:
+    """When the call may be moved to, each time a quick reply; or that it may not any more."""
+    buttons = [Button(texts.moment(at), button_data(replace(pressed, at=at))) for at in times]
+    key = "follow_up_move" if buttons else "follow_up_no_later"
+    return texts.say(key, Channel.LINE, buttons, code=incident.code)
 
 
 def unlink_letter(texts: Texts, responder_id: UUID, who: str) -> Message:

@@ -36,11 +36,16 @@ class Texts:
         if channel is Channel.SMS:
             return Message(self._fill(variants, "sms_link" if values.get("link") else "sms", key, values))
         prompt = self._fill(variants, "prompt", key, values) if "prompt" in variants else None
-        return Message(self._fill(variants, "line", key, values), tuple(buttons), prompt)
+        alt = self._fill(variants, "alt", key, values) if "alt" in variants else None
+        return Message(self._fill(variants, "line", key, values), tuple(buttons), prompt, alt)
 
     def word(self, group: str, key: str, **values: Any) -> str:
         """One word or phrase, such as the name of a role or the label of a button."""
         return str(self._entry(group, key)).format(**values)
+
+    def words(self, group: str) -> dict[str, str]:
+        """All words of a group, in the file's order."""
+        return {key: self.word(group, key) for key in self._data[group]}
 
     def phrase(self, key: str, **values: Any) -> str:
         """A phrase that stands alone in the file."""

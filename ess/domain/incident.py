@@ -8,8 +8,8 @@ first alert makes the incident `alerting`.
 A responder *accepts*: that acknowledges their track, stands the others of that track down, and leaves
 the other tracks alone.  The *lead* track (police response) is the one that the reporter was promised:
 its acknowledgement makes the incident `acknowledged` and tells the reporter who comes and when.  Then
-they arrive (`on_scene`), the danger ends (`resolved`), the promised follow-up calls are made, and the
-record is complete (`closed`).
+they arrive (`on_scene`), the danger ends (`resolved`), the promised follow-up calls are made as
+`ess.domain.follow_up` says, and the record is complete (`closed`).
 
 The place may be corrected while the danger lasts.  Everybody who has the alert is told, and nobody is stood down
 for it.  Near by, in the same district, nothing else changes.  Elsewhere the tracks that nobody has acknowledged begin
@@ -41,9 +41,11 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from ess.domain import follow_up as care
+from ess.domain.calling_hours import ANY_TIME, CallingHours
 from ess.domain.duty import NATIONAL_ROLES, Role
 from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
-from ess.domain.follow_up import FollowUp, FollowUpState, Outcome, missed, opened, reported
+from ess.domain.follow_up import Course, FollowUp, Outcome
 from ess.domain.place import Area, Pin, Place, distance_km
 from ess.domain.policy import FollowUpPlan, Policy, Target
 from ess.domain.report import IncidentType
@@ -350,14 +352,46 @@ class OpenFollowUps:
     """The calls of the protocol, each with the person who will make it, if there is one."""
 
     calls: tuple[tuple[UUID, FollowUpPlan, UUID | None], ...]
+    hours: CallingHours = ANY_TIME
+
+
+@dataclass(frozen=True)
+class MindFollowUp:
+    """A follow-up's deadline has come: it is to be asked for, or was missed."""
+
+    deadline: Deadline
+    #: Who is responsible for it now; None where the roster has nobody.
+    caller: UUID | None
+    hours: CallingHours = ANY_TIME
 
 
 @dataclass(frozen=True)
 class ReportFollowUp:
-    """A social worker says how the call went."""
+    """A social worker says how the call went, or a team how the visit did."""
 
     follow_up_id: UUID
     outcome: Outcome
+    via: str = ""
+    hours: CallingHours = ANY_TIME
+
+
+@dataclass(frozen=True)
+class MoveFollowUp:
+    """The call is to be made at a time that suits the victim."""
+
+    follow_up_id: UUID
+    #: UTC.
+    at: datetime
+    via: str = ""
+    hours: CallingHours = ANY_TIME
+
+
+@dataclass(frozen=True)
+class NameService:
+    """Which service is needed, or which agency goes on: a word of `config/messages`."""
+
+    follow_up_id: UUID
+    service: str
     via: str = ""
 
 
@@ -423,7 +457,10 @@ Command = (
     | Resolve
     | HearReporter
     | OpenFollowUps
+    | MindFollowUp
     | ReportFollowUp
+    | MoveFollowUp
+    | NameService
     | Cancel
     | Escalate
     | Assign
@@ -525,7 +562,6 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.UNANSWERED, PassDeadline): frozenset({State.UNANSWERED}),
     (State.ACKNOWLEDGED, PassDeadline): frozenset({State.ACKNOWLEDGED}),
     (State.ON_SCENE, PassDeadline): frozenset({State.ON_SCENE}),
-    (State.RESOLVED, PassDeadline): frozenset({State.RESOLVED}),
     (State.LOCATED, Accept): frozenset({State.LOCATED, State.ACKNOWLEDGED}),
     (State.ALERTING, Accept): frozenset({State.ALERTING, State.ACKNOWLEDGED}),
     (State.UNANSWERED, Accept): frozenset({State.UNANSWERED, State.ACKNOWLEDGED}),
@@ -555,7 +591,10 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
         for state in (State.RECEIVED, State.LOCATED, *_RESPONDING, State.RESOLVED)
     },
     (State.RESOLVED, OpenFollowUps): frozenset({State.RESOLVED, State.CLOSED}),
+    (State.RESOLVED, MindFollowUp): frozenset({State.RESOLVED}),
     (State.RESOLVED, ReportFollowUp): frozenset({State.RESOLVED, State.CLOSED}),
+    (State.RESOLVED, MoveFollowUp): frozenset({State.RESOLVED}),
+    **{(state, NameService): frozenset({state}) for state in (State.RESOLVED, State.CLOSED)},
     (State.LOCATED, Escalate): frozenset({State.LOCATED, State.UNANSWERED}),
     (State.ALERTING, Escalate): frozenset({State.ALERTING, State.UNANSWERED}),
     (State.UNANSWERED, Escalate): frozenset({State.UNANSWERED}),
@@ -880,9 +919,7 @@ def _pass_deadline(turn: _Turn, command: PassDeadline) -> None:
             if track.holder:
                 turn.do(TellResponder(track.holder, "arrived_yet"))
             turn.do(TellSupervisors("arrival_overdue"))
-        case DeadlineKind.FOLLOW_UP:
-            _miss_follow_up(turn, UUID(deadline.subject))
-        case _:  # LOCATE, SELECT and OPEN_FOLLOW_UPS need a look-up first: their own commands bring it
+        case _:  # the others need a look-up first: their own commands bring it
             raise AssertionError(f"{deadline.kind} is not passed, it is worked on")
 
 
@@ -1034,21 +1071,7 @@ def _open_follow_ups(turn: _Turn, command: OpenFollowUps) -> None:
     if turn.incident.follow_ups:
         raise AlreadyRecorded("the follow-ups are open already")
     turn.forget("", DeadlineKind.OPEN_FOLLOW_UPS)
-    for follow_up_id, plan, responder_id in command.calls:
-        call = opened(follow_up_id, plan, responder_id, turn.now)
-        turn.put(call)
-        turn.note(
-            "follow_up_opened",
-            follow_up_id=call.id,
-            plan=plan.name,
-            responder_id=responder_id,
-            due_at=call.due_at,
-        )
-        turn.promise(DeadlineKind.FOLLOW_UP, call.due_at, str(call.id))
-        if responder_id is None:
-            turn.do(TellSupervisors("follow_up_overdue", call.id))
-        else:
-            turn.do(AskFollowUp(call.id))
+    _take(turn, care.opened(command.calls, turn.now, command.hours))
     _close_when_complete(turn)
 
 
@@ -1059,33 +1082,41 @@ def _follow_up(incident: Incident, follow_up_id: UUID) -> FollowUp:
     raise NotFound(f"incident {incident.code} has no follow-up {follow_up_id}")
 
 
+def _mind_follow_up(turn: _Turn, command: MindFollowUp) -> None:
+    if command.deadline not in turn.incident.deadlines:
+        raise AlreadyRecorded("that deadline was met or moved")
+    follow_up = _follow_up(turn.incident, UUID(command.deadline.subject))
+    _take(turn, care.minded(follow_up, command.caller, turn.now, command.hours))
+
+
 def _report_follow_up(turn: _Turn, command: ReportFollowUp) -> None:
-    before = _follow_up(turn.incident, command.follow_up_id)
-    if before.is_done:
-        raise AlreadyRecorded("this call is done already")
-    after = reported(before, command.outcome, turn.now)
-    turn.put(after)
-    turn.note(f"follow_up_{command.outcome}", follow_up_id=after.id, plan=after.plan.name, via=command.via)
-    turn.forget(str(after.id))
-    if after.is_done:
-        _close_when_complete(turn)
-        return
-    turn.promise(DeadlineKind.FOLLOW_UP, after.due_at, str(after.id))
-    if after.state is FollowUpState.OVERDUE:
-        turn.note("follow_up_overdue", follow_up_id=after.id, plan=after.plan.name)
-        turn.do(TellSupervisors("follow_up_overdue", after.id))
+    follow_up = _follow_up(turn.incident, command.follow_up_id)
+    _take(turn, care.reported(follow_up, command.outcome, turn.now, command.hours, command.via))
+    _close_when_complete(turn)
 
 
-def _miss_follow_up(turn: _Turn, follow_up_id: UUID) -> None:
-    after = missed(_follow_up(turn.incident, follow_up_id), turn.now)
-    turn.put(after)
-    turn.promise(DeadlineKind.FOLLOW_UP, after.due_at, str(after.id))
-    if after.responder_id is not None:
-        turn.note("follow_up_reminded", follow_up_id=after.id, plan=after.plan.name)
-        turn.do(AskFollowUp(after.id, reminder=True))
-    if after.state is FollowUpState.OVERDUE:
-        turn.note("follow_up_overdue", follow_up_id=after.id, plan=after.plan.name)
-        turn.do(TellSupervisors("follow_up_overdue", after.id))
+def _move_follow_up(turn: _Turn, command: MoveFollowUp) -> None:
+    follow_up = _follow_up(turn.incident, command.follow_up_id)
+    _take(turn, care.moved(follow_up, command.at, turn.now, command.hours, command.via))
+
+
+def _name_service(turn: _Turn, command: NameService) -> None:
+    _take(turn, care.serviced(_follow_up(turn.incident, command.follow_up_id), command.service, command.via))
+
+
+def _take(turn: _Turn, course: Course) -> None:
+    """Let the follow-ups go on as their protocol says."""
+    for follow_up in course.follow_ups:
+        turn.put(follow_up)
+        turn.forget(str(follow_up.id))
+    for follow_up_id, at in course.wakes:
+        turn.promise(DeadlineKind.FOLLOW_UP, at, str(follow_up_id))
+    for name, about in course.facts:
+        turn.note(name, **about)
+    for follow_up_id, is_reminder in course.asked:
+        turn.do(AskFollowUp(follow_up_id, reminder=is_reminder))
+    for key, follow_up_id in course.told:
+        turn.do(TellSupervisors(key, follow_up_id))
 
 
 def _close_when_complete(turn: _Turn) -> None:
@@ -1153,7 +1184,7 @@ def _take_in_hand(turn: _Turn, _: TakeInHand) -> None:
         case State.RESOLVED:
             for call in incident.follow_ups:
                 if not call.is_done:
-                    turn.promise(DeadlineKind.FOLLOW_UP, turn.now, str(call.id))
+                    turn.promise(DeadlineKind.FOLLOW_UP, max(call.ask_at or turn.now, turn.now), str(call.id))
             _close_when_complete(turn)
         case _:
             lead = incident.lead
@@ -1175,7 +1206,7 @@ def _refuse_repeated(incident: Incident, command: Command) -> None:
             raise AlreadyRecorded("this incident is resolved already")
         case ReportFollowUp() if any(call.id == command.follow_up_id and call.is_done for call in incident.follow_ups):
             raise AlreadyRecorded("this call is done already")
-        case AlertResponders() | PassDeadline() | OpenFollowUps():
+        case AlertResponders() | PassDeadline() | OpenFollowUps() | MindFollowUp():
             raise AlreadyRecorded(f"incident {incident.code} is {incident.state}: that deadline decides nothing")
         case _:
             return
@@ -1194,7 +1225,10 @@ _DECISIONS: Mapping[type, Callable[[_Turn, Any], None]] = {
     Resolve: _resolve,
     HearReporter: _hear_reporter,
     OpenFollowUps: _open_follow_ups,
+    MindFollowUp: _mind_follow_up,
     ReportFollowUp: _report_follow_up,
+    MoveFollowUp: _move_follow_up,
+    NameService: _name_service,
     Cancel: _cancel,
     Escalate: _escalate,
     Assign: _assign,

@@ -91,9 +91,39 @@ class Join:
     within: timedelta
 
 
+class Grade(StrEnum):
+    """How grave cases of a type are; what is promised after resolution follows from it."""
+
+    #: วิกฤตฉุกเฉิน
+    CRITICAL = "critical"
+    #: ฉุกเฉิน
+    EMERGENCY = "emergency"
+    #: เร่งด่วน
+    URGENT = "urgent"
+
+
+class Kind(StrEnum):
+    """What a follow-up is."""
+
+    CALL = "call"
+    #: Somebody goes there, because nobody answers the telephone.
+    VISIT = "visit"
+
+
+@dataclass(frozen=True)
+class VisitPlan:
+    """The visit that is asked for when nobody has answered any call."""
+
+    __pydantic_config__: ClassVar[Any] = _STRICT
+
+    #: After the last call without an answer.
+    due: timedelta
+    by: Role = Role.ONE_HOME
+
+
 @dataclass(frozen=True)
 class FollowUpPlan:
-    """A call that is promised to the victim after resolution."""
+    """A call that is promised to the victim after resolution, or the visit that takes its place."""
 
     __pydantic_config__: ClassVar[Any] = _STRICT
 
@@ -107,8 +137,15 @@ class FollowUpPlan:
     reminders: int
     #: Calls to make before a supervisor decides, counting the first.
     tries: int
-    #: From a call without answer to the next.
+    #: From a call without answer to the next, at least.
     retry_after: timedelta
+    #: Due, asked for, reminded of and tried again in calling hours only; false: at any time, as it was once.
+    calling_hours: bool = False
+    #: So much later than promised it may be moved to, where the victim wishes that.
+    move_within: timedelta = timedelta(days=3)
+    #: None: when the tries are used up a supervisor decides.
+    visit: VisitPlan | None = None
+    kind: Kind = Kind.CALL
 
 
 @dataclass(frozen=True)
@@ -127,6 +164,8 @@ class Policy:
     tracks: tuple[TrackPolicy, ...]
     last_resort: LastResort
     follow_ups: tuple[FollowUpPlan, ...] = ()
+    #: None: from before there were grades.
+    grade: Grade | None = None
     #: None: every report begins an incident of its own.
     join: Join | None = None
 
@@ -146,6 +185,10 @@ class Policy:
 
 
 Path = tuple[str | int, ...]
+
+#: Whose victims are called within a day.
+_WITHIN_A_DAY = frozenset({Grade.CRITICAL, Grade.EMERGENCY})
+_FIRST_CALL = timedelta(hours=24)
 
 
 def problems(policy: Policy) -> Iterator[tuple[Path, str]]:
@@ -180,6 +223,8 @@ def problems(policy: Policy) -> Iterator[tuple[Path, str]]:
         yield from _positive(("join", "within"), policy.join.within)
         if not 0 < policy.join.within_m <= SQUARE_M:
             yield ("join", "within_m"), f"must be above 0 and at most {SQUARE_M}, as far as neighbours are found"
+    if policy.grade in _WITHIN_A_DAY and not any(plan.due <= _FIRST_CALL for plan in policy.follow_ups):
+        yield ("grade",), f"a case that is {policy.grade} needs a follow-up that is due within 24 h"
     plans = [plan.name for plan in policy.follow_ups]
     for i, plan in enumerate(policy.follow_ups):
         if plans.index(plan.name) != i:
@@ -188,6 +233,14 @@ def problems(policy: Policy) -> Iterator[tuple[Path, str]]:
             yield ("follow_ups", i, "by"), "calls are made from the province: use a role that has one, social_worker"
         for name in ("due", "remind_every", "retry_after"):
             yield from _positive(("follow_ups", i, name), getattr(plan, name))
+        if plan.move_within < timedelta():
+            yield ("follow_ups", i, "move_within"), "must be 0 s or longer"
+        if plan.visit:
+            yield from _positive(("follow_ups", i, "visit", "due"), plan.visit.due)
+            if plan.visit.by in NATIONAL_ROLES:
+                yield ("follow_ups", i, "visit", "by"), "visits are made from the province: use one_home"
+            if plan.kind is Kind.VISIT:
+                yield ("follow_ups", i, "visit"), "a visit that could not be made is a supervisor's: leave it out"
         if plan.tries < 1 or plan.reminders < 0:
             yield ("follow_ups", i), "tries must be 1 or more and reminders 0 or more"
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -177,6 +178,10 @@ def _follow_up(row: tables.FollowUp) -> FollowUp:
         row.tries,
         row.reminders,
         Outcome(row.outcome) if row.outcome else None,
+        row.ask_at,
+        row.promised_at,
+        tuple(map(datetime.fromisoformat, row.tried or ())),
+        row.service or "",
     )
 
 
@@ -300,18 +305,22 @@ def _save_alert(tx: Transaction, rows: Rows, alert: Alert) -> None:
 def _save_follow_up(tx: Transaction, rows: Rows, follow_up: FollowUp) -> None:
     row = rows.follow_ups.get(follow_up.id)
     values: dict[str, Any] = {
+        "responder_id": follow_up.responder_id,
         "due_at": follow_up.due_at,
         "state": follow_up.state,
         "tries": follow_up.tries,
         "reminders": follow_up.reminders,
         "outcome": follow_up.outcome,
+        "ask_at": follow_up.ask_at,
+        "promised_at": follow_up.promised_at,
+        "tried": [at.isoformat() for at in follow_up.tried],
+        "service": follow_up.service or None,
     }
     if row is None:
         row = rows.follow_ups[follow_up.id] = tables.FollowUp(
             id=follow_up.id,
             incident_id=rows.incident.id,
             plan=_PLAN.dump_python(follow_up.plan, mode="json"),
-            responder_id=follow_up.responder_id,
             **values,
         )
         tx.session.add(row)

@@ -271,7 +271,7 @@ class Alert(SQLModel, table=True):
 
 
 class FollowUp(SQLModel, table=True):
-    """A promised call by a social worker."""
+    """A promised call by a social worker, or a visit by a team."""
 
     __tablename__ = "follow_up"
 
@@ -284,6 +284,14 @@ class FollowUp(SQLModel, table=True):
     tries: int
     reminders: int
     outcome: str | None = None
+    #: When it is to be asked for; None: it has been.
+    ask_at: datetime | None = Field(default=None, sa_type=_INSTANT)
+    #: By when it was promised at first; None while `due_at` says so.
+    promised_at: datetime | None = Field(default=None, sa_type=_INSTANT)
+    #: When nobody answered, ISO 8601; None for whatever the release before wrote.
+    tried: list[str] | None = Field(default=None, sa_type=_JSON)
+    #: Which service is needed, or which agency goes on: a word of the texts, no personal data.
+    service: str | None = None
     #: What the social worker wrote: needs, referrals, and how the victim is.
     details: dict[str, Any] | None = Field(default=None, sa_type=_SECRET)
 

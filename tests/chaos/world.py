@@ -66,6 +66,7 @@ def write_policies(folder: Path) -> None:
         policy["last_resort"]["repeat"] = "5 s"
         for follow_up in policy.get("follow_ups", ()):
             follow_up |= {"due": "6 s", "remind_every": "20 s", "reminders": 1, "retry_after": "10 s"}
+            follow_up["calling_hours"] = False
         (folder / path.name).write_text(yaml.safe_dump(policy, allow_unicode=True), encoding="utf-8")
 
 

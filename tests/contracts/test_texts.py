@@ -22,7 +22,7 @@ from config.settings import HERE
 from ess import roster
 from ess.channels.envelope import Button, Message, Press
 from ess.conversation import citizen, letters, spoken
-from ess.conversation.answer import VERBS, Verb
+from ess.conversation.answer import VERBS, Pressed, Verb, read_button
 from ess.conversation.citizen import START
 from ess.conversation.letters import (
     About,
@@ -34,9 +34,10 @@ from ess.conversation.letters import (
 )
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel, Role
-from ess.domain.follow_up import Outcome
+from ess.domain.follow_up import FollowUp, Outcome
 from ess.domain.incident import Alert, AlertState, Deadline, DeadlineKind, Incident, State, Track
 from ess.domain.place import Area, Place
+from ess.domain.policy import Grade, Kind
 from ess.domain.report import Contact, IncidentType
 from ess.policies import load_policies
 from ess.store import links
@@ -51,6 +52,7 @@ SPEAKERS = (
         "ess/outbox.py",
         "ess/inbox.py",
         "ess/domain/incident.py",
+        "ess/domain/follow_up.py",
         "ess/deliveries.py",
         "schedules/audit.py",
     ),
@@ -85,6 +87,9 @@ LINK = f"https://{'d' * 30}/a/{'x' * links.LENGTH}"
 AT = datetime(2026, 11, 28, 16, 59, tzinfo=UTC)
 _ID = UUID(int=2**128 - 1)
 _POLICIES = load_policies(HERE / "policies")
+_PLAN = _POLICIES[IncidentType.ASSAULT].follow_ups[0]
+CALL = FollowUp(_ID, _PLAN, _ID, AT, tries=98)
+VISIT = FollowUp(_ID, replace(_PLAN, kind=Kind.VISIT), _ID, AT)
 
 
 # --- measuring -------------------------------------------------------------------------------------------
@@ -202,9 +207,15 @@ def all_letters(language: str) -> Iterator[Letter]:
                 letter = progress_letter(texts, key, an_incident(place), an_alert(state), channel, DIGITS)
                 yield Letter(key, channel, letter)
         for contact in Contact:
-            about = About(an_incident(place), AT, contact=contact)
+            about = About(an_incident(place), AT, pin=(16.821123, 100.265912), minor=True, contact=contact)
             for key in ("follow_up", "follow_up_reminder", "follow_up_overdue"):
-                yield Letter(key, channel, follow_up_letter(texts, key, about, _ID, AT, channel))
+                yield Letter(key, channel, follow_up_letter(texts, key, about, CALL, channel))
+            for key in ("visit", "visit_reminder", "visit_overdue"):
+                yield Letter(key, channel, follow_up_letter(texts, key, about, VISIT, channel))
+        for outcome in (Outcome.REACHED, Outcome.VISITED):
+            pressed = Pressed(outcome, follow_up_id=_ID)
+            key = "visit_noted" if outcome is Outcome.VISITED else "follow_up_noted"
+            yield Letter(key, channel, letters.noted_letter(texts, an_incident(place), pressed, channel))
         guess = replace(place, candidates=longest_provinces(language))
         for key in (
             *("received", "where", "which_place", "acknowledged", "in_good_hands", "goes_on_as"),
@@ -222,7 +233,6 @@ def all_letters(language: str) -> Iterator[Letter]:
             "declined",
             "already_taken",
             "already_recorded",
-            "follow_up_noted",
         ):
             yield Letter(key, channel, texts.say(key, channel, code=CODE, who=who))
         for state in State:
@@ -245,6 +255,14 @@ def all_letters(language: str) -> Iterator[Letter]:
         yield Letter("present_noted", channel, texts.say("present_noted", channel))
         numbers = {"date": texts.moment(AT), "asked": "99999", "answered": "99998", "silent": "99997"}
         yield Letter("roll_call_over", channel, texts.say("roll_call_over", channel, **numbers))
+    for outcome, key in ((Outcome.NEEDS_SERVICE, "follow_up_need"), (Outcome.REFERRED, "follow_up_agency")):
+        pressed = Pressed(outcome, follow_up_id=_ID)
+        yield Letter(key, Channel.LINE, letters.noted_letter(texts, an_incident(place), pressed, Channel.LINE))
+    pressed = Pressed(Outcome.MOVED, follow_up_id=_ID)
+    yield Letter("follow_up_move", Channel.LINE, letters.move_letter(texts, an_incident(place), pressed, (AT,) * 3))
+    yield Letter("follow_up_no_later", Channel.LINE, letters.move_letter(texts, an_incident(place), pressed, ()))
+    moved = letters.noted_letter(texts, an_incident(place), replace(pressed, at=AT), Channel.LINE)
+    yield Letter("follow_up_moved", Channel.LINE, moved)
     for key in CITIZEN_REPLIES:
         yield Letter(key, Channel.LINE, citizen_reply(texts, key))
     for state in State:
@@ -357,7 +375,10 @@ def test_every_letter_can_be_composed_and_every_text_is_in_one() -> None:
         said = {(letter.key, "sms" if letter.channel is Channel.SMS else "line") for letter in all_letters(language)}
         said |= {(letter.key, "sms_link") for letter in linked_letters(language, LINK)}
         there = {
-            (key, kind) for key, kinds in _data(language)["messages"].items() for kind in kinds if kind != "prompt"
+            (key, kind)
+            for key, kinds in _data(language)["messages"].items()
+            for kind in kinds
+            if kind not in {"prompt", "alt"}
         }
         # These are only ever answered by SMS today; their LINE texts wait for a channel with words.
         assert there - said == {("no_open_alert", "line"), ("responder_noted", "line")}
@@ -371,6 +392,7 @@ _GROUPS = (
     "statuses",
     "roles",
     "contact",
+    "grades",
     "sms_verbs",
     "places",
     "spoken_places",
@@ -388,6 +410,7 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
         "statuses": set(State),
         "roles": set(Role),
         "contact": set(Contact),
+        "grades": set(Grade),
         "sms_verbs": {verb for verbs in letters.NEXT_VERBS.values() for verb in verbs},
         "places": {"district", "bangkok", "province", "unknown"},
         "spoken_places": {"district", "bangkok", "province", "unknown"},
@@ -503,7 +526,12 @@ def line_problems(message: Message) -> Iterator[str]:
     """What LINE would refuse with 400."""
     if not 1 <= units(message.text) <= 5000:
         yield f"a text has {units(message.text)} of 5000 characters"
-    if message.prompt is None:
+    if message.alt is not None:
+        if not 1 <= units(message.alt) <= 1500:
+            yield f"an alt text has {units(message.alt)} of 1500 characters"
+        if any(not line.strip() for line in message.text.replace("\n\n", "\n").splitlines()):
+            yield "a bubble's text is empty"
+    elif message.prompt is None:
         if len(message.buttons) > 13:
             yield f"{len(message.buttons)} quick replies, 13 are allowed"
     else:
@@ -526,6 +554,44 @@ def line_problems(message: Message) -> Iterator[str]:
 def test_the_first_message_offers_the_button_that_begins_a_report(language: str) -> None:
     (button,) = citizen_reply(_texts(language), "welcome").buttons
     assert button.data == START
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_on_the_card_of_a_follow_up_the_victims_wish_comes_before_anything_else(language: str) -> None:
+    texts = _texts(language)
+    cards = [
+        letter
+        for letter in all_letters(language)
+        if letter.key.startswith(("follow_up", "visit")) and letter.channel is Channel.LINE and letter.message.alt
+    ]
+    assert {card.key for card in cards} == {
+        *("follow_up", "follow_up_reminder", "follow_up_overdue"),
+        *("visit", "visit_reminder", "visit_overdue"),
+    }
+    wishes = [texts.word("contact", contact) for contact in Contact]
+    for card in cards:
+        first, *_ = card.message.text.splitlines()
+        assert first.endswith(tuple(wishes)), card.message.text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_locked_screen_shows_of_a_follow_up_nothing_but_the_code(language: str) -> None:
+    texts = _texts(language)
+    for letter in all_letters(language):
+        if letter.message.alt:
+            for telling in (texts.place(longest_place(language)), *_data(language)["contact"].values()):
+                assert telling not in letter.message.alt
+            assert CODE in letter.message.alt
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_service_and_agency_is_recorded_as_it_stands_in_the_file(language: str) -> None:
+    for key, group in (("follow_up_need", "needs"), ("follow_up_agency", "agencies")):
+        (letter,) = [each for each in all_letters(language) if each.key == key]
+        services = [
+            pressed and pressed.service for pressed in map(read_button, (b.data for b in letter.message.buttons))
+        ]
+        assert services == list(_data(language)[group])
 
 
 # --- the measures themselves -----------------------------------------------------------------------------

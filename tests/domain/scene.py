@@ -150,6 +150,13 @@ class Scene:
         self.now = max(self.now, deadline.due_at)
         self.do(life.PassDeadline(deadline))
 
+    def follow_up_comes_due(self, follow_up: FollowUp, caller: Responder | None = SOCIAL_WORKER) -> None:
+        """Nothing was reported until its deadline, and now it has come; `caller` is responsible then."""
+        about = DeadlineKind.FOLLOW_UP, str(follow_up.id)
+        (deadline,) = (due for due in self.incident.deadlines if (due.kind, due.subject) == about)
+        self.now = max(self.now, deadline.due_at)
+        self.do(life.MindFollowUp(deadline, caller.id if caller else None))
+
     def nobody_answers(self, track: str = "police") -> None:
         self.pass_deadline(DeadlineKind.ACKNOWLEDGE, track)
 

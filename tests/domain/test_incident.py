@@ -1178,7 +1178,7 @@ def test_where_nobody_can_call_the_supervisors_are_told_at_once_and_again() -> N
     assert scene.call.state is FollowUpState.OVERDUE
     for _ in range(3):
         assert scene.due == {(DeadlineKind.FOLLOW_UP, str(scene.call.id)): timedelta(hours=2)}
-        scene.pass_deadline(DeadlineKind.FOLLOW_UP, str(scene.call.id))
+        scene.follow_up_comes_due(scene.call, None)
         assert scene.facts == ["follow_up_overdue"]
         assert scene.supervisors_heard == ["follow_up_overdue"]
         assert callers_asked(scene) == [], "there is nobody to remind"
@@ -1201,7 +1201,47 @@ def test_a_call_without_an_answer_is_made_again_until_the_tries_are_used_up() ->
         scene.call_went(Outcome.NO_ANSWER)
         assert scene.facts == ["follow_up_no_answer"]
         assert (scene.call.state, scene.call.tries) == (FollowUpState.OPEN, tries)
-        assert scene.due == {(DeadlineKind.FOLLOW_UP, str(scene.call.id)): timedelta(hours=4)}
+        assert scene.due == {(DeadlineKind.FOLLOW_UP, str(scene.call.id)): timedelta(hours=6)}
+        assert scene.supervisors_heard == []
+    scene.call_went(Outcome.NO_ANSWER)
+    assert scene.facts == ["follow_up_no_answer", "visit_opened"]
+    call, visit = scene.incident.follow_ups
+    assert (call.state, call.outcome) == (FollowUpState.DONE, Outcome.NO_ANSWER)
+    assert scene.state is State.RESOLVED, "the visit is to be made"
+    assert scene.due == {(DeadlineKind.FOLLOW_UP, str(visit.id)): AT_ONCE}
+
+    scene.follow_up_comes_due(visit, ONE_HOME)
+    assert scene.facts == ["visit_asked"]
+    scene.do(life.ReportFollowUp(visit.id, Outcome.VISITED))
+    assert scene.facts == ["visit_visited", "closed"]
+
+
+def test_a_visit_that_could_not_be_made_is_a_supervisors() -> None:
+    scene = called()
+    for _ in range(3):
+        scene.call_went(Outcome.NO_ANSWER)
+    _, visit = scene.incident.follow_ups
+    scene.follow_up_comes_due(visit, ONE_HOME)
+    scene.do(life.ReportFollowUp(visit.id, Outcome.COULD_NOT))
+    assert scene.facts == ["visit_could_not", "visit_overdue"]
+    assert scene.supervisors_heard == ["visit_overdue"]
+    assert scene.state is State.RESOLVED
+    scene.follow_up_comes_due(visit, ONE_HOME)
+    assert scene.supervisors_heard == ["visit_overdue"], "until somebody decides"
+    scene.do(CLOSE)
+    assert scene.state is State.CLOSED
+
+
+def test_without_a_visit_in_its_plan_a_call_that_nobody_answers_is_a_supervisors() -> None:
+    """As in policies from before there were visits."""
+    scene = Scene(replace(ASSAULT, follow_ups=(replace(ASSAULT.follow_ups[0], visit=None, calling_hours=False),)))
+    scene.locate()
+    scene.select(STATION)
+    scene.accepts(STATION)
+    scene.resolves(STATION)
+    scene.open_follow_ups()
+    for _ in range(2):
+        scene.call_went(Outcome.NO_ANSWER)
         assert scene.supervisors_heard == []
     scene.call_went(Outcome.NO_ANSWER)
     assert scene.facts == ["follow_up_no_answer", "follow_up_overdue"]
@@ -1214,13 +1254,13 @@ def test_a_call_without_an_answer_is_made_again_until_the_tries_are_used_up() ->
 def test_a_call_that_was_not_made_is_reminded_of_twice_and_then_the_supervisors_are_told_as_well() -> None:
     scene = called()
     for _ in range(2):
-        scene.pass_deadline(DeadlineKind.FOLLOW_UP, str(scene.call.id))
+        scene.follow_up_comes_due(scene.call)
         assert scene.facts == ["follow_up_reminded"]
         assert callers_asked(scene) == [True]
         assert scene.supervisors_heard == []
         assert scene.due == {(DeadlineKind.FOLLOW_UP, str(scene.call.id)): timedelta(hours=2)}
     for _ in range(3):
-        scene.pass_deadline(DeadlineKind.FOLLOW_UP, str(scene.call.id))
+        scene.follow_up_comes_due(scene.call)
         assert scene.facts == ["follow_up_reminded", "follow_up_overdue"]
         assert callers_asked(scene) == [True]
         assert scene.supervisors_heard == ["follow_up_overdue"]
@@ -1235,7 +1275,7 @@ def test_an_overdue_call_can_still_be_made() -> None:
 
 
 def two_calls() -> Scene:
-    """A policy that promises two calls, both of which have been asked for."""
+    """A policy that promises two calls: one now, one in a week."""
     first = ASSAULT.follow_ups[0]
     scene = Scene(replace(ASSAULT, follow_ups=(first, replace(first, name="second_call", due=timedelta(days=7)))))
     scene.locate()
@@ -1504,6 +1544,9 @@ def any_command(kind: type, scene: Scene) -> life.Command:
         life.Resolve: life.Resolve(alert_id),
         life.HearReporter: life.HearReporter(life.ReporterWord.SAFE),
         life.OpenFollowUps: life.OpenFollowUps(()),
+        life.MindFollowUp: life.MindFollowUp(life.Deadline(scene.now, DeadlineKind.FOLLOW_UP, "a call"), None),
+        life.MoveFollowUp: life.MoveFollowUp(an_id("a call"), scene.now),
+        life.NameService: life.NameService(an_id("a call"), "shelter"),
         life.ReportFollowUp: life.ReportFollowUp(an_id("a call"), Outcome.REACHED),
         life.Cancel: CANCEL,
         life.Escalate: life.Escalate("a made-up operator"),
@@ -1519,7 +1562,10 @@ COMMANDS: tuple[type, ...] = life.Command.__args__
 DOES_NOT_APPLY = [(state, kind) for state in State for kind in COMMANDS if (state, kind) not in TRANSITIONS]
 
 #: The clock and the roster come late without anybody being wrong, and so does a place.
-MAY_COME_LATE = {life.AlertResponders, life.PassDeadline, life.OpenFollowUps, life.Locate}
+MAY_COME_LATE = {
+    *(life.AlertResponders, life.PassDeadline, life.OpenFollowUps, life.MindFollowUp),
+    life.Locate,
+}
 
 
 @pytest.mark.parametrize(
@@ -1680,7 +1726,8 @@ def test_of_forgotten_calls_those_that_were_made_are_not_asked_for() -> None:
     scene.do(life.ReportFollowUp(made.id, Outcome.REACHED))
     scene = forgotten(State.RESOLVED, follow_ups=scene.incident.follow_ups)
     scene.do(life.TakeInHand())
-    assert scene.due == {(DeadlineKind.FOLLOW_UP, str(open_call.id)): AT_ONCE}
+    assert open_call.ask_at is not None
+    assert scene.due == {(DeadlineKind.FOLLOW_UP, str(open_call.id)): open_call.ask_at - scene.now}, "on its day"
 
 
 def test_a_forgotten_incident_whose_calls_were_all_made_is_closed() -> None:

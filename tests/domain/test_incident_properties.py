@@ -7,7 +7,7 @@ looks at what must be true.  `ESS_PROPERTIES=deep` tries for longer, and other o
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -31,9 +31,10 @@ from scene import (
 )
 
 from ess.domain import incident as life
+from ess.domain.calling_hours import ANY_TIME, CallingHours
 from ess.domain.duty import NATIONAL_ROLES, Responder, Role
 from ess.domain.errors import AlreadyRecorded, Refused
-from ess.domain.follow_up import Outcome
+from ess.domain.follow_up import OUTCOMES, Outcome, move_times
 from ess.domain.incident import (
     ENDED,
     TAKEN,
@@ -51,7 +52,17 @@ from ess.domain.incident import (
     receive,
 )
 from ess.domain.place import Pin, Place
-from ess.domain.policy import FollowUpPlan, LastResort, Policy, Step, Target, TrackPolicy, Within, problems
+from ess.domain.policy import (
+    FollowUpPlan,
+    LastResort,
+    Policy,
+    Step,
+    Target,
+    TrackPolicy,
+    VisitPlan,
+    Within,
+    problems,
+)
 from ess.domain.report import IncidentType
 
 #: Nobody has said yet that the danger is over.
@@ -83,6 +94,17 @@ plans = st.builds(
     reminders=st.integers(0, 2),
     tries=st.integers(1, 3),
     retry_after=waits,
+    calling_hours=st.booleans(),
+    move_within=waits,
+    visit=st.none() | st.builds(VisitPlan, waits),
+)
+#: At any time, as in offices, and with a holiday beside the weekend.
+all_hours = st.sampled_from(
+    [
+        ANY_TIME,
+        CallingHours(timedelta(hours=8.5), timedelta(hours=18)),
+        CallingHours(timedelta(hours=9), timedelta(hours=16), weekends=False, days_off={date(2023, 4, 21)}),
+    ]
 )
 
 
@@ -159,6 +181,7 @@ class AnythingHappens(RuleBasedStateMachine):
     """One incident, and everybody who may touch it."""
 
     incident: Incident
+    hours: CallingHours
 
     def __init__(self) -> None:
         super().__init__()
@@ -169,8 +192,9 @@ class AnythingHappens(RuleBasedStateMachine):
         self._ids = count(1)
 
     # --- the beginning ---
-    @initialize(policy=policies(), has_place=st.booleans())
-    def a_report_comes_in(self, policy: Policy, has_place: bool) -> None:
+    @initialize(policy=policies(), has_place=st.booleans(), hours=all_hours)
+    def a_report_comes_in(self, policy: Policy, has_place: bool, hours: CallingHours) -> None:
+        self.hours = hours
         decision = receive(an_id("incident"), "BCD234", policy.type, policy, has_place=has_place, now=self.now)
         self.incident = decision.incident
         self.promised = set(self.incident.deadlines)
@@ -202,6 +226,9 @@ class AnythingHappens(RuleBasedStateMachine):
                 self.send(life.AlertResponders(deadline, track.step, tuple(map(self.chosen, fits))))
             case DeadlineKind.OPEN_FOLLOW_UPS:
                 self.send(self.calls(roster))
+            case DeadlineKind.FOLLOW_UP:
+                caller = next((who.id for who in roster if who.role in LOCAL_ROLES), None)
+                self.send(life.MindFollowUp(deadline, caller, self.hours))
             case _:
                 self.send(life.PassDeadline(deadline))
 
@@ -214,7 +241,7 @@ class AnythingHappens(RuleBasedStateMachine):
     @rule(which=numbers)
     @precondition(lambda self: self.promised)
     def a_deadline_comes_that_was_moved(self, which: int) -> None:
-        passable = {DeadlineKind.ACKNOWLEDGE, DeadlineKind.ARRIVE, DeadlineKind.FOLLOW_UP}
+        passable = {DeadlineKind.ACKNOWLEDGE, DeadlineKind.ARRIVE}
         stale = sorted(due for due in self.promised - self.incident.deadlines if due.kind in passable)
         if stale:
             self.send(life.PassDeadline(stale[which % len(stale)]))
@@ -266,7 +293,21 @@ class AnythingHappens(RuleBasedStateMachine):
     @precondition(lambda self: self.incident.follow_ups)
     def a_call_is_reported(self, which: int, outcome: Outcome) -> None:
         call = self.incident.follow_ups[which % len(self.incident.follow_ups)]
-        self.send(life.ReportFollowUp(call.id, outcome))
+        self.send(life.ReportFollowUp(call.id, outcome, hours=self.hours))
+
+    @rule(which=numbers, offer=st.integers(0, 2), later=waits)
+    @precondition(lambda self: self.incident.follow_ups)
+    def a_call_is_moved(self, which: int, offer: int, later: timedelta) -> None:
+        """To a time that is offered, or to one that somebody made up."""
+        call = self.incident.follow_ups[which % len(self.incident.follow_ups)]
+        at = dict(enumerate(move_times(call, self.now, self.hours))).get(offer, self.now + later)
+        self.send(life.MoveFollowUp(call.id, at, hours=self.hours))
+
+    @rule(which=numbers, service=st.sampled_from(["shelter", "hospital"]))
+    @precondition(lambda self: self.incident.follow_ups)
+    def a_service_is_named(self, which: int, service: str) -> None:
+        call = self.incident.follow_ups[which % len(self.incident.follow_ups)]
+        self.send(life.NameService(call.id, service))
 
     @rule()
     def somebody_answers_what_was_never_asked(self) -> None:
@@ -314,7 +355,8 @@ class AnythingHappens(RuleBasedStateMachine):
 
     def calls(self, roster: list[Responder]) -> life.OpenFollowUps:
         caller = SOCIAL_WORKER.id if SOCIAL_WORKER in roster else None
-        return life.OpenFollowUps(tuple((an_id(plan.name), plan, caller) for plan in self.incident.policy.follow_ups))
+        plans = self.incident.policy.follow_ups
+        return life.OpenFollowUps(tuple((an_id(plan.name), plan, caller) for plan in plans), self.hours)
 
     def send(self, command: life.Command) -> None:
         """Decide twice, compare, look at everything, and keep."""
@@ -553,7 +595,7 @@ def _next(incident: Incident, ids: Iterable[int]) -> life.Command:
     """What the desk says, else what the clock brings first."""
     lead, open_calls = incident.lead, [call for call in incident.follow_ups if not call.is_done]
     if incident.state is State.RESOLVED and open_calls:
-        return life.ReportFollowUp(open_calls[0].id, Outcome.REACHED)
+        return life.ReportFollowUp(open_calls[0].id, OUTCOMES[open_calls[0].plan.kind][0])
     if incident.state is not State.RESOLVED and lead.holder:
         return life.Resolve(lead.holder)
     for alert in incident.alerts:
@@ -597,8 +639,8 @@ def test_every_state_can_be_reached(state: State) -> None:
     assert state in reached
 
 
-def test_what_has_ended_is_touched_by_nobody_but_an_operator_who_closes_the_record() -> None:
-    assert {command for (state, command) in TRANSITIONS if state in ENDED} == {life.Close}
+def test_what_has_ended_is_touched_by_nobody_but_whoever_completes_the_record() -> None:
+    assert {command for (state, command) in TRANSITIONS if state in ENDED} == {life.Close, life.NameService}
 
 
 @pytest.mark.parametrize("state", [state for state in State if state not in ENDED])

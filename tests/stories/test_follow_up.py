@@ -1,4 +1,4 @@
-"""After the danger: the promised call is made, tried again, reminded of, and in the end a supervisor's.
+"""After the danger: the promised call is made, tried again, reminded of, then a visit, and in the end a supervisor's.
 
 `sexual_abuse_risk` promises the call within 2 s here, and reminds after 2 s, instead of hours.
 """
@@ -8,8 +8,12 @@ from story import CHIANG_RAI, Incident, Responder, Spot, Story
 
 def resolved(story: Story, incident_type: str, spot: Spot) -> Incident:
     """An incident whose station came and says that the danger is over."""
-    station: Responder = story.station(spot)
     story.care_team(spot)
+    return over(story, incident_type, spot, story.station(spot))
+
+
+def over(story: Story, incident_type: str, spot: Spot, station: Responder) -> Incident:
+    """An incident whose station came and says that the danger is over; who cares for the victim, the story says."""
     incident = story.citizen().reports_by_api(incident_type, at=spot)
     station.hears("เหตุด่วน")
     assert incident.answer_for(station, "accept").status_code == 200
@@ -28,9 +32,11 @@ def test_a_victim_who_was_reached_closes_the_incident(story: Story) -> None:
     assert incident.now["follow_ups"][0]["outcome"] == "reached"
 
 
-def test_a_call_without_answer_is_tried_again_and_then_a_supervisors(story: Story) -> None:
-    social_worker, supervisor = story.social_worker(CHIANG_RAI), story.supervisor()
-    incident = resolved(story, "assault", CHIANG_RAI)
+def test_a_call_without_answer_is_tried_again_and_then_the_team_is_asked_to_visit(story: Story) -> None:
+    social_worker, team = story.social_worker(CHIANG_RAI), story.one_home(CHIANG_RAI)
+    team.may_hear("เหตุ")
+    station = story.station(CHIANG_RAI)
+    incident = over(story, "assault", CHIANG_RAI, station)
     social_worker.hears("ขอให้โทรติดตามผู้เสียหาย")
     for tries in (1, 2):
         social_worker.taps("ไม่รับสาย")
@@ -38,14 +44,35 @@ def test_a_call_without_answer_is_tried_again_and_then_a_supervisors(story: Stor
         incident.told("follow_up_no_answer", times=tries)
         call = incident.now["follow_ups"][0]
         assert (call["state"], call["tries"]) == ("open", tries)
+        story.comes_due("follow_up")
+        social_worker.hears(f"โทรครั้งที่ {tries + 1}")
     social_worker.taps("ไม่รับสาย")
     social_worker.hears("บันทึกผลการโทรติดตามแล้ว")
-    supervisor.hears("การโทรติดตามผู้เสียหายเลยกำหนด")
-    assert incident.now["follow_ups"][0]["state"] == "overdue"
 
-    supervisor.taps("ต้องการความช่วยเหลือ")
-    supervisor.hears("บันทึกผลการโทรติดตามแล้ว")
+    team.hears("ขอให้เยี่ยมบ้านผู้เสียหาย")
+    assert incident.now["state"] == "resolved"
+    team.taps("เยี่ยมบ้านแล้ว")
+    team.hears("บันทึกผลการเยี่ยมบ้านแล้ว")
     incident.reaches("closed")
+
+
+def test_a_visit_that_could_not_be_made_is_a_supervisors_who_says_why_not(story: Story) -> None:
+    social_worker, supervisor = story.social_worker(CHIANG_RAI), story.supervisor()
+    team, station = story.one_home(CHIANG_RAI), story.station(CHIANG_RAI)
+    team.may_hear("เหตุ")
+    incident = over(story, "assault", CHIANG_RAI, station)
+    social_worker.hears("ขอให้โทรติดตามผู้เสียหาย")
+    for tries in (1, 2, 3):
+        social_worker.taps("ไม่รับสาย")
+        social_worker.hears("บันทึกผลการโทรติดตามแล้ว")
+        incident.told("follow_up_no_answer", times=tries)
+    team.hears("ขอให้เยี่ยมบ้านผู้เสียหาย")
+    team.taps("เยี่ยมบ้านไม่ได้")
+    team.hears("บันทึกผลการเยี่ยมบ้านแล้ว")
+    station.may_hear("ยุติแล้ว")
+    supervisor.hears("การเยี่ยมบ้านเลยกำหนด ทำไม่ได้")
+    assert incident.ask("close", reason="moved abroad").status_code == 200
+    incident.told("closed", reason="moved abroad")
 
 
 def test_a_call_that_is_not_made_is_reminded_of_and_then_a_supervisors(story: Story) -> None:

@@ -1,0 +1,59 @@
+"""Who is responsible for a follow-up at this instant: the province's social worker on duty, or its One Home team."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col, func, select
+
+from ess.domain.follow_up import FollowUpState
+from ess.domain.incident import Incident
+from ess.domain.policy import FollowUpPlan, Target, Within
+from ess.domain.selection import choose
+from ess.store import Transaction, candidates, tables
+
+#: A child is called by whoever has learnt to talk with children, where there is one.
+_WITH_CHILDREN = "children"
+#: Of a province's social workers so many are looked at for a call.
+_MOST_CALLERS = 256
+
+
+def responsible(
+    tx: Transaction,
+    incident: Incident,
+    plan: FollowUpPlan,
+    off: Mapping[str, str],
+    known: Sequence[UUID | None] = (),
+) -> UUID | None:
+    """Whoever of the province is to be asked; None where nobody is on duty and can be reached.
+
+    Of those with the skills: whoever of `known` has had a follow-up of this incident, the first of them first, so that
+    nobody has to tell their story anew; else the one with the fewest open follow-ups.  `off` says by `ref` who is off
+    duty, and why.
+    """
+    wanted = Target(plan.by, Within.PROVINCE, count=_MOST_CALLERS, skills=_skills(tx, incident))
+    pool = candidates.find(tx, incident, [wanted], off, limit=_MOST_CALLERS)[wanted].responders
+    considered = choose([wanted], pool, incident.place, None, frozenset(), tx.now)
+    able = [candidate.responder for candidate in considered if candidate.chosen]
+    for each in known:
+        if each in {responder.id for responder in able}:
+            return each
+    if not able:
+        return None
+    busy: Sequence[Any] = tx.session.exec(
+        select(tables.FollowUp.responder_id, func.count())
+        .where(
+            col(tables.FollowUp.responder_id).in_([responder.id for responder in able]),
+            tables.FollowUp.state != FollowUpState.DONE,
+        )
+        .group_by(col(tables.FollowUp.responder_id))
+    ).all()
+    load: dict[UUID, int] = dict(busy)
+    # They come ranked, and of equals the first is kept.
+    return min(able, key=lambda found: (len(set(wanted.skills) - found.skills), load.get(found.id, 0))).id
+
+
+def _skills(tx: Transaction, incident: Incident) -> tuple[str, ...]:
+    minors = col(tables.Report.victim_is_minor).is_(True)
+    query = select(tables.Report.id).where(tables.Report.incident_id == incident.id, minors)
+    return (_WITH_CHILDREN,) if tx.session.exec(query).first() else ()

@@ -20,7 +20,7 @@ from rich.table import Table
 from sqlalchemy.exc import OperationalError
 
 from config.settings import Settings
-from ess import dispatch, duties, geo, linking, logs, roster, views
+from ess import dispatch, duties, follow_ups, geo, linking, logs, roster, views
 from ess.conversation.texts import BANGKOK
 from ess.domain.errors import DispatchError, Refused
 from ess.domain.place import Place
@@ -263,6 +263,44 @@ def show(code: Annotated[str, typer.Argument(help="An incident's code or id.")],
             _json({**incident, "timeline": timeline})
         else:
             print_story(out, engine.texts, incident, timeline)
+
+
+@app.command("followups")
+def followups(
+    due: Annotated[
+        bool, typer.Option("--due", help="Only what is to be made by the end of today, or is late.")
+    ] = False,
+    province: Annotated[str | None, typer.Option(help="Code of a province.")] = None,
+    responder: Annotated[str | None, typer.Option(help="A responder's number in the roster.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the follow-ups that are to be made, whatever is due first at the top."""
+    with opened() as engine, engine.store.transaction() as tx:
+        found = follow_ups.listing(tx, due=due, province=province, responder=responder)
+        texts = engine.texts
+    if as_json:
+        _json(found)
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("code", "grade", "what", "where", "by", "who", "try", "contact"):
+        table.add_column(heading)
+    for call in found:
+        place = call["place"]
+        asked = f"asked for {texts.moment(datetime.fromisoformat(call['ask_at']))}" if call["ask_at"] else "nobody"
+        table.add_row(
+            call["code"],
+            texts.word("grades", call["grade"]) if call["grade"] else "",
+            call["plan"].replace("_", " "),
+            f"{(place['district'] or place['province'])['name_th']}" if place else texts.word("places", "unknown"),
+            f"{texts.moment(datetime.fromisoformat(call['due_at']))}{' LATE' if call['late'] else ''}",
+            call["responder"]["name_th"] if call["responder"] else asked,
+            str(call["tries"] + 1),
+            texts.word("contact", call["contact"]),
+        )
+    if found:
+        out.print(table)
+    else:
+        err.print("Nothing is to be made.")
 
 
 @duty_app.command("import")

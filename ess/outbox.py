@@ -43,7 +43,7 @@ from ess.domain.incident import (
     TellResponder,
     TellSupervisors,
 )
-from ess.domain.report import Contact
+from ess.domain.report import Contact, strictest
 from ess.engine import Engine
 from ess.store import Transaction, incidents, links, outages, responders, tables
 from ess.store.tables import Delivery, DeliveryState
@@ -73,8 +73,6 @@ _ALARM_LIVES = timedelta(minutes=30)
 #: What the public was promised to hear, also of an incident that goes on under another code or is in hand already,
 #: and the questions without which nobody can come.
 _PROMISED = frozenset({"received", "goes_on_as", "where", "which_place", "acknowledged", "in_good_hands"})
-#: From the wish that binds most to the one that binds least.
-_STRICTEST = (Contact.NONE, Contact.TEXT_ONLY, Contact.ANY)
 
 
 def carry_out(engine: Engine, tx: Transaction, decision: Decision, *, reply_token: str | None = None) -> None:
@@ -176,9 +174,7 @@ class Outbox:
             minor=any(report.victim_is_minor for report in self._reports),
             in_danger=any(report.in_danger for report in self._reports),
             # A merged incident has given its reports away.
-            contact=min(
-                (Contact(report.contact) for report in self._reports), key=_STRICTEST.index, default=Contact.NONE
-            ),
+            contact=strictest(Contact(report.contact) for report in self._reports),
         )
 
     def carry_out(self, effects: Iterable[Effect]) -> None:

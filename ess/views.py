@@ -62,13 +62,14 @@ def summary(row: tables.Incident) -> dict[str, Any]:
         "code": row.code,
         "type": row.type,
         "state": row.state,
-        "place": _place(row.place),
+        "place": place_of(row.place),
         "received_at": row.received_at.isoformat(),
         "updated_at": row.updated_at.isoformat(),
     }
 
 
-def _place(place: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def place_of(place: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Where it is, as far as is known; None where the place is unknown."""
     if place is None:
         return None
     districts = place["districts"]
@@ -90,7 +91,9 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
     alerts = session.exec(
         select(tables.Alert).where(tables.Alert.incident_id == row.id).order_by(col(tables.Alert.created_at))
     ).all()
-    follow_ups = session.exec(select(tables.FollowUp).where(tables.FollowUp.incident_id == row.id)).all()
+    follow_ups = session.exec(
+        select(tables.FollowUp).where(tables.FollowUp.incident_id == row.id).order_by(col(tables.FollowUp.due_at))
+    ).all()
     deliveries = session.exec(
         select(tables.Delivery).where(tables.Delivery.incident_id == row.id).order_by(col(tables.Delivery.created_at))
     ).all()
@@ -121,13 +124,13 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
         "earlier_false_reports": known.n_false if known else 0,
         "merged_into": str(row.merged_into) if row.merged_into else None,
         "tracks": [
-            {**track, "holder": _person(people.get(holders.get(track["holder"] or "") or row.id))}
+            {**track, "holder": person(people.get(holders.get(track["holder"] or "") or row.id))}
             for track in row.tracks
         ],
         "alerts": [
             {
                 "alert_id": str(alert.id),
-                "responder": _person(people[alert.responder_id]),
+                "responder": person(people[alert.responder_id]),
                 "channels": reach.channel_states(people[alert.responder_id]),
                 "track": alert.track,
                 "step": alert.step,
@@ -142,16 +145,7 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
         ],
         "choices": [{"at": choice.at.isoformat(), **_named(choice.data, people)} for choice in choices],
         "follow_ups": [
-            {
-                "follow_up_id": str(call.id),
-                "plan": call.plan["name"],
-                "responder": _person(people.get(call.responder_id)) if call.responder_id else None,
-                "state": call.state,
-                "due_at": call.due_at.isoformat(),
-                "tries": call.tries,
-                "outcome": call.outcome,
-            }
-            for call in follow_ups
+            follow_up(call, people.get(call.responder_id) if call.responder_id else None) for call in follow_ups
         ],
         "attachments": attachments.of_incident(tx, row.id),
         "due": [
@@ -159,6 +153,23 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
             for deadline in due
             if deadline.kind != "send"
         ],
+    }
+
+
+def follow_up(row: tables.FollowUp, who: tables.Responder | None) -> dict[str, Any]:
+    """By when, asked for when, who has it, and how it went."""
+    return {
+        "follow_up_id": str(row.id),
+        "plan": row.plan["name"],
+        "kind": row.plan.get("kind", "call"),
+        "responder": person(who),
+        "state": row.state,
+        "due_at": row.due_at.isoformat(),
+        "promised_at": (row.promised_at or row.due_at).isoformat(),
+        "ask_at": row.ask_at.isoformat() if row.ask_at else None,
+        "tries": row.tries,
+        "outcome": row.outcome,
+        "service": row.service,
     }
 
 
@@ -173,7 +184,8 @@ def _report(row: tables.Report) -> dict[str, Any]:
     }
 
 
-def _person(row: tables.Responder | None) -> dict[str, Any] | None:
+def person(row: tables.Responder | None) -> dict[str, Any] | None:
+    """Who it is, by number, names and role; None where nobody is."""
     if row is None:
         return None
     return {"ref": row.ref, "name_th": row.name_th, "name_en": row.name_en, "role": row.role}
@@ -210,8 +222,8 @@ def _mentioned(data: Mapping[str, Any]) -> list[str]:
 def _named(data: Mapping[str, Any], people: Mapping[UUID, tables.Responder]) -> dict[str, Any]:
     out = dict(data)
     if out.get("responder_id"):
-        out["responder"] = _person(people.get(UUID(out["responder_id"])))
+        out["responder"] = person(people.get(UUID(out["responder_id"])))
     for key in ("chosen", "passed_over"):
         if key in out:
-            out[key] = [{**item, "responder": _person(people.get(UUID(item["responder_id"])))} for item in out[key]]
+            out[key] = [{**item, "responder": person(people.get(UUID(item["responder_id"])))} for item in out[key]]
     return out

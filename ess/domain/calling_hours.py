@@ -8,6 +8,7 @@ import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from math import ceil
 from zoneinfo import ZoneInfo
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
@@ -42,8 +43,8 @@ class CallingHours:
         return self._calls_on(before) and at == self._closing(before)
 
     def at_or_after(self, at: datetime) -> datetime:
-        """The first calling time that is not before this."""
-        if self.has(at):
+        """The first time that is not before this and leaves some for a call: at the closing it is the next opening."""
+        if self.has(at) and at < self._closing(_day(at)):
             return at
         days = (_day(at) + i * _DAY for i in range(_LONGEST_BREAK))
         openings = (self._opening(day) for day in days if self._calls_on(day))
@@ -94,8 +95,8 @@ class CallingHours:
         day, part = _day(at), self._part(at) + 1
         if part == _PARTS:
             return self._opening(day + _DAY)
-        # A second later than the border, which a third that does not come out even may miss.
-        return self._opening(day) + part * (self.closes - self.opens) / _PARTS + timedelta(seconds=1)
+        minutes = part * (self.closes - self.opens) / _PARTS / timedelta(minutes=1)
+        return self._opening(day) + timedelta(minutes=ceil(minutes))
 
     def _calls_on(self, day: date) -> bool:
         return (self.weekends or day.weekday() < _SATURDAY) and day not in self.days_off

@@ -1,5 +1,6 @@
 """What came in: one message about something that happens to somebody."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +22,15 @@ class Contact(StrEnum):
     ANY = "any"
     TEXT_ONLY = "text_only"
     NONE = "none"
+
+
+#: From the wish that binds most to the one that binds least.
+_STRICTEST = (Contact.NONE, Contact.TEXT_ONLY, Contact.ANY)
+
+
+def strictest(wishes: Iterable[Contact]) -> Contact:
+    """The wish that binds most; where there is none nobody is contacted."""
+    return min(wishes, key=_STRICTEST.index, default=Contact.NONE)
 
 
 class Source(StrEnum):

@@ -12,7 +12,7 @@ from ess.engine import open_engine
 from ess.geo.in_force import Follower
 from ess.logs import configure
 from ess.wake import Waker, producer
-from ess.web import answers, auth, board, health, incidents, problems, reports, responders, webhooks
+from ess.web import answers, auth, board, follow_ups, health, incidents, problems, reports, responders, webhooks
 
 
 def create_app() -> FastAPI:
@@ -45,7 +45,8 @@ def create_app() -> FastAPI:
     problems.install(app)
     for router in (
         *(reports.router, incidents.router, responders.router),
-        *(webhooks.router, answers.router, board.router, health.router),
+        # the page of follow-ups before the board's, which takes any other word for an incident's code
+        *(webhooks.router, answers.router, follow_ups.router, board.router, health.router),
     ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=HERE.parent / "ess" / "web" / "static"), name="static")

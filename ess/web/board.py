@@ -17,7 +17,8 @@ from ess.store import alarms, health, reach, reporters, tables
 from ess.web.auth import Caller, engine_of, reader
 
 router = APIRouter(tags=["board"], include_in_schema=False)
-_pages = Jinja2Templates(Path(__file__).parent / "templates")
+#: Pages for people, with the filters that they share.
+pages = Jinja2Templates(Path(__file__).parent / "templates")
 
 #: What a supervisor must look at first.
 _URGENCY = ("unanswered", "received", "located", "alerting", "acknowledged", "on_scene", "resolved")
@@ -50,7 +51,7 @@ def _day(value: str) -> str:
     return datetime.fromisoformat(value).astimezone(BANGKOK).strftime("%d %b %Y %H:%M")
 
 
-_pages.env.filters |= {"clock": _clock, "plain": _plain, "day": _day}
+pages.env.filters |= {"clock": _clock, "plain": _plain, "day": _day}
 
 #: Why nobody reaches somebody, on the page.
 _REASONS = {reach.Why.NO_CHANNEL: "no channel that works", reach.Why.NO_ANSWER: "silent in the last roll call"}
@@ -102,7 +103,7 @@ def board(
         "caller": caller,
         "views": views,
     }
-    return _pages.TemplateResponse(request, "board.html", context)
+    return pages.TemplateResponse(request, "board.html", context)
 
 
 def _alarm(engine: Engine, name: str) -> str:
@@ -117,7 +118,7 @@ def unreachable(
     """Everybody whom an alert would not reach, as far as is known."""
     with engine.store.transaction() as tx:
         context = {"people": reach.unreached(tx), "reasons": _REASONS, "texts": engine.texts, "now": tx.now}
-    return _pages.TemplateResponse(request, "unreachable.html", context)
+    return pages.TemplateResponse(request, "unreachable.html", context)
 
 
 @router.get("/board/{code}")
@@ -133,4 +134,4 @@ def incident(
             "texts": engine.texts,
             "now": tx.now,
         }
-    return _pages.TemplateResponse(request, "incident.html", context)
+    return pages.TemplateResponse(request, "incident.html", context)

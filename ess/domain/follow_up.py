@@ -289,7 +289,7 @@ def move_times(follow_up: FollowUp, now: datetime, hours: CallingHours = ANY_TIM
         hours.next_morning(now),
         hours.at_or_after(_on_the_minute(now + timedelta(days=3))),
     )
-    return tuple(at for at in dict.fromkeys(wished) if _may_move(follow_up, at, now, hours))
+    return tuple(at for at in dict.fromkeys(wished) if at != follow_up.ask_at and _may_move(follow_up, at, now, hours))
 
 
 def _on_the_minute(at: datetime) -> datetime:

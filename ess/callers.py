@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlmodel import col, func, select
 
+from ess.domain.duty import Responder
 from ess.domain.follow_up import FollowUpState
 from ess.domain.incident import Incident
 from ess.domain.policy import FollowUpPlan, Target, Within
@@ -27,7 +28,7 @@ def responsible(
 ) -> UUID | None:
     """Whoever of the province is to be asked; None where nobody is on duty and can be reached.
 
-    Of those with the skills: whoever of `known` has had a follow-up of this incident, the first of them first, so that
+    Of those with most of the skills: whoever of `known` has had a follow-up of this incident, the first of them first, so that
     nobody has to tell their story anew; else the one with the fewest open follow-ups.  `off` says by `ref` who is off
     duty, and why.
     """
@@ -35,11 +36,18 @@ def responsible(
     pool = candidates.find(tx, incident, [wanted], off, limit=_MOST_CALLERS)[wanted].responders
     considered = choose([wanted], pool, incident.place, None, frozenset(), tx.now)
     able = [candidate.responder for candidate in considered if candidate.chosen]
-    for each in known:
-        if each in {responder.id for responder in able}:
-            return each
     if not able:
         return None
+    n_missing = {responder.id: len(set(wanted.skills) - responder.skills) for responder in able}
+    fewest = min(n_missing.values())
+    fit = [responder for responder in able if n_missing[responder.id] == fewest]
+    before = next((each for each in known if each in {responder.id for responder in fit}), None)
+    chosen = before or _least_busy(tx, fit)
+    tx.called[chosen] += not known or chosen != known[0]
+    return chosen
+
+
+def _least_busy(tx: Transaction, able: Sequence[Responder]) -> UUID:
     busy: Sequence[Any] = tx.session.exec(
         select(tables.FollowUp.responder_id, func.count())
         .where(
@@ -49,8 +57,9 @@ def responsible(
         .group_by(col(tables.FollowUp.responder_id))
     ).all()
     load: dict[UUID, int] = dict(busy)
-    # They come ranked, and of equals the first is kept.
-    return min(able, key=lambda found: (len(set(wanted.skills) - found.skills), load.get(found.id, 0))).id
+    # Many calls fall due at the same opening, and what this transaction gave them is not in the rows yet.  They come
+    # ranked, and of equals the first is kept.
+    return min(able, key=lambda found: load.get(found.id, 0) + tx.called[found.id]).id
 
 
 def _skills(tx: Transaction, incident: Incident) -> tuple[str, ...]:

@@ -197,7 +197,7 @@ def _record(
         case ReplyRefused():
             delivery.state = DeliveryState.QUEUED
             delivery.reply_token = None
-            tx.wake_now(deadline)
+            tx.move(deadline, tx.now)
         case TransientFailure():
             pause = outcome.after or timedelta(seconds=min(60, 2 ** min(attempt, 6) / 2))
             delivery.state = DeliveryState.UNKNOWN if outcome.unknown else DeliveryState.QUEUED
@@ -287,7 +287,7 @@ def _lose_contact(engine: Engine, tx: Transaction, delivery: Delivery) -> None:
         log.info("contact_not_missed", incident=incident.code, why=str(refused))
         return
     incidents.save(tx, decision)
-    carry_out(engine, tx, decision)
+    carry_out(engine, tx, [decision])
 
 
 def account_lost(engine: Engine, tx: Transaction, people: Iterable[tables.Responder], why: str) -> None:

@@ -28,9 +28,9 @@ def responsible(
 ) -> UUID | None:
     """Whoever of the province is to be asked; None where nobody is on duty and can be reached.
 
-    Of those with most of the skills: whoever of `known` has had a follow-up of this incident, the first of them first, so that
-    nobody has to tell their story anew; else the one with the fewest open follow-ups.  `off` says by `ref` who is off
-    duty, and why.
+    Of those with most of the skills: whoever of `known` has had a follow-up of this incident, the first of them first,
+    so that nobody has to tell their story anew; else the one with the fewest open follow-ups.  `off` says by `ref` who
+    is off duty, and why.
     """
     wanted = Target(plan.by, Within.PROVINCE, count=_MOST_CALLERS, skills=_skills(tx, incident))
     pool = candidates.find(tx, incident, [wanted], off, limit=_MOST_CALLERS)[wanted].responders

@@ -168,9 +168,13 @@ def _noted_as_opened(call: FollowUp, due_at: datetime, wake_at: datetime) -> Cou
 def minded(follow_up: FollowUp, caller: UUID | None, now: datetime, hours: CallingHours = ANY_TIME) -> Course:
     """A follow-up's time has come: it is asked for, or was missed.
 
-    `caller` is who is responsible now: somebody else than before where the roster or the duty has changed.
+    `caller` is who is responsible now: somebody else than before where the roster or the duty has changed.  Outside of
+    calling hours nobody is asked or reminded: it waits for the next opening.
     """
     hours = hours_of(follow_up.plan, hours)
+    opens_at = hours.at_or_after(now)
+    if opens_at > now:
+        return Course(wakes=((follow_up.id, opens_at),), facts=(_fact("waits", follow_up, until=opens_at),))
     again_at = hours.at_or_after(now + follow_up.plan.remind_every)
     if follow_up.ask_at is not None or (follow_up.responder_id is None and caller is not None):
         return _asked(follow_up, caller, again_at, now)

@@ -440,10 +440,14 @@ def report_follow_up(
     outcome: Outcome,
     *,
     via: str,
+    attempt: int | None = None,
     then: Callable[[Transaction, Incident], None] | None = None,
 ) -> Incident:
-    """A social worker says how the call went, or a team how the visit did."""
-    command = life.ReportFollowUp(follow_up_id, outcome, via, engine.calling_hours)
+    """A social worker says how the call went, or a team how the visit did.
+
+    `attempt` is the try, from 1, for which the card was sent that says so: two taps on one card are one try.
+    """
+    command = life.ReportFollowUp(follow_up_id, outcome, via, engine.calling_hours, attempt)
     return _follow_up(engine, follow_up_id, command, then)
 
 

@@ -480,7 +480,8 @@ def _follow_up(
     elif pressed.service:
         dispatch.name_service(engine, follow_up_id, pressed.service, via=channel, then=confirm)
     else:
-        dispatch.report_follow_up(engine, follow_up_id, Outcome(pressed.do), via=channel, then=confirm)
+        outcome = Outcome(pressed.do)
+        dispatch.report_follow_up(engine, follow_up_id, outcome, via=channel, attempt=pressed.attempt, then=confirm)
 
 
 def _incident(tx: Transaction, pressed: Pressed) -> Incident:

@@ -99,6 +99,8 @@ class Pressed:
     at: datetime | None = None
     #: Which service is needed, or which agency goes on: a word of `config/messages`.
     service: str | None = None
+    #: The try that a card was sent for, from 1.
+    attempt: int | None = None
 
 
 def button_data(pressed: Pressed) -> str:
@@ -109,6 +111,7 @@ def button_data(pressed: Pressed) -> str:
         "follow_up": pressed.follow_up_id,
         "at": int(pressed.at.timestamp()) if pressed.at else None,
         "service": pressed.service,
+        "try": pressed.attempt,
     }
     return urlencode({name: str(value) for name, value in about.items() if value is not None})
 
@@ -121,12 +124,13 @@ def read_button(data: str) -> Pressed | None:
             case {"do": do, "alert": alert_id}:
                 return Pressed(Verb(do), alert_id=UUID(alert_id))
             case {"do": do, "follow_up": follow_up_id}:
-                at, service = fields.get("at"), fields.get("service")
+                at, service, attempt = fields.get("at"), fields.get("service"), fields.get("try")
                 return Pressed(
                     Outcome(do),
                     follow_up_id=UUID(follow_up_id),
                     at=datetime.fromtimestamp(int(at), UTC) if at else None,
                     service=service if service and _SERVICE.match(service) else None,
+                    attempt=int(attempt) if attempt else None,
                 )
             case _:
                 return None

@@ -140,8 +140,11 @@ def progress_letter(
 
 def follow_up_letter(texts: Texts, key: str, about: About, follow_up: FollowUp, channel: Channel) -> Message:
     """The call to make, or the visit, with the victim's wish before anything else; or that it is overdue."""
+    attempt = follow_up.tries + 1
     buttons = [
-        Button(texts.word("buttons", outcome), button_data(Pressed(outcome, follow_up_id=follow_up.id)))
+        Button(
+            texts.word("buttons", outcome), button_data(Pressed(outcome, follow_up_id=follow_up.id, attempt=attempt))
+        )
         for outcome in OUTCOMES[follow_up.plan.kind]
     ]
     if follow_up.is_visit:
@@ -155,7 +158,7 @@ def follow_up_letter(texts: Texts, key: str, about: About, follow_up: FollowUp, 
         due=texts.moment(follow_up.due_at),
         contact=texts.word("contact", about.contact),
         minor=texts.phrase("minor") if about.minor else "",
-        attempt=follow_up.tries + 1,
+        attempt=attempt,
     )
 
 

@@ -214,11 +214,17 @@ def _reassigned(before: FollowUp, caller: UUID) -> Course:
 
 
 def reported(
-    follow_up: FollowUp, outcome: Outcome, now: datetime, hours: CallingHours = ANY_TIME, via: str = ""
+    follow_up: FollowUp,
+    outcome: Outcome,
+    now: datetime,
+    hours: CallingHours = ANY_TIME,
+    via: str = "",
+    attempt: int | None = None,
 ) -> Course:
-    """After a call or a visit.
+    """After a call or a visit; `attempt` is the try, from 1, for which the card was sent that says so.
 
-    AlreadyRecorded where it is done, Refused where the outcome belongs to the other kind or to `moved`.
+    AlreadyRecorded where it is done, or nobody answered that try before; Refused where the outcome belongs to the other
+    kind or to `moved`.
     """
     if follow_up.is_done:
         raise AlreadyRecorded("this follow-up is done already")
@@ -227,6 +233,8 @@ def reported(
         raise Refused(f"of a {follow_up.plan.kind} this can be reported: {wanted}")
     if follow_up.outcome is outcome is Outcome.COULD_NOT:
         raise AlreadyRecorded("that it could not be made is recorded already: a supervisor decides")
+    if outcome is Outcome.NO_ANSWER and attempt is not None and attempt <= follow_up.tries:
+        raise AlreadyRecorded("that nobody answered this try is recorded already: the card comes again")
     said = Course(facts=(_fact(outcome, follow_up, via=via),))
     match outcome:
         case Outcome.NO_ANSWER:

@@ -215,6 +215,14 @@ def test_a_visit_that_could_not_be_made_is_told_once_and_again_when_nobody_decid
     assert only(care.reported(visit, Outcome.VISITED, TEN_IN_THE_MORNING, HOURS)).is_done
 
 
+def test_what_one_card_says_twice_is_said_once() -> None:
+    call = only(care.reported(first_call(), Outcome.NO_ANSWER, TEN_IN_THE_MORNING, HOURS, attempt=1))
+    with pytest.raises(AlreadyRecorded):
+        care.reported(call, Outcome.NO_ANSWER, TEN_IN_THE_MORNING, HOURS, attempt=1)
+    assert only(care.reported(call, Outcome.NO_ANSWER, TEN_IN_THE_MORNING, HOURS, attempt=2)).tries == 2
+    assert only(care.reported(call, Outcome.REACHED, TEN_IN_THE_MORNING, HOURS, attempt=1)).is_done
+
+
 # --- moved -----------------------------------------------------------------------------------------------
 def test_a_call_can_be_moved_by_two_hours_to_the_morning_or_by_three_days() -> None:
     assert care.move_times(first_call(), bangkok("2026-04-01 10:07"), HOURS) == (

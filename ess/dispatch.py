@@ -210,7 +210,7 @@ def keep_deadlines(engine: Engine, deadline_ids: Collection[int]) -> None:
 def _kept(engine: Engine, tx: Transaction, incident: Incident, deadlines: Iterable[life.Deadline]) -> Decision:
     decision = Decision(incident)
     for deadline in deadlines:
-        command = _command(engine, tx, decision.incident, deadline)
+        command = _command_for(engine, tx, decision.incident, deadline)
         if command is None:
             continue
         try:
@@ -221,7 +221,7 @@ def _kept(engine: Engine, tx: Transaction, incident: Incident, deadlines: Iterab
     return decision
 
 
-def _command(engine: Engine, tx: Transaction, incident: Incident, deadline: life.Deadline) -> life.Command | None:
+def _command_for(engine: Engine, tx: Transaction, incident: Incident, deadline: life.Deadline) -> life.Command | None:
     """What a deadline asks of its incident; None: only the choice, which follows whatever else was decided."""
     match deadline.kind:
         case life.DeadlineKind.SELECT:

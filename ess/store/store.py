@@ -110,7 +110,9 @@ class Store:
                 "options": "-c timezone=UTC -c lock_timeout=5s -c statement_timeout=15s"
                 " -c idle_in_transaction_session_timeout=30s"
                 # Compiling a query takes longer than any of ours.
-                " -c jit=off",
+                " -c jit=off"
+                # A plan that was made while a table was nearly empty stays while it fills, and would read all of it.
+                " -c enable_seqscan=off",
             },
         )
 

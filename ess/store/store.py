@@ -42,8 +42,6 @@ class Transaction:
         self._last: dict[type[SQLModel], list[dict[str, Any]]] = {}
         #: To how many incidents it alerts a responder of whom the database does not know so yet.
         self.alerted: Counter[UUID] = Counter()
-        #: And of how many follow-ups it asks somebody.
-        self.called: Counter[UUID] = Counter()
         #: What `incidents` has loaded, by the incident's id.
         self.loaded: dict[UUID, Rows] = {}
 

@@ -122,6 +122,25 @@ def test_a_week_later_nobody_is_left_and_the_supervisors_hear_of_it(story: Story
     assert follow_up(incident, "week_call")["state"] == "open"
 
 
+def test_calls_that_come_near_on_one_morning_are_shared_among_those_on_duty(story: Story) -> None:
+    worker = story.social_worker(CHIANG_RAI)
+    worker.may_hear("")
+    cases = [over(story, "confinement", CHIANG_RAI) for _ in range(4)]
+    story.deployment.settle()
+    changes(story, worker, active=False)
+    two = [story.social_worker(CHIANG_RAI), story.social_worker(CHIANG_RAI)]
+    for each in two:
+        each.may_hear("")
+    with story.deployment.store.transaction() as tx:
+        for case in cases:
+            subject = follow_up(case, "week_call")["follow_up_id"]
+            row = tx.session.exec(select(tables.Deadline).where(tables.Deadline.subject == subject)).one()
+            row.due_at = row.wake_at = tx.now
+    for case in cases:
+        case.told("follow_up_asked", plan="week_call")
+    assert {asked(case, "week_call") for case in cases} == {each.ref for each in two}
+
+
 def test_a_call_is_moved_to_a_time_that_suits_the_victim(story: Story) -> None:
     worker = story.social_worker(CHIANG_RAI)
     incident = over(story, "assault", CHIANG_RAI)

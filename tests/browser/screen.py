@@ -1,0 +1,105 @@
+"""A window of the browser that this machine has, and what a person sees in it.
+
+Nothing is mocked and nothing downloaded: where no Chromium is installed the walks are skipped.
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Response, expect
+
+#: The browser of this machine; None where it has none.
+CHROMIUM = next(
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+        if (found := shutil.which(name))
+    ),
+    None,
+)
+needs_a_browser = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="no Chromium on the PATH: `apt-get install chromium fonts-thai-tlwg`, or Google Chrome, and try again",
+)
+
+DESKTOP, PHONE = (1280, 900), (390, 844)
+#: How long something may take to show; generous, because machines are busy.
+SOON_MS = 20_000.0
+
+
+class Screen:
+    """One window that remembers whatever went wrong in it, and takes a picture when told."""
+
+    def __init__(self, page: Page, pictures: Path) -> None:
+        self.page = page
+        self.wrongs: list[str] = []
+        self._pictures = pictures
+        page.set_default_timeout(SOON_MS)
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.wrongs.append(f"error in the page: {error}"))
+        page.on("requestfailed", self._failed)
+        page.on("response", self._answered)
+
+    def opens(self, url: str) -> "Screen":
+        self.page.goto(url)
+        return self
+
+    def shows(self, words: str | re.Pattern[str]) -> None:
+        """These words come into sight."""
+        expect(self.page.get_by_text(words).last).to_be_visible(timeout=SOON_MS)
+
+    def clicks(self, name: str, role: str = "button") -> None:
+        """What a person would call by this name; the newest, where there are several."""
+        self.page.get_by_role(role, name=name, exact=True).last.click()  # type: ignore[arg-type]
+
+    def phone(self, owner: str) -> "PhoneOnScreen":
+        """The drawn phone of somebody."""
+        return PhoneOnScreen(self.page.get_by_role("article", name=owner, exact=True))
+
+    def pictured(self, name: str, *, whole: bool = False) -> None:
+        """A picture of what is seen now, on a desk and on a telephone; `whole` goes to the end of the page."""
+        for kind, (width, height) in {"phone": PHONE, "desktop": DESKTOP}.items():
+            self.page.set_viewport_size({"width": width, "height": height})
+            self.page.screenshot(path=self._pictures / f"{name}-{kind}.png", full_page=whole)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.wrongs.append(f"console: {message.text}")
+
+    def _failed(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # whoever leaves a page takes no answer any more
+            self.wrongs.append(f"{request.url}: {request.failure}")
+
+    def _answered(self, response: Response) -> None:
+        if response.status >= 400:
+            self.wrongs.append(f"{response.url}: {response.status}")
+
+
+class PhoneOnScreen:
+    """One of the phones on the simulator's page."""
+
+    def __init__(self, box: Locator) -> None:
+        self.box = box
+
+    def hears(self, words: str | re.Pattern[str]) -> None:
+        """A bubble of the others' has these words."""
+        expect(self.box.locator(".theirs").get_by_text(words).last).to_be_visible(timeout=SOON_MS)
+
+    def taps(self, label: str) -> None:
+        """The newest button with this label."""
+        self.box.get_by_role("button", name=label, exact=True).last.click()
+
+    def types(self, words: str) -> None:
+        """Something, and sends it."""
+        self.box.get_by_role("textbox").fill(words)
+        self.box.get_by_role("button", name="ส่ง", exact=True).click()
+
+
+def pictures_folder(otherwise: Path) -> Path:
+    """Where pictures go: `ESS_SCREENSHOTS`, or the test's own folder."""
+    folder = Path(os.environ.get("ESS_SCREENSHOTS") or otherwise)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

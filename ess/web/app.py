@@ -12,7 +12,7 @@ from ess.engine import open_engine
 from ess.geo.in_force import Follower
 from ess.logs import configure
 from ess.wake import Waker, producer
-from ess.web import answers, auth, board, health, incidents, problems, reports, responders, webhooks
+from ess.web import answers, auth, board, health, incidents, problems, reference, reports, responders, webhooks
 
 
 def create_app() -> FastAPI:
@@ -34,6 +34,7 @@ def create_app() -> FastAPI:
         description="A report becomes an incident, and the right people are alerted until one answers for it.",
         version="0.1.0",
         lifespan=lifespan,
+        docs_url=None,  # drawn here: ess/web/reference.py
         redoc_url=None,
     )
     app.state.settings = settings
@@ -45,7 +46,7 @@ def create_app() -> FastAPI:
     problems.install(app)
     for router in (
         *(reports.router, incidents.router, responders.router),
-        *(webhooks.router, answers.router, board.router, health.router),
+        *(webhooks.router, answers.router, board.router, reference.router, health.router),
     ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=HERE.parent / "ess" / "web" / "static"), name="static")

@@ -35,12 +35,22 @@ function look(phone) {
   markUnread(phone);
 }
 
+// Whoever works by keyboard goes on where they were, or at what can be answered next.
+function renew(phone, live) {
+  const held = phone.querySelector(".live :focus");
+  phone.querySelector(".live").replaceWith(live);
+  if (!held) return;
+  const controls = [...live.querySelectorAll("button, select, a")];
+  const same = controls.find((one) => one.textContent === held.textContent && one.dataset.seq === held.dataset.seq);
+  (same || live.querySelector(".chips button") || phone.querySelector("[data-menu], input")).focus({ preventScroll: true });
+}
+
 function draw(id, html) {
   const box = document.createElement("div");
   box.innerHTML = html;
   const fresh = box.firstElementChild;
   let phone = find(id);
-  if (phone) phone.querySelector(".live").replaceWith(fresh.querySelector(".live"));
+  if (phone) renew(phone, fresh.querySelector(".live"));
   else phones.append((phone = fresh));
   const chat = phone.querySelector(".chat");
   chat.scrollTop = chat.scrollHeight;

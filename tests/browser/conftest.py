@@ -38,7 +38,8 @@ def opens(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Screen]]:
     yield window
     for screen in screens:
         screen.page.context.close()
-    assert [wrong for screen in screens for wrong in screen.wrongs] == []
+    wrongs = [wrong for screen in screens for wrong in screen.wrongs]
+    assert not wrongs, "\n".join(wrongs)
 
 
 @pytest.fixture

@@ -25,6 +25,9 @@ needs_a_browser = pytest.mark.skipif(
     reason="no Chromium on the PATH: `apt-get install chromium fonts-thai-tlwg`, or Google Chrome, and try again",
 )
 
+#: Looks at a page as the guidelines for its accessibility do, and tells what is wrong with it.
+LEGIBLE = Path(__file__).with_name("legible.js").read_text(encoding="utf-8")
+
 DESKTOP, PHONE = (1280, 900), (390, 844)
 #: How long something may take to show; generous, because machines are busy.
 SOON_MS = 20_000.0
@@ -60,10 +63,18 @@ class Screen:
         return PhoneOnScreen(self.page.get_by_role("article", name=owner, exact=True))
 
     def pictured(self, name: str, *, whole: bool = False) -> None:
-        """A picture of what is seen now, on a desk and on a telephone; `whole` goes to the end of the page."""
+        """A picture of what is seen now, on a telephone and on a desk; `whole` goes to the end of the page.
+
+        Whatever a person could not read or reach is as wrong as an error in the page.
+        """
         for kind, (width, height) in {"phone": PHONE, "desktop": DESKTOP}.items():
             self.page.set_viewport_size({"width": width, "height": height})
-            self.page.screenshot(path=self._pictures / f"{name}-{kind}.png", full_page=whole)
+            self.page.screenshot(path=self._pictures / f"{name}-{kind}.png", full_page=whole, animations="disabled")
+            self.wrongs += [f"{name} on a {kind}: {wrong}" for wrong in self.page.evaluate(LEGIBLE)]
+
+    def forgives(self, words: str) -> None:
+        """What went wrong with these words was meant to."""
+        self.wrongs = [wrong for wrong in self.wrongs if words not in wrong]
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
@@ -90,7 +101,11 @@ class PhoneOnScreen:
 
     def taps(self, label: str) -> None:
         """The newest button with this label."""
-        self.box.get_by_role("button", name=label, exact=True).last.click()
+        self.button(label).click()
+
+    def button(self, label: str) -> Locator:
+        """The newest with this label."""
+        return self.box.get_by_role("button", name=label, exact=True).last
 
     def types(self, words: str) -> None:
         """Something, and sends it."""

@@ -1,32 +1,71 @@
-"""What responders open from an SMS, and what supervisors have open all day."""
+"""What responders open from an SMS, what supervisors have open all day, and what developers look up."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from uuid import UUID
 
-from screen import Screen, needs_a_browser
+import geothai
+import pytest
+from playwright.sync_api import expect
+from screen import SOON_MS, Screen, needs_a_browser
+from stack import Deployment
 from story import PHITSANULOK, SMS_ONLY, Incident, Responder, Story
 
+from ess.embedded.processes import free_port
 from ess.store import links
 
 pytestmark = needs_a_browser
 
+#: More than a screen holds.
+MANY = 32
+
 
 def link_to(story: Story, incident: Incident, responder: Responder) -> str:
-    """The address that an SMS would carry where SMS cannot be answered."""
+    """The path of the address that an SMS would carry where SMS cannot be answered."""
     alert_id = UUID(incident.alert_of(responder)["alert_id"])
     with story.deployment.store.transaction() as tx:
-        return f"{story.deployment.stack.url}/a/{links.make(tx, alert_id)}"
+        return f"/a/{links.make(tx, alert_id)}"
 
 
-def test_a_link_is_answered_without_javascript(story: Story, opens: Callable[..., Screen]) -> None:
+def longest_places(count: int) -> list[str]:
+    """Addresses of the districts whose names take most room."""
+    every = [
+        f"อ.{district.name_th} จ.{province.name_th}"
+        for province in geothai.provinces()
+        for district in geothai.districts(province.code)
+    ]
+    return sorted(every, key=len, reverse=True)[:count]
+
+
+@pytest.fixture
+def url(deployment: Deployment) -> str:
+    """The web edge."""
+    return deployment.stack.url
+
+
+@pytest.fixture
+def english(deployment: Deployment) -> Iterator[str]:
+    """A web edge beside the other that speaks English."""
+    stack = deployment.stack
+    environment = {**stack.environment, "ESS_LANGUAGE": "en"}
+    edge = replace(stack, environment=environment, port=free_port(), log_dir=stack.log_dir / "english").web()
+    edge.spawn()
+    edge.wait_ready()
+    yield f"http://{stack.host}:{edge.argv[edge.argv.index('--port') + 1]}"
+    edge.stop()
+
+
+def test_a_link_is_answered_without_javascript(story: Story, url: str, opens: Callable[..., Screen]) -> None:
     station = story.station(PHITSANULOK, SMS_ONLY)
     station.may_hear("")
     story.care_team(PHITSANULOK)
     incident = story.citizen().reports_by_api("assault", at=PHITSANULOK)
     station.hears(incident.code)
-    screen = opens(link_to(story, incident, station), java_script_enabled=False)
+    screen = opens(url + link_to(story, incident, station), java_script_enabled=False)
 
     screen.shows("เหตุด่วน ท่านรับเหตุนี้หรือไม่")
+    expect(screen.page).to_have_title(f"{incident.code} · ESS")
     screen.pictured("link-1-open")
     screen.clicks("รับทราบ")
     screen.shows("บันทึกแล้วว่าท่านรับเหตุนี้")
@@ -41,19 +80,86 @@ def test_a_link_is_answered_without_javascript(story: Story, opens: Callable[...
     incident.reaches("resolved")
 
 
-def test_the_board_shows_an_incident_live(story: Story, opens: Callable[..., Screen], key: str) -> None:
+def test_the_board_shows_an_incident_live(story: Story, url: str, opens: Callable[..., Screen], key: str) -> None:
     station = story.station(PHITSANULOK)
     station.may_hear("")
     story.care_team(PHITSANULOK)
-    screen = opens(f"{story.deployment.stack.url}/board", key=key)
+    screen = opens(f"{url}/board", key=key)
     screen.shows("ไม่มีเหตุที่ยังไม่ปิด")
-    screen.pictured("board-1-empty", whole=True)
+    screen.pictured("board-1-empty")
 
     incident = story.citizen().reports_by_api("assault", at=PHITSANULOK)
     screen.shows(incident.code)
-    screen.pictured("board-2-alerting", whole=True)
+    screen.pictured("board-2-alerting")
     screen.clicks(incident.code, "link")
     screen.shows("ลำดับเหตุการณ์")
     station.taps("รับทราบ")
     screen.shows("มีผู้รับเหตุแล้ว")
     screen.pictured("board-3-incident", whole=True)
+    expect(screen.page).to_have_title(f"{incident.code} · มีผู้รับเหตุแล้ว · ESS Dispatch")
+
+
+def test_a_board_that_has_lost_contact_says_so_and_goes_on_by_itself(
+    story: Story,  # noqa: ARG001 - an empty country
+    url: str,
+    opens: Callable[..., Screen],
+    key: str,
+) -> None:
+    screen = opens(f"{url}/board", key=key)
+    told = screen.page.get_by_role("alert")
+    screen.page.context.set_offline(True)
+    expect(told).to_contain_text("ขาดการติดต่อกับระบบ", timeout=SOON_MS)
+    screen.pictured("board-4-lost")
+    screen.page.context.set_offline(False)
+    expect(told).to_be_hidden(timeout=SOON_MS)
+    screen.forgives("ERR_INTERNET_DISCONNECTED")
+
+
+def test_a_bad_day_can_be_read_in_thai_and_in_english(
+    story: Story, url: str, english: str, opens: Callable[..., Screen], key: str
+) -> None:
+    desk, lost = story.desk(), story.station(PHITSANULOK, line_blocked=True)
+    desk.may_hear("")
+    citizen = story.citizen(line=False)
+    for place in longest_places(MANY):
+        citizen.reports_by_api("assault", location={"address": place})
+    unanswered = citizen.reports_by_api("confinement", at=PHITSANULOK)
+    unanswered.reaches("unanswered")
+
+    thai = opens(f"{url}/board", key=key)
+    expect(thai.page.get_by_role("row")).to_have_count(MANY + 2, timeout=SOON_MS)
+    expect(thai.page.get_by_role("row").nth(1)).to_contain_text(unanswered.code)
+    thai.pictured("board-5-bad-day", whole=True)
+    thai.clicks("ผู้ปฏิบัติงานที่ติดต่อไม่ได้ 1 ราย", "link")
+    thai.shows(lost.spoken_name)
+    thai.pictured("board-6-unreachable")
+
+    screen = opens(f"{english}/board", key=key)
+    screen.shows("unanswered")
+    expect(screen.page.locator("html")).to_have_attribute("lang", "en")
+    assert not re.search("[ก-๙]", screen.page.locator("main").inner_text())
+    screen.pictured("board-7-english")
+    screen.clicks(unanswered.code, "link")
+    screen.shows("Timeline")
+    screen.pictured("board-8-english-incident", whole=True)
+    screen.page.goto(english + link_to(story, unanswered, desk))
+    screen.pictured("link-4-english")
+
+
+def test_where_everybody_is_reached_the_page_says_so(
+    story: Story,  # noqa: ARG001 - an empty country
+    url: str,
+    opens: Callable[..., Screen],
+    key: str,
+) -> None:
+    screen = opens(f"{url}/board/unreachable", key=key)
+    screen.shows("ทุกรายมีช่องทางที่ใช้ได้")
+    screen.pictured("board-9-all-reached")
+
+
+def test_the_api_is_told_without_anybody_elses_servers(url: str, opens: Callable[..., Screen]) -> None:
+    screen = opens(f"{url}/docs")
+    screen.shows("/v1/reports")
+    screen.clicks("ReportBody", "link")
+    expect(screen.page.locator("#ReportBody")).to_be_in_viewport()
+    screen.pictured("docs")

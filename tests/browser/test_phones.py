@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable
 
-from screen import Screen, needs_a_browser
-from story import PHITSANULOK, SMS_ONLY, Person, Responder, Story
+from playwright.sync_api import expect
+from screen import SOON_MS, Screen, needs_a_browser
+from story import PHITSANULOK, SMS_ONLY, TYPE_LABELS, VOICE_ONLY, Person, Responder, Story
 
 from ess.simulator.world import CITIZEN, CITIZEN_NAME
 
@@ -58,6 +59,8 @@ def test_a_citizen_reports_in_three_taps_and_sees_who_comes(story: Story, opens:
     officer.taps("ระงับเหตุแล้ว")
     citizen.hears("เจ้าหน้าที่แจ้งว่ายุติแล้ว")
     screen.pictured("phones-6-resolved")
+    screen.page.get_by_text("บันทึกทุกข้อความและคำตอบ").click()
+    screen.pictured("phones-7-ledger")
 
 
 def test_an_officer_without_line_answers_by_sms(story: Story, opens: Callable[..., Screen]) -> None:
@@ -74,3 +77,53 @@ def test_an_officer_without_line_answers_by_sms(story: Story, opens: Callable[..
     officer.hears(f"{incident.code} บันทึกแล้ว")
     screen.pictured("sms-2-acknowledged")
     incident.reaches("acknowledged")
+
+
+def test_an_officer_takes_a_call(story: Story, opens: Callable[..., Screen]) -> None:
+    station = story.station(PHITSANULOK, VOICE_ONLY)
+    story.care_team(PHITSANULOK)
+    on_the_page(story, station)
+    screen = opens(story.deployment.stack.simulator_url)
+    officer = screen.phone(station.spoken_name)
+    incident = story.citizen(line=False).reports_by_api("assault", at=PHITSANULOK)
+
+    expect(officer.button("รับสาย")).to_be_visible(timeout=SOON_MS)
+    screen.pictured("call-1-rings")
+    officer.taps("รับสาย")
+    officer.hears("เหตุด่วน อี เอส เอส")
+    screen.pictured("call-2-asks")
+    officer.taps("1")
+    officer.hears("บันทึกแล้วว่าท่านรับเหตุนี้")
+    incident.reaches("acknowledged")
+
+
+def test_a_fault_is_made_and_mended_on_the_page(story: Story, opens: Callable[..., Screen]) -> None:
+    screen = opens(story.deployment.stack.simulator_url)
+    screen.page.get_by_text("ทำให้ขัดข้อง").click()
+    screen.pictured("fault-1-menu")
+    screen.clicks("LINE ล่ม (500)")
+    screen.shows("ขัดข้อง: LINE 500")
+    screen.pictured("fault-2-made")
+    screen.page.get_by_text("ทำให้ขัดข้อง").click()
+    screen.clicks("แก้ทั้งหมดให้ปกติ")
+    expect(screen.page.get_by_text("ขัดข้อง: ")).to_have_count(0, timeout=SOON_MS)
+
+
+def test_a_citizen_reports_by_keyboard_alone(story: Story, opens: Callable[..., Screen]) -> None:
+    story.desk().may_hear("")
+    on_the_page(story)
+    screen = opens(story.deployment.stack.simulator_url)
+    citizen, keyboard = screen.phone(CITIZEN_NAME), screen.page.keyboard
+    citizen.button("แจ้งเหตุด่วน").focus()
+    keyboard.press("Enter")
+    citizen.hears("เกิดเหตุอะไรขึ้น")
+    for _ in TYPE_LABELS:  # they stand before the button that was pressed
+        keyboard.press("Shift+Tab")
+    expect(citizen.button("ถูกทำร้าย/ข่มขู่")).to_be_focused()
+    keyboard.press("Enter")
+    expect(citizen.button("แชร์พิกัดตำแหน่ง")).to_be_focused(timeout=SOON_MS)
+    screen.pictured("keyboard-focus")
+    keyboard.press("Enter")
+    expect(screen.page.get_by_role("button", name="อ.เมืองพิษณุโลก")).to_be_focused()
+    keyboard.press("Enter")
+    citizen.hears("รับเรื่องแล้ว")

@@ -35,14 +35,14 @@ function look(phone) {
   markUnread(phone);
 }
 
-// Whoever works by keyboard goes on where they were, or at what can be answered next.
+// Whoever works by keyboard goes on where they were, at what can be answered next, or waits for it in the chat.
 function renew(phone, live) {
   const held = phone.querySelector(".live :focus");
   phone.querySelector(".live").replaceWith(live);
   if (!held) return;
   const controls = [...live.querySelectorAll("button, select, a")];
   const same = controls.find((one) => one.textContent === held.textContent && one.dataset.seq === held.dataset.seq);
-  (same || live.querySelector(".chips button") || phone.querySelector("[data-menu], input")).focus({ preventScroll: true });
+  (same || live.querySelector(".chips button") || live.querySelector(".chat")).focus({ preventScroll: true });
 }
 
 function draw(id, html) {

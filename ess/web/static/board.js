@@ -2,8 +2,10 @@
 const EVERY_MS = 3000;
 const PATIENCE_MS = 10000;
 const lost = document.getElementById("lost");
+let next;
 
 async function renew() {
+  clearTimeout(next);
   try {
     const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
     if (!answer.ok) throw new Error(`${answer.status}`);
@@ -20,7 +22,10 @@ async function renew() {
   } catch {
     lost.hidden = false;
   }
-  setTimeout(renew, EVERY_MS);
+  clearTimeout(next);
+  next = setTimeout(renew, EVERY_MS);
 }
 
-setTimeout(renew, EVERY_MS);
+next = setTimeout(renew, EVERY_MS);
+for (const event of ["online", "offline"]) addEventListener(event, renew);
+document.addEventListener("visibilitychange", renew); // timers of a tab behind others are slow

@@ -1,5 +1,5 @@
 // Renews what the page says and leaves the reader where they are; says so when it cannot, and goes on trying.
-const EVERY_MS = 3000;
+const EVERY_MS = 2000;
 const PATIENCE_MS = 10000;
 const lost = document.getElementById("lost");
 let next;

@@ -95,9 +95,11 @@ class PhoneOnScreen:
     def __init__(self, box: Locator) -> None:
         self.box = box
 
-    def hears(self, words: str | re.Pattern[str]) -> None:
-        """A bubble of the others' has these words."""
-        expect(self.box.locator(".theirs").get_by_text(words).last).to_be_visible(timeout=SOON_MS)
+    def hears(self, words: str | re.Pattern[str], *, times: int = 1) -> None:
+        """So many bubbles of the others' have these words, the newest of them in sight."""
+        heard = self.box.locator(".theirs", has_text=words)
+        expect(heard).to_have_count(times, timeout=SOON_MS)
+        expect(heard.last).to_be_in_viewport()
 
     def taps(self, label: str) -> None:
         """The newest button with this label."""

@@ -150,5 +150,10 @@ document.querySelector(".faults").addEventListener("click", (event) => {
   button.closest("details").open = false;
 });
 
+// Where phones become higher or lower, the newest message stays in sight.
+const toNewest = () => phones.querySelectorAll(".chat").forEach((chat) => { chat.scrollTop = chat.scrollHeight; });
+addEventListener("resize", toNewest);
+document.querySelector(".ledger").addEventListener("toggle", toNewest);
+
 refresh();
 setInterval(refresh, 800);

@@ -3,7 +3,10 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from uuid import UUID
+from datetime import timedelta
+from itertools import cycle
+from typing import Any
+from uuid import UUID, uuid4
 
 import geothai
 import pytest
@@ -12,8 +15,9 @@ from screen import SOON_MS, Screen, needs_a_browser
 from stack import Deployment
 from story import PHITSANULOK, SMS_ONLY, Incident, Responder, Story
 
+from ess.codes import new_code
 from ess.embedded.processes import free_port
-from ess.store import links
+from ess.store import links, tables
 
 pytestmark = needs_a_browser
 
@@ -28,14 +32,35 @@ def link_to(story: Story, incident: Incident, responder: Responder) -> str:
         return f"/a/{links.make(tx, alert_id)}"
 
 
-def longest_places(count: int) -> list[str]:
-    """Addresses of the districts whose names take most room."""
-    every = [
-        f"อ.{district.name_th} จ.{province.name_th}"
-        for province in geothai.provinces()
-        for district in geothai.districts(province.code)
-    ]
-    return sorted(every, key=len, reverse=True)[:count]
+def longest_places(count: int) -> list[dict[str, Any]]:
+    """Province and district, as an incident's place has them, of the districts whose names take most room."""
+
+    def area(each: Any) -> dict[str, str]:
+        return {"code": each.code, "name_th": each.name_th, "name_en": each.name_en}
+
+    every = [(p, d) for p in geothai.provinces() for d in geothai.districts(p.code)]
+    longest = sorted(every, key=lambda pair: len(pair[0].name_th + pair[1].name_th), reverse=True)[:count]
+    return [{"province": area(province), "districts": [area(district)]} for province, district in longest]
+
+
+def a_bad_day(story: Story, like: Incident) -> None:
+    """Many rows like that incident's, in every state, reported over the last days; none of them comes due today."""
+    states = cycle(("acknowledged", "alerting", "unanswered", "on_scene", "resolved", "located", "received"))
+    with story.deployment.store.transaction() as tx:
+        row = tx.session.get_one(tables.Incident, UUID(like.id))
+        assert row.place
+        for ago, (place, state) in enumerate(zip(longest_places(MANY), states, strict=False)):
+            received_at = tx.now - timedelta(hours=ago)
+            changed = {"id": uuid4(), "code": new_code(6), "state": state, "place": row.place | place}
+            columns = row.model_dump() | changed | {"received_at": received_at}
+            tx.session.add(tables.Incident(**columns))
+            tx.session.flush()
+            due_at = tx.now + timedelta(days=1, hours=ago)
+            tx.session.add(
+                tables.Deadline(
+                    kind="arrive", incident_id=columns["id"], due_at=due_at, wake_at=due_at, subject="police"
+                )
+            )
 
 
 @pytest.fixture
@@ -120,11 +145,9 @@ def test_a_bad_day_can_be_read_in_thai_and_in_english(
 ) -> None:
     desk, lost = story.desk(), story.station(PHITSANULOK, line_blocked=True)
     desk.may_hear("")
-    citizen = story.citizen(line=False)
-    for place in longest_places(MANY):
-        citizen.reports_by_api("assault", location={"address": place})
-    unanswered = citizen.reports_by_api("confinement", at=PHITSANULOK)
+    unanswered = story.citizen(line=False).reports_by_api("confinement", at=PHITSANULOK)
     unanswered.reaches("unanswered")
+    a_bad_day(story, unanswered)
 
     thai = opens(f"{url}/board", key=key)
     expect(thai.page.get_by_role("row")).to_have_count(MANY + 2, timeout=SOON_MS)

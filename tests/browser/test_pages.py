@@ -114,14 +114,21 @@ def test_the_board_shows_an_incident_live(story: Story, url: str, opens: Callabl
     screen.pictured("board-1-empty")
 
     incident = story.citizen().reports_by_api("assault", at=PHITSANULOK)
-    screen.shows(incident.code)
+    row = screen.page.get_by_role("row").filter(has_text=incident.code)
+    link = row.get_by_role("link")
+    link.focus(timeout=SOON_MS)
     screen.pictured("board-2-alerting")
-    screen.clicks(incident.code, "link")
-    screen.shows("ลำดับเหตุการณ์")
+    station.hears("🚨 เหตุด่วน")
     station.taps("รับทราบ")
-    screen.shows("มีผู้รับเหตุแล้ว")
-    screen.pictured("board-3-incident", whole=True)
+    expect(row).to_contain_text("มีผู้รับเหตุแล้ว", timeout=SOON_MS)
+    expect(link).to_be_focused()  # what was renewed leaves whoever works by keyboard where they were
+    screen.page.keyboard.press("Enter")
+
+    screen.shows("ลำดับเหตุการณ์")
     expect(screen.page).to_have_title(f"{incident.code} · มีผู้รับเหตุแล้ว · ESS Dispatch")
+    station.taps("ออกเดินทาง")
+    screen.shows("กำลังเดินทาง")
+    screen.pictured("board-3-incident", whole=True)
 
 
 def test_a_board_that_has_lost_contact_says_so_and_goes_on_by_itself(

@@ -104,6 +104,11 @@ def test_a_link_is_answered_without_javascript(story: Story, url: str, opens: Ca
     screen.pictured("link-3-over")
     incident.reaches("resolved")
 
+    screen.opens(f"{url}/a/nobody")
+    screen.shows("ลิงก์นี้ใช้ไม่ได้")
+    screen.pictured("link-5-unknown")
+    screen.forgives("404")
+
 
 def test_the_board_shows_an_incident_live(story: Story, url: str, opens: Callable[..., Screen], key: str) -> None:
     station = story.station(PHITSANULOK)

@@ -110,6 +110,21 @@ def test_a_fault_is_made_and_mended_on_the_page(story: Story, opens: Callable[..
     expect(screen.page.get_by_text("ขัดข้อง: ")).to_have_count(0, timeout=SOON_MS)
 
 
+def test_what_a_phone_does_not_show_is_drawn_as_unseen(story: Story, opens: Callable[..., Screen]) -> None:
+    on_the_page(story)
+    screen = opens(story.deployment.stack.simulator_url)
+    citizen = screen.phone(CITIZEN_NAME)
+    citizen.types("สวัสดี")
+    citizen.hears("กด “แจ้งเหตุด่วน” เมื่อต้องการความช่วยเหลือ")
+    citizen.taps("บล็อก")
+    expect(citizen.button("เลิกบล็อก")).to_be_visible(timeout=SOON_MS)
+    citizen.types("สวัสดีอีกครั้ง")
+    screen.shows(re.compile("ผู้ใช้บล็อกบัญชี"))
+    screen.pictured("phones-8-unseen")
+    citizen.taps("เลิกบล็อก")
+    expect(citizen.button("บล็อก")).to_be_visible(timeout=SOON_MS)
+
+
 def test_a_citizen_reports_by_keyboard_alone(story: Story, opens: Callable[..., Screen]) -> None:
     story.desk().may_hear("")
     on_the_page(story)

@@ -62,13 +62,16 @@ class Screen:
         """The drawn phone of somebody."""
         return PhoneOnScreen(self.page.get_by_role("article", name=owner, exact=True))
 
-    def pictured(self, name: str, *, whole: bool = False) -> None:
+    def pictured(self, name: str, *, whole: bool = False, of: "PhoneOnScreen | None" = None) -> None:
         """A picture of what is seen now, on a telephone and on a desk; `whole` goes to the end of the page.
 
-        Whatever a person could not read or reach is as wrong as an error in the page.
+        Where there is room for one drawn phone, it is that `of` somebody.  Whatever a person could
+        not read or reach is as wrong as an error in the page.
         """
         for kind, (width, height) in {"phone": PHONE, "desktop": DESKTOP}.items():
             self.page.set_viewport_size({"width": width, "height": height})
+            if of:
+                of.box.scroll_into_view_if_needed()
             self.page.screenshot(path=self._pictures / f"{name}-{kind}.png", full_page=whole, animations="disabled")
             self.wrongs += [f"{name} on a {kind}: {wrong}" for wrong in self.page.evaluate(LEGIBLE)]
 

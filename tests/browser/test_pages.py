@@ -195,6 +195,7 @@ def test_where_everybody_is_reached_the_page_says_so(
 def test_the_api_is_told_without_anybody_elses_servers(url: str, opens: Callable[..., Screen]) -> None:
     screen = opens(f"{url}/docs")
     screen.shows("/v1/reports")
+    screen.pictured("docs-1")
     screen.clicks("ReportBody", "link")
     expect(screen.page.locator("#ReportBody")).to_be_in_viewport()
-    screen.pictured("docs")
+    screen.pictured("docs-2-a-shape")

@@ -27,11 +27,14 @@ def _marked(words: str) -> Markup:
 
 _pages.env.filters["marked"] = _marked
 
+#: Shapes of FastAPI's own errors: ours are problems (ess/web/problems.py).
+UNTOLD = frozenset({"HTTPValidationError", "ValidationError"})
+
 
 @router.get("/docs")
 def docs(request: Request) -> Response:
     """Every operation with what it takes and answers."""
-    return _pages.TemplateResponse(request, "docs.html", {"api": request.app.openapi(), "kind": kind})
+    return _pages.TemplateResponse(request, "docs.html", {"api": request.app.openapi(), "kind": kind, "untold": UNTOLD})
 
 
 def kind(schema: dict[str, Any]) -> str:

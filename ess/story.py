@@ -11,7 +11,7 @@ from rich.text import Text
 from ess.conversation.texts import Texts
 
 #: How each fact reads; what is not here is told by its name.
-_SENTENCES: dict[str, str] = {
+SENTENCES: dict[str, str] = {
     "received": "report received",
     "located": "located: province {province}, district {district} (confidence {confidence:.2f}, from the {source})",
     "place_corrected": "place corrected: province {province}, district {district} (from the {source})",
@@ -112,7 +112,7 @@ def sentence(texts: Texts, fact: Mapping[str, Any]) -> Text:
         "arrival": texts.time(datetime.fromisoformat(fact["arrival_at"])) if fact.get("arrival_at") else "",
         "due": texts.moment(datetime.fromisoformat(fact["due_at"])) if fact.get("due_at") else "",
     }
-    words = _SENTENCES.get(fact["fact"], fact["fact"].replace("_", " ")).format(**values)
+    words = SENTENCES.get(fact["fact"], fact["fact"].replace("_", " ")).format(**values)
     return Text(words, style=_STYLES.get(fact["fact"], "dim" if fact["fact"].startswith("delivery_") else ""))
 
 

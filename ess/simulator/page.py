@@ -1,6 +1,7 @@
 """The page of phones: what each person's phone shows, drawn on the server and kept fresh by polling."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -123,20 +124,24 @@ def page_routes(world: World, voice: VoicePhones) -> APIRouter:
             "phones": {
                 shown.id: phone.render(phone=shown, habits=HABITS) for shown in drawn if shown.seq > since or since == 0
             },
-            "ledger": rows.render(entries=reversed(entries[-MAX_ROWS:]), names=world.names),
+            "ledger": rows.render(entries=reversed(entries[-MAX_ROWS:]), name=partial(_name, world)),
             "faults": [_fault_words(fault.model_dump()) for fault in world.faults.in_force()],
         }
 
     return routes
 
 
+def _name(world: World, person: str) -> str:
+    """As somebody is called on the page."""
+    return world.names.get(person) or (f"LINE …{person[-6:]}" if person.startswith("U") else person)
+
+
 def _phone(world: World, voice: VoicePhones, person: str, chat: list[Entry]) -> Phone:
     is_line = person.startswith("U")
     seq, buttons = chips(chat) if is_line else (0, [])
-    name = world.names.get(person) or (f"LINE …{person[-6:]}" if is_line else person)
     return Phone(
         id=person,
-        name=name,
+        name=_name(world, person),
         is_line=is_line,
         is_citizen=person == CITIZEN,
         blocked=person in world.line.blocked,

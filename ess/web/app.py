@@ -12,7 +12,19 @@ from ess.engine import open_engine
 from ess.geo.in_force import Follower
 from ess.logs import configure
 from ess.wake import Waker, producer
-from ess.web import answers, auth, board, follow_ups, health, incidents, problems, reports, responders, webhooks
+from ess.web import (
+    answers,
+    auth,
+    board,
+    follow_ups,
+    health,
+    incidents,
+    problems,
+    reference,
+    reports,
+    responders,
+    webhooks,
+)
 
 
 def create_app() -> FastAPI:
@@ -34,6 +46,7 @@ def create_app() -> FastAPI:
         description="A report becomes an incident, and the right people are alerted until one answers for it.",
         version="0.1.0",
         lifespan=lifespan,
+        docs_url=None,  # drawn here: ess/web/reference.py
         redoc_url=None,
     )
     app.state.settings = settings
@@ -45,8 +58,9 @@ def create_app() -> FastAPI:
     problems.install(app)
     for router in (
         *(reports.router, incidents.router, responders.router),
+        *(webhooks.router, answers.router, reference.router, health.router),
         # the page of follow-ups before the board's, which takes any other word for an incident's code
-        *(webhooks.router, answers.router, follow_ups.router, board.router, health.router),
+        *(follow_ups.router, board.router),
     ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=HERE.parent / "ess" / "web" / "static"), name="static")

@@ -1,6 +1,7 @@
 """`/board`: the open incidents at a glance, and the whole story of each; a page that renews itself."""
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,56 +11,65 @@ from fastapi.templating import Jinja2Templates
 from sqlmodel import col, func, select
 
 from ess import views
-from ess.conversation.texts import BANGKOK
+from ess.conversation.texts import BANGKOK, Texts
+from ess.domain.errors import Misconfigured
 from ess.domain.incident import ENDED
 from ess.engine import Engine
 from ess.store import alarms, health, reach, reporters, tables
 from ess.web.auth import Caller, engine_of, reader
 
 router = APIRouter(tags=["board"], include_in_schema=False)
-#: Pages for people, with the filters that they share.
-pages = Jinja2Templates(Path(__file__).parent / "templates")
+_PAGES = Jinja2Templates(Path(__file__).parent / "templates")
 
 #: What a supervisor must look at first.
 _URGENCY = ("unanswered", "received", "located", "alerting", "acknowledged", "on_scene", "resolved")
 _MOST = 200
 
 
-def _clock(value: str | datetime) -> str:
-    at = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return at.astimezone(BANGKOK).strftime("%H:%M:%S")
-
-
-def _plain(fact: dict[str, Any]) -> str:
-    """What else a fact says, in a line."""
-    hidden = {
-        "at",
-        "fact",
-        "responder",
-        "responder_id",
-        "alert_id",
-        "delivery_id",
-        "follow_up_id",
-        "chosen",
-        "passed_over",
-        "n_more",
+#: What the timeline's last column leaves out: it is in the others.
+_HIDDEN = frozenset(
+    {
+        *("at", "fact", "responder", "responder_id", "alert_id", "delivery_id", "follow_up_id"),
+        *("chosen", "passed_over", "n_more"),
     }
-    return " · ".join(f"{key} {value}" for key, value in fact.items() if key not in hidden and value not in {None, ""})
+)
 
 
-def _day(value: str) -> str:
-    return datetime.fromisoformat(value).astimezone(BANGKOK).strftime("%d %b %Y %H:%M")
+def _when(value: str | datetime, now: datetime, texts: Texts) -> str:
+    """The clock time in Thailand, with the day where that is not today's."""
+    at = datetime.fromisoformat(value) if isinstance(value, str) else value
+    is_today = at.astimezone(BANGKOK).date() == now.astimezone(BANGKOK).date()
+    return texts.clock(at) if is_today else texts.moment(at)
 
 
-pages.env.filters |= {"clock": _clock, "plain": _plain, "day": _day}
+def _plain(fact: dict[str, Any], now: datetime, texts: Texts) -> str:
+    """What else a fact says, in a line."""
+    said = {key: value for key, value in fact.items() if key not in _HIDDEN and value not in (None, "")}
+    times = {key: _when(value, now, texts) for key, value in said.items() if key.endswith("_at")}
+    return " · ".join(f"{key.removesuffix('_at').replace('_', ' ')} {value}" for key, value in (said | times).items())
 
-#: Why nobody reaches somebody, on the page.
-_REASONS = {reach.Why.NO_CHANNEL: "no channel that works", reach.Why.NO_ANSWER: "silent in the last roll call"}
+
+def _fact_name(fact: str, texts: Texts) -> str:
+    """What happened; a fact that another release wrote keeps the name that it has there."""
+    try:
+        return texts.word("facts", fact)
+    except Misconfigured:
+        return fact.replace("_", " ")
+
+
+_PAGES.env.filters |= {"when": _when, "plain": _plain, "fact_name": _fact_name}
+
+
+def page(request: Request, name: str, engine: Engine, now: datetime, **more: Any) -> Response:
+    """A page of the board in the language of the deployment."""
+    texts = engine.texts
+    context = {"texts": texts, "say": partial(texts.word, "board"), "name": f"name_{texts.language}", "now": now}
+    return _PAGES.TemplateResponse(request, name, context | more)
 
 
 @router.get("/board")
 def board(
-    request: Request, engine: Annotated[Engine, Depends(engine_of)], caller: Annotated[Caller, Depends(reader)]
+    request: Request, engine: Annotated[Engine, Depends(engine_of)], _: Annotated[Caller, Depends(reader)]
 ) -> Response:
     """Every open incident, the most urgent first."""
     with engine.store.transaction() as tx:
@@ -86,6 +96,7 @@ def board(
         known = reporters.earlier(tx, [row.id for row in rows])
         n_unreached = reach.n_unreached(tx)
         now = tx.now
+    say = partial(engine.texts.word, "board")
     context = {
         "rows": rows,
         "due": dict(due),
@@ -93,17 +104,14 @@ def board(
         "counts": dict(counts),
         "states": _URGENCY,
         "warnings": [
-            *(f"{name} was not seen lately" for name in absent),
-            *(f"{code} is in nobody's hand" for code in lost.values()),
+            *(say("not_seen", what=name) for name in absent),
+            *(say("nobody", code=code) for code in lost.values()),
             *(f"{_alarm(engine, name)}: {detail}" for name, detail in wrong.items()),
         ],
         "n_unreached": n_unreached,
-        "texts": engine.texts,
-        "now": now,
-        "caller": caller,
         "views": views,
     }
-    return pages.TemplateResponse(request, "board.html", context)
+    return page(request, "board.html", engine, now, **context)
 
 
 def _alarm(engine: Engine, name: str) -> str:
@@ -117,8 +125,8 @@ def unreachable(
 ) -> Response:
     """Everybody whom an alert would not reach, as far as is known."""
     with engine.store.transaction() as tx:
-        context = {"people": reach.unreached(tx), "reasons": _REASONS, "texts": engine.texts, "now": tx.now}
-    return pages.TemplateResponse(request, "unreachable.html", context)
+        people, now = reach.unreached(tx), tx.now
+    return page(request, "unreachable.html", engine, now, people=people)
 
 
 @router.get("/board/{code}")
@@ -128,10 +136,5 @@ def incident(
     """One incident: its tracks, its alerts with the reasons, its timeline."""
     with engine.store.transaction() as tx:
         row = views.find(tx, code)
-        context = {
-            "incident": views.detail(tx, row),
-            "timeline": views.timeline(tx, row),
-            "texts": engine.texts,
-            "now": tx.now,
-        }
-    return pages.TemplateResponse(request, "incident.html", context)
+        detail, timeline, now = views.detail(tx, row), views.timeline(tx, row), tx.now
+    return page(request, "incident.html", engine, now, incident=detail, timeline=timeline)

@@ -9,7 +9,7 @@ from ess import follow_ups
 from ess.engine import Engine
 from ess.store.keys import KeyRole
 from ess.web.auth import Caller, caller_with, engine_of, reader
-from ess.web.board import pages
+from ess.web.board import page
 
 router = APIRouter()
 
@@ -45,12 +45,9 @@ def board(
     with engine.store.transaction() as tx:
         everything = follow_ups.listing(tx, province=province, responder=responder)
         due = {call["follow_up_id"] for call in follow_ups.listing(tx, due=True)}
-        context = {
-            "days": {
-                "Today and late": [call for call in everything if call["follow_up_id"] in due],
-                "Later": [call for call in everything if call["follow_up_id"] not in due],
-            },
-            "texts": engine.texts,
-            "now": tx.now,
-        }
-    return pages.TemplateResponse(request, "follow_ups.html", context)
+        now = tx.now
+    days = {
+        "today": [call for call in everything if call["follow_up_id"] in due],
+        "later": [call for call in everything if call["follow_up_id"] not in due],
+    }
+    return page(request, "follow_ups.html", engine, now, days=days)

@@ -36,7 +36,7 @@ from ess.conversation.letters import (
 )
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel, Role
-from ess.domain.follow_up import FollowUp, Outcome
+from ess.domain.follow_up import FollowUp, FollowUpState, Outcome
 from ess.domain.incident import Alert, AlertState, Deadline, DeadlineKind, Incident, State, Track
 from ess.domain.place import Area, Place
 from ess.domain.policy import Grade, Kind
@@ -44,6 +44,7 @@ from ess.domain.report import Contact, IncidentType
 from ess.policies import load_policies
 from ess.simulator import line_rules, taps
 from ess.store import links
+from ess.story import SENTENCES
 
 ROOT = Path(__file__).parent.parent.parent
 LANGUAGES = ("th", "en")
@@ -359,6 +360,13 @@ def test_no_text_is_kept_that_nobody_says() -> None:
         if isinstance(node, ast.Constant)
     }
     assert set(_data("th")["messages"]) <= named
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_board_has_a_word_for_every_state_and_every_fact(language: str) -> None:
+    states = {*State, *AlertState, *FollowUpState, *Outcome}
+    assert set(_data(language)["states"]) == {str(state) for state in states}
+    assert set(_data(language)["facts"]) == set(SENTENCES)
 
 
 def test_the_reading_of_the_code_sees_keys_wherever_they_stand() -> None:

@@ -35,12 +35,22 @@ function look(phone) {
   markUnread(phone);
 }
 
+// Whoever works by keyboard goes on where they were, at what can be answered next, or waits for it in the chat.
+function renew(phone, live) {
+  const held = phone.querySelector(".live :focus");
+  phone.querySelector(".live").replaceWith(live);
+  if (!held) return;
+  const controls = [...live.querySelectorAll("button, select, a")];
+  const same = controls.find((one) => one.textContent === held.textContent && one.dataset.seq === held.dataset.seq);
+  (same || live.querySelector(".chips button") || live.querySelector(".chat")).focus({ preventScroll: true });
+}
+
 function draw(id, html) {
   const box = document.createElement("div");
   box.innerHTML = html;
   const fresh = box.firstElementChild;
   let phone = find(id);
-  if (phone) phone.querySelector(".live").replaceWith(fresh.querySelector(".live"));
+  if (phone) renew(phone, fresh.querySelector(".live"));
   else phones.append((phone = fresh));
   const chat = phone.querySelector(".chat");
   chat.scrollTop = chat.scrollHeight;
@@ -139,6 +149,11 @@ document.querySelector(".faults").addEventListener("click", (event) => {
   else call("/sim/faults", JSON.parse(button.dataset.fault));
   button.closest("details").open = false;
 });
+
+// Where phones become higher or lower, the newest message stays in sight.
+const toNewest = () => phones.querySelectorAll(".chat").forEach((chat) => { chat.scrollTop = chat.scrollHeight; });
+addEventListener("resize", toNewest);
+document.querySelector(".ledger").addEventListener("toggle", toNewest);
 
 refresh();
 setInterval(refresh, 800);

@@ -361,12 +361,22 @@ def _refine_later(engine: Engine, tx: Transaction, before: Incident, after: Inci
 
 
 # --- alert → acknowledgement -----------------------------------------------------------------------------
-_COMMANDS: dict[Verb, type[life.Decline | life.Depart | life.Arrive | life.Resolve]] = {
-    Verb.DECLINE: life.Decline,
-    Verb.DEPART: life.Depart,
-    Verb.ARRIVE: life.Arrive,
-    Verb.RESOLVE: life.Resolve,
-}
+def _command(alert_id: UUID, verb: Verb, eta: timedelta | None, via: str) -> life.Command:
+    match verb:
+        case Verb.ACCEPT:
+            return life.Accept(alert_id, eta, via)
+        case Verb.ETA:
+            if eta is None:
+                raise Refused("say in how many minutes you will be there")
+            return life.Estimate(alert_id, eta, via)
+        case Verb.DECLINE:
+            return life.Decline(alert_id, via)
+        case Verb.DEPART:
+            return life.Depart(alert_id, via, eta)
+        case Verb.ARRIVE:
+            return life.Arrive(alert_id, via)
+        case Verb.RESOLVE:
+            return life.Resolve(alert_id, via)
 
 
 def answer_alert(
@@ -385,8 +395,7 @@ def answer_alert(
     """
     with engine.store.transaction() as tx:
         incident = incidents.lock(tx, _incident_of(tx, tables.Alert, alert_id))
-        command = life.Accept(alert_id, eta, via) if verb is Verb.ACCEPT else _COMMANDS[verb](alert_id, via)
-        decision = decide(incident, command, tx.now)
+        decision = decide(incident, _command(alert_id, verb, eta, via), tx.now)
         _finish(engine, tx, decision)
         if then:
             then(tx, decision.incident)

@@ -353,7 +353,7 @@ def _responder_sms(engine: Engine, deadline_id: int, body: Mapping[str, Any]) ->
         alert = matching[0]
         row = next(person for person in people if person.id == alert.responder_id)
         reach.verify(tx, row, Channel.SMS)
-    pressed = Pressed(answer.verb, alert_id=alert.id)
+    pressed = Pressed(answer.verb, alert_id=alert.id, eta_min=answer.eta_min)
     _answer(engine, deadline_id, Channel.SMS, phone, row, pressed, None)
 
 
@@ -447,7 +447,9 @@ def _answer(
 
     try:
         if pressed.alert_id:
-            dispatch.answer_alert(engine, pressed.alert_id, Verb(pressed.do), via=channel, then=confirm)
+            dispatch.answer_alert(
+                engine, pressed.alert_id, Verb(pressed.do), via=channel, eta=pressed.eta, then=confirm
+            )
         elif pressed.follow_up_id:
             dispatch.report_follow_up(engine, pressed.follow_up_id, Outcome(pressed.do), via=channel, then=confirm)
     except NotFound:
@@ -476,7 +478,8 @@ def _confirmation(engine: Engine, tx: Transaction, incident: Incident, pressed: 
     code = tx.session.get_one(tables.Alert, alert.id).reply_code
     if pressed.do == Verb.RESOLVE:
         return engine.texts.say("over", channel, code=incident.code)
-    return progress_letter(engine.texts, "next", incident, alert, channel, code)
+    key = "eta_noted" if pressed.eta is not None and alert.eta_at else "next"
+    return progress_letter(engine.texts, key, incident, alert, channel, code)
 
 
 def _refusal(engine: Engine, tx: Transaction, incident: Incident, channel: Channel, refused: Refused) -> Message:

@@ -72,7 +72,9 @@ _CODES = (
 _ALARM_LIVES = timedelta(minutes=30)
 #: What the public was promised to hear, also of an incident that goes on under another code or is in hand already,
 #: and the questions without which nobody can come.
-_PROMISED = frozenset({"received", "goes_on_as", "where", "which_place", "acknowledged", "in_good_hands"})
+_PROMISED = frozenset(
+    {"received", "goes_on_as", "where", "which_place", "acknowledged", "new_arrival", "in_good_hands"}
+)
 #: From the wish that binds most to the one that binds least.
 _STRICTEST = (Contact.NONE, Contact.TEXT_ONLY, Contact.ANY)
 

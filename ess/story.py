@@ -36,6 +36,7 @@ _SENTENCES: dict[str, str] = {
     "unreachable": "no channel reaches {who}",
     "stood_down": "stood down: {who}",
     "departed": "on the way: {who}",
+    "estimated": "expected at {eta}: {who}, over {via}",
     "arrived": "ON THE SCENE: {who}",
     "arrival_overdue": "not there by the expected time",
     "resolved": "RESOLVED by {who}",
@@ -95,6 +96,7 @@ def sentence(texts: Texts, fact: Mapping[str, Any]) -> Text:
         **{key: value for key, value in fact.items() if value is not None},
         "who": who or "nobody yet",
         "to_who": f" to {who}" if who else " to the reporter",
+        "eta": texts.time(datetime.fromisoformat(fact["eta_at"])) if fact.get("eta_at") else "",
         "arrival": texts.time(datetime.fromisoformat(fact["arrival_at"])) if fact.get("arrival_at") else "",
         "due": texts.moment(datetime.fromisoformat(fact["due_at"])) if fact.get("due_at") else "",
     }

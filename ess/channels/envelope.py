@@ -29,12 +29,13 @@ class Message:
     """A text, and buttons where the channel has them.
 
     With a `prompt` the buttons stay in the chat (a card), so that a later message does not take them away;
-    without one they are quick replies and go with the next message.
+    without one they are quick replies and go with the next message, as `replies` always are.
     """
 
     text: str
     buttons: tuple[Button, ...] = ()
     prompt: str | None = None
+    replies: tuple[Button, ...] = ()
 
 
 @dataclass(frozen=True)

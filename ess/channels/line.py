@@ -6,13 +6,18 @@ https://developers.line.biz/en/docs/messaging-api/retrying-api-request/
 """
 
 import json
+from collections.abc import Sequence
 
 import urllib3
 from linebot.v3.messaging import (
     ApiClient,
     ApiException,
-    ButtonsTemplate,
     Configuration,
+    FlexBox,
+    FlexBubble,
+    FlexButton,
+    FlexMessage,
+    FlexText,
     LocationAction,
     MessagingApi,
     PostbackAction,
@@ -20,14 +25,13 @@ from linebot.v3.messaging import (
     QuickReply,
     QuickReplyItem,
     ReplyMessageRequest,
-    TemplateMessage,
     TextMessage,
     URIAction,
 )
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from config.settings import Settings
-from ess.channels.envelope import Button, Envelope, Message, Press
+from ess.channels.envelope import Button, Envelope, Press
 from ess.domain.errors import ChannelDown, Misconfigured, PermanentFailure, ReplyRefused, TransientFailure
 
 #: The 429 that means the month's messages are used up; any other 429 is the rate.
@@ -130,20 +134,37 @@ def _translated(error: ApiException) -> Exception:
             return PermanentFailure(f"LINE answered {error.status}", code=str(error.status))
 
 
-def _messages(envelope: Envelope) -> list[TextMessage | TemplateMessage]:
-    out: list[TextMessage | TemplateMessage] = []
+def _messages(envelope: Envelope) -> list[TextMessage | FlexMessage]:
+    out: list[TextMessage | FlexMessage] = []
     for message in envelope.messages:
         if message.prompt is None:
-            out.append(TextMessage(text=message.text, quick_reply=_quick_reply(message)))
+            replies = _quick_reply([*message.buttons, *message.replies])
+            out.append(TextMessage(text=message.text, quick_reply=replies))
         else:
             out.append(TextMessage(text=message.text))
-            template = ButtonsTemplate(text=message.prompt, actions=[_action(button) for button in message.buttons])
-            out.append(TemplateMessage(alt_text=message.prompt, template=template))
+            card = _card(message.prompt, message.buttons)
+            out.append(FlexMessage(alt_text=message.prompt, contents=card, quick_reply=_quick_reply(message.replies)))
     return out
 
 
-def _quick_reply(message: Message) -> QuickReply | None:
-    items = [QuickReplyItem(action=_action(button)) for button in message.buttons]
+def _card(prompt: str, buttons: Sequence[Button]) -> FlexBubble:
+    """A Flex message and no template, which would hold four buttons; what is wanted first stands out.
+
+    https://developers.line.biz/en/reference/messaging-api/#flex-message
+    """
+    text = FlexText(text=prompt, wrap=True, weight="bold")
+    presses = [
+        FlexButton(action=_action(button), height="sm", style="secondary" if i else "primary")
+        for i, button in enumerate(buttons)
+    ]
+    return FlexBubble(
+        body=FlexBox(layout="vertical", contents=[text]),
+        footer=FlexBox(layout="vertical", spacing="sm", contents=presses),
+    )
+
+
+def _quick_reply(buttons: Sequence[Button]) -> QuickReply | None:
+    items = [QuickReplyItem(action=_action(button)) for button in buttons]
     return QuickReply(items=items) if items else None
 
 

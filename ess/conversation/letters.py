@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ess.channels.envelope import Button, Message, Press
-from ess.conversation.answer import PRESENT, UNLINK, Pressed, Verb, button_data
+from ess.conversation.answer import ETAS_MIN, PRESENT, UNLINK, Pressed, Verb, button_data
 from ess.conversation.citizen import CONTACT_WORDS, DANGER_WORDS, OUTCOME_WORDS, PLACE, START, WISH
 from ess.conversation.spoken import question
 from ess.conversation.texts import Texts
@@ -29,6 +29,8 @@ NEXT_VERBS: dict[AlertState, tuple[Verb, ...]] = {
     AlertState.ARRIVED: (Verb.RESOLVE,),
     AlertState.DECLINED: (Verb.ACCEPT,),
 }
+#: They may say when they will be there.
+_COMING = frozenset({AlertState.ACCEPTED, AlertState.DEPARTED})
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,13 @@ def verb_buttons(texts: Texts, incident: Incident, alert: Alert) -> Iterable[But
         yield Button(texts.word("buttons", verb), button_data(Pressed(verb, alert_id=alert.id)))
 
 
+def eta_buttons(texts: Texts, alert: Alert) -> Iterable[Button]:
+    """Times until arrival, for whoever is not there yet."""
+    for n in ETAS_MIN if alert.state in _COMING else ():
+        pressed = Pressed(Verb.ETA, alert_id=alert.id, eta_min=n)
+        yield Button(texts.word("buttons", "minutes", n=n), button_data(pressed))
+
+
 def _linked(texts: Texts, key: str, incident: Incident, link: str) -> Message:
     """An SMS of one segment with a link: the code and the link always, of the place as much as there is room for."""
     province = replace(incident.place, districts=()) if incident.place else None
@@ -133,8 +142,11 @@ def progress_letter(
         " ".join(texts.word("sms_verbs", verb, n=code) for verb in verbs) if code and channel is Channel.SMS else ""
     )
     buttons = list(verb_buttons(texts, incident, alert))
-    message = texts.say(key, channel, buttons, code=incident.code, n=code or "", verbs=by_sms)
-    return message if buttons else Message(message.text)
+    arrival = texts.time(alert.eta_at) if alert.eta_at else ""
+    message = texts.say(key, channel, buttons, code=incident.code, n=code or "", verbs=by_sms, arrival=arrival)
+    if not buttons:
+        return Message(message.text)
+    return replace(message, replies=tuple(eta_buttons(texts, alert))) if channel is Channel.LINE else message
 
 
 def follow_up_letter(

@@ -102,6 +102,8 @@ TAKEN = frozenset({AlertState.ACCEPTED, AlertState.DEPARTED, AlertState.ARRIVED}
 
 #: A place that is corrected by less than this, in the same district, is for the same responders.
 _NEAR_KM = 0.5
+#: Arrivals that differ by less than this are the same to whoever waits.
+_SAME_TIME = timedelta(minutes=1)
 
 
 class DeadlineKind(StrEnum):
@@ -155,6 +157,8 @@ class Track:
     step: int = 0
     #: The alert whose responder has taken it.
     holder: UUID | None = None
+    #: The arrival that the reporter was last told (UTC).
+    promised_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -289,6 +293,16 @@ class Accept:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A responder who has accepted says when they will be there."""
+
+    alert_id: UUID
+    #: Until arrival.
+    eta: timedelta
+    via: str = ""
+
+
+@dataclass(frozen=True)
 class Decline:
     """A responder cannot go, or gives back what they had accepted."""
 
@@ -309,6 +323,8 @@ class Depart:
 
     alert_id: UUID
     via: str = ""
+    #: Until arrival, where they said so.
+    eta: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -416,6 +432,7 @@ Command = (
     | AlertResponders
     | PassDeadline
     | Accept
+    | Estimate
     | Decline
     | LoseContact
     | Depart
@@ -531,6 +548,7 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.UNANSWERED, Accept): frozenset({State.UNANSWERED, State.ACKNOWLEDGED}),
     (State.ACKNOWLEDGED, Accept): frozenset({State.ACKNOWLEDGED}),
     (State.ON_SCENE, Accept): frozenset({State.ON_SCENE}),
+    **{(state, Estimate): frozenset({state}) for state in (State.LOCATED, *_RESPONDING)},
     (State.LOCATED, Decline): frozenset({State.LOCATED}),
     (State.ALERTING, Decline): frozenset({State.ALERTING, State.UNANSWERED}),
     (State.UNANSWERED, Decline): frozenset({State.UNANSWERED}),
@@ -886,7 +904,7 @@ def _pass_deadline(turn: _Turn, command: PassDeadline) -> None:
             raise AssertionError(f"{deadline.kind} is not passed, it is worked on")
 
 
-def _responding(turn: _Turn, command: Accept | Decline | Depart | Arrive | Resolve) -> tuple[Alert, Track]:
+def _responding(turn: _Turn, command: Accept | Estimate | Decline | Depart | Arrive | Resolve) -> tuple[Alert, Track]:
     alert = turn.incident.alert(command.alert_id)
     return alert, turn.incident.track(alert.track)
 
@@ -899,7 +917,8 @@ def _accept(turn: _Turn, command: Accept) -> None:
     incident = turn.incident
     alert, track = _responding(turn, command)
     if alert.state in TAKEN:
-        raise AlreadyRecorded("you have accepted already")
+        _expect(turn, alert, track, command)
+        return
     counts = alert.role in incident.policy.track(track.name).acknowledged_by
     owns = track.state is TrackState.UNANSWERED and alert.role in NATIONAL_ROLES
     holder = next((other for other in incident.alerts if other.id == track.holder), None)
@@ -926,9 +945,38 @@ def _accept(turn: _Turn, command: Accept) -> None:
         if track.name == incident.policy.lead.name:
             arrival_at = eta_at or turn.now + incident.policy.arrival_target
             turn.promise(DeadlineKind.ARRIVE, arrival_at, track.name)
+            turn.put(replace(turn.incident.lead, promised_at=arrival_at))
             turn.become(State.ACKNOWLEDGED)
             turn.note("acknowledged", responder_id=alert.responder_id, arrival_at=arrival_at)
             turn.do(TellReporter("acknowledged", arrival_at))
+
+
+def _estimate(turn: _Turn, command: Estimate) -> None:
+    alert, track = _responding(turn, command)
+    _taken(alert)
+    _expect(turn, alert, track, command)
+
+
+def _is_news(alert: Alert, eta: timedelta | None, now: datetime) -> bool:
+    """Whether an arrival is another one than they said before."""
+    if eta is None or alert.state is AlertState.ARRIVED:
+        return False
+    return alert.eta_at is None or abs(alert.eta_at - now - eta) >= _SAME_TIME
+
+
+def _expect(turn: _Turn, alert: Alert, track: Track, command: Accept | Estimate | Depart) -> None:
+    """From now on they are expected then; the reporter hears of it only where it is later than they were told."""
+    if command.eta is None or not _is_news(alert, command.eta, turn.now):
+        raise AlreadyRecorded("you have said so already")
+    eta_at = turn.now + command.eta
+    turn.put(replace(alert, eta_at=eta_at))
+    about = {"alert_id": alert.id, "responder_id": alert.responder_id, "track": track.name}
+    turn.note("estimated", **about, via=command.via, eta_at=eta_at)
+    if track.holder == alert.id and track.state is TrackState.ACKNOWLEDGED and track.name == turn.incident.lead.name:
+        turn.promise(DeadlineKind.ARRIVE, eta_at, track.name)
+        if track.promised_at is None or eta_at - track.promised_at >= _SAME_TIME:
+            turn.put(replace(track, promised_at=eta_at))
+            turn.do(TellReporter("new_arrival", eta_at))
 
 
 def _decline(turn: _Turn, command: Decline) -> None:
@@ -978,12 +1026,16 @@ def _taken(alert: Alert) -> None:
 
 
 def _depart(turn: _Turn, command: Depart) -> None:
-    alert, _ = _responding(turn, command)
+    alert, track = _responding(turn, command)
     _taken(alert)
     if alert.state is not AlertState.ACCEPTED:
-        raise AlreadyRecorded("you are on the way or there already")
-    turn.put(replace(alert, state=AlertState.DEPARTED))
+        _expect(turn, alert, track, command)
+        return
+    departed = replace(alert, state=AlertState.DEPARTED)
+    turn.put(departed)
     turn.note("departed", alert_id=alert.id, responder_id=alert.responder_id, via=command.via)
+    if _is_news(alert, command.eta, turn.now):
+        _expect(turn, departed, track, command)
 
 
 def _arrive(turn: _Turn, command: Arrive) -> None:
@@ -1187,6 +1239,7 @@ _DECISIONS: Mapping[type, Callable[[_Turn, Any], None]] = {
     AlertResponders: _alert_responders,
     PassDeadline: _pass_deadline,
     Accept: _accept,
+    Estimate: _estimate,
     Decline: _decline,
     LoseContact: _lose_contact,
     Depart: _depart,

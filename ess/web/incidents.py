@@ -99,7 +99,7 @@ class _Body(BaseModel):
 
 
 class AnswerBody(_Body):
-    """More about an answer; `eta_min` belongs to `accept`."""
+    """More about an answer; `eta_min`, minutes until arrival, belongs to `accept`, `depart` and `eta`."""
 
     eta_min: Annotated[int, Field(ge=0, le=1440)] | None = None
 
@@ -110,6 +110,8 @@ def answer_alert(
 ) -> dict[str, Any]:
     """Answer an alert for its responder: the same as their tap in LINE."""
     eta = timedelta(minutes=body.eta_min) if body and body.eta_min is not None else None
+    if verb is Verb.ETA and eta is None:
+        raise HTTPException(422, "say when they will be there: `eta_min` is in minutes from now")
     return _state(dispatch.answer_alert(engine, alert_id, verb, via=f"api:{caller.name}", eta=eta))
 
 

@@ -240,8 +240,9 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
 
 def _words(entry: Entry) -> str:
     """A LINE message without its buttons, whose labels no delivery keeps."""
-    templates = ((message.get("template") or message)["text"] for message in entry["messages"])
-    return "\n".join(templates)
+    return "\n".join(
+        message["altText"] if message["type"] == "flex" else message["text"] for message in entry["messages"]
+    )
 
 
 def _said(delivery: tables.Delivery) -> tuple[str, str]:

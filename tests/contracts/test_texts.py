@@ -66,6 +66,8 @@ SAID_BY_SMS = frozenset(
         *("asked", "answered", "silent", "link"),
     }
 )
+#: Six buttons and a line of text are what a phone of 640 points shows without scrolling.
+MOST_ON_A_CARD = 6
 #: SMS that may take two segments, each with the reason.
 TWO_SEGMENTS = {
     "which_code": "lists every open alert of the phone",
@@ -197,9 +199,11 @@ def all_letters(language: str) -> Iterator[Letter]:
         for state in (AlertState.OPEN, AlertState.ACCEPTED):
             letter = corrected_letter(texts, about, an_alert(state), channel)
             yield Letter("place_corrected", channel, letter)
-        for key in ("next", "arrived_yet"):
+        for key in ("next", "eta_noted", "arrived_yet"):
             for state in (AlertState.ACCEPTED, AlertState.DEPARTED, AlertState.ARRIVED):
-                letter = progress_letter(texts, key, an_incident(place), an_alert(state), channel, DIGITS)
+                letter = progress_letter(
+                    texts, key, an_incident(place), replace(an_alert(state), eta_at=AT), channel, DIGITS
+                )
                 yield Letter(key, channel, letter)
         for contact in Contact:
             about = About(an_incident(place), AT, contact=contact)
@@ -207,7 +211,7 @@ def all_letters(language: str) -> Iterator[Letter]:
                 yield Letter(key, channel, follow_up_letter(texts, key, about, _ID, AT, channel))
         guess = replace(place, candidates=longest_provinces(language))
         for key in (
-            *("received", "where", "which_place", "acknowledged", "in_good_hands", "goes_on_as"),
+            *("received", "where", "which_place", "acknowledged", "new_arrival", "in_good_hands", "goes_on_as"),
             *(() if channel is Channel.SMS else ("arrived", "reporter_over")),  # by SMS the promises alone
         ):
             for message in letters.reporter_letter(texts, key, an_incident(guess), channel, who, AT):
@@ -383,7 +387,7 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
     wanted = {
         "types": set(IncidentType),
         "type_labels": set(IncidentType),
-        "buttons": {*Verb, *Outcome, "report", "share_pin", "map", "unlink", "present"},
+        "buttons": {*(set(Verb) - {Verb.ETA}), *Outcome, "minutes", "report", "share_pin", "map", "unlink", "present"},
         "wishes": {*citizen.DANGER_WORDS, *citizen.CONTACT_WORDS, *citizen.OUTCOME_WORDS},
         "statuses": set(State),
         "roles": set(Role),
@@ -397,7 +401,7 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
         },
         "answer_page": {
             *(state for state in AlertState if state is not AlertState.UNREACHABLE),
-            *("over", "old", "unknown", "too_many", "place", "type", "reported"),
+            *("over", "old", "unknown", "too_many", "place", "type", "reported", "eta", "when"),
         },
     }[group]
     for language in LANGUAGES:
@@ -504,21 +508,23 @@ def line_problems(message: Message) -> Iterator[str]:
     if not 1 <= units(message.text) <= 5000:
         yield f"a text has {units(message.text)} of 5000 characters"
     if message.prompt is None:
-        if len(message.buttons) > 13:
-            yield f"{len(message.buttons)} quick replies, 13 are allowed"
+        if len(message.buttons) + len(message.replies) > 13:
+            yield f"{len(message.buttons) + len(message.replies)} quick replies, 13 are allowed"
     else:
         if not 1 <= units(message.prompt) <= 160:
             yield f"a card's text has {units(message.prompt)} of 160 characters"
-        if not 1 <= len(message.buttons) <= 4:
-            yield f"a card has {len(message.buttons)} buttons, 1 to 4 are allowed"
-    for button in message.buttons:
+        if not 1 <= len(message.buttons) <= MOST_ON_A_CARD:
+            yield f"a card has {len(message.buttons)} buttons, 1 to {MOST_ON_A_CARD} fit a small phone"
+        if len(message.replies) > 13:
+            yield f"{len(message.replies)} quick replies, 13 are allowed"
+    for button in (*message.buttons, *message.replies):
         if not 1 <= units(button.label) <= 20:
             yield f"the label {button.label!r} has {units(button.label)} of 20 characters"
         if button.press is Press.POSTBACK and not 1 <= units(button.data) <= 300:
             yield f"the data of {button.label!r} has {units(button.data)} of 300 characters"
         if button.press is Press.OPEN_LINK and not (button.data.startswith("https://") and len(button.data) <= 1000):
             yield f"the link of {button.label!r} is none that LINE opens"
-        if button.press is Press.SHARE_LOCATION and message.prompt is not None:
+        if button.press is Press.SHARE_LOCATION and message.prompt is not None and button in message.buttons:
             yield "a pin can be asked for by a quick reply alone"
 
 
@@ -531,7 +537,7 @@ def test_the_first_message_offers_the_button_that_begins_a_report(language: str)
 # --- the measures themselves -----------------------------------------------------------------------------
 def test_what_line_would_refuse_is_told() -> None:
     long = Button("ก" * 21, "x" * 301)
-    assert len(list(line_problems(Message("", (long,) * 5, "ก" * 161)))) == 13
+    assert len(list(line_problems(Message("", (long,) * 7, "ก" * 161)))) == 17
     assert len(list(line_problems(Message("x" * 5001, (Button("a", "b"),) * 14)))) == 2
     pin, link = Button("pin", press=Press.SHARE_LOCATION), Button("map", "http://x", Press.OPEN_LINK)
     assert len(list(line_problems(Message("x", (pin, link), "card")))) == 2

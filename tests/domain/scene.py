@@ -156,6 +156,9 @@ class Scene:
     def accepts(self, who: Responder, *, eta: timedelta | None = None, track: str = "police") -> None:
         self.do(life.Accept(self.alert(who, track).id, eta, "line"))
 
+    def expects(self, who: Responder, *, minutes: float, track: str = "police") -> None:
+        self.do(life.Estimate(self.alert(who, track).id, timedelta(minutes=minutes), "line"))
+
     def declines(self, who: Responder, *, track: str = "police") -> None:
         self.do(life.Decline(self.alert(who, track).id, "line"))
 

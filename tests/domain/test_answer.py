@@ -1,5 +1,6 @@
 """What a responder says back: two digits and a verb by SMS, typed in a hurry, or a button in LINE."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -103,16 +104,95 @@ def test_what_twilio_keeps_for_itself_is_no_word_of_ours(word: str) -> None:
     assert read_sms(word) == Answer(None, None)
 
 
+# --- when they will be there ------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("text", "verb", "minutes"),
+    [
+        ("12 1 15", Verb.ACCEPT, 15),
+        ("12 1 5", Verb.ACCEPT, 5),
+        ("๑๒ ๑ ๑๕", Verb.ACCEPT, 15),
+        ("12 รับ 15", Verb.ACCEPT, 15),
+        ("12 รับครับ 15 นาที", Verb.ACCEPT, 15),
+        ("12 รับ 15 นาทีครับ", Verb.ACCEPT, 15),
+        ("12 รับ อีก 20 นาที", Verb.ACCEPT, 20),
+        ("12 ok 10 min", Verb.ACCEPT, 10),
+        ("12 3 15", Verb.DEPART, 15),
+        ("12 ไป ครึ่งชั่วโมง", Verb.DEPART, 30),
+        ("12 15 นาที", Verb.ETA, 15),
+        ("12 ๑๕นาที", Verb.ETA, 15),
+        ("12 สิบห้านาทีค่ะ", Verb.ETA, 15),
+        ("12 อีกประมาณ 15 นาที", Verb.ETA, 15),
+        ("12 ถึงใน 15 นาที", Verb.ETA, 15),
+        ("12 1 ชั่วโมง", Verb.ETA, 60),
+        ("12 ครึ่งชั่วโมง", Verb.ETA, 30),
+    ],
+)
+def test_minutes_after_the_verb_or_alone_say_when_they_will_be_there(text: str, verb: Verb, minutes: int) -> None:
+    assert read_sms(text) == Answer("12", verb, timedelta(minutes=minutes))
+
+
+@pytest.mark.parametrize(
+    ("text", "verb", "minutes"),
+    [
+        ("15 นาที", Verb.ETA, 15),
+        ("๑๕ นาทีครับ", Verb.ETA, 15),
+        ("1 15", Verb.ACCEPT, 15),
+        ("รับ 15", Verb.ACCEPT, 15),
+        ("3 20", Verb.DEPART, 20),
+        ("going 20 min", Verb.DEPART, 20),
+    ],
+)
+def test_without_a_code_the_only_open_alert_is_meant(text: str, verb: Verb, minutes: int) -> None:
+    assert read_sms(text) == Answer(None, verb, timedelta(minutes=minutes))
+
+
+@given(st.text(alphabet="0123456789 รับถึงนาที"))
+def test_nobody_is_ever_expected_in_the_past_or_after_a_day(text: str) -> None:
+    eta = read_sms(text).eta
+    assert eta is None or timedelta() < eta <= timedelta(hours=24)
+
+
 # --- what is not an answer -------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "text",
-    ["", "   ", "ครับ", "ค่ะ", "ถึงไหนแล้ว", "รับไม่ทันครับ", "no problem", "5", "1 2", "ไม่ไป", "รถเสีย กำลังตาม"],
+    [
+        "",
+        "   ",
+        "ครับ",
+        "ค่ะ",
+        "ถึงไหนแล้ว",
+        "รับไม่ทันครับ",
+        "no problem",
+        "5",
+        "1 2",
+        "4 15",
+        "2 15",
+        "ไม่ไป",
+        "รถเสีย กำลังตาม",
+    ],
 )
 def test_other_words_are_a_note_and_change_nothing(text: str) -> None:
     assert read_sms(text) == Answer(None, None)
 
 
-@pytest.mark.parametrize("text", ["12", "12 ", "๑๒ครับ", "12 -", "12 5", "12 รับไม่ได้", "12 ทำไม", "12 11", "12 1 2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "12",
+        "12 ",
+        "๑๒ครับ",
+        "12 -",
+        "12 5",
+        "12 รับไม่ได้",
+        "12 ทำไม",
+        "12 11",
+        "12 2 15",
+        "12 4 15",
+        "12 15",
+        "12115",
+        "12 คน",
+    ],
+)
 def test_a_code_without_a_word_that_is_known_changes_nothing(text: str) -> None:
     assert read_sms(text) == Answer("12", None)
 
@@ -176,9 +256,10 @@ def test_no_code_stands_for_two_open_alerts(used: list[str], data: st.DataObject
 
 
 # --- buttons ---------------------------------------------------------------------------------------------
-presses = st.builds(Pressed, st.sampled_from(Verb), alert_id=st.uuids()) | st.builds(
-    Pressed, st.sampled_from(Outcome), follow_up_id=st.uuids()
+presses = st.builds(Pressed, st.just(Verb.ETA), alert_id=st.uuids(), eta_min=st.integers(0, 1440)) | st.builds(
+    Pressed, st.sampled_from(sorted(set(Verb) - {Verb.ETA})), alert_id=st.uuids()
 )
+presses |= st.builds(Pressed, st.sampled_from(Outcome), follow_up_id=st.uuids())
 
 
 @given(presses)
@@ -203,6 +284,9 @@ def test_a_button_may_gain_a_field_and_is_still_understood() -> None:
         f"alert={UUID(int=1)}",
         "do=accept&alert=not-an-id",
         f"do=dance&alert={UUID(int=1)}",
+        f"do=eta&alert={UUID(int=1)}",
+        f"do=eta&alert={UUID(int=1)}&eta=soon",
+        f"do=eta&alert={UUID(int=1)}&eta=-5",
         f"do=reached&alert={UUID(int=1)}",
         f"do=accept&follow_up={UUID(int=1)}",
     ],

@@ -64,7 +64,7 @@ ROLES = [*LOCAL_ROLES, Role.NATIONAL_DESK]
 PERSONAL = {"phone", "name", "address", "latitude", "longitude", "description", "text", "body", "line_user_id", "to"}
 
 #: What a person or the clock does; the operator's ways to end an incident are not among them.
-ANSWERS = (life.Accept, life.Decline, life.Depart, life.Arrive, life.LoseContact)
+ANSWERS = (life.Accept, life.Estimate, life.Decline, life.Depart, life.Arrive, life.LoseContact)
 
 # --- what is drawn ---
 waits = st.integers(1, 600).map(lambda seconds: timedelta(seconds=seconds))
@@ -236,6 +236,11 @@ class AnythingHappens(RuleBasedStateMachine):
     def somebody_accepts(self, which: int, eta: timedelta | None) -> None:
         self.send(life.Accept(self.an_alert(which), eta, "line"))
 
+    @rule(which=numbers, eta=moments)
+    @precondition(lambda self: self.incident.alerts)
+    def somebody_says_when_they_will_be_there(self, which: int, eta: timedelta) -> None:
+        self.send(life.Estimate(self.an_alert(which), eta, "line"))
+
     @rule(which=numbers)
     @precondition(lambda self: self.incident.alerts)
     def somebody_declines(self, which: int) -> None:
@@ -246,10 +251,10 @@ class AnythingHappens(RuleBasedStateMachine):
     def somebody_cannot_be_reached(self, which: int) -> None:
         self.send(life.LoseContact(self.an_alert(which)))
 
-    @rule(which=numbers, arrived=st.booleans())
+    @rule(which=numbers, arrived=st.booleans(), eta=st.none() | moments)
     @precondition(lambda self: self.incident.alerts)
-    def somebody_moves(self, which: int, arrived: bool) -> None:
-        self.send(life.Arrive(self.an_alert(which)) if arrived else life.Depart(self.an_alert(which)))
+    def somebody_moves(self, which: int, arrived: bool, eta: timedelta | None) -> None:
+        self.send(life.Arrive(self.an_alert(which)) if arrived else life.Depart(self.an_alert(which), "line", eta))
 
     @rule(which=numbers)
     @precondition(lambda self: self.incident.alerts)
@@ -405,11 +410,15 @@ class AnythingHappens(RuleBasedStateMachine):
         lead = before.policy.lead
         acknowledged = (
             isinstance(command, life.Accept)
+            and before.alert(command.alert_id).state not in TAKEN
             and before.alert(command.alert_id).track == lead.name
             and before.alert(command.alert_id).role in lead.acknowledged_by
         )
         for told in heard:
             match told.message:
+                case "new_arrival":
+                    self.look_at_a_new_arrival(before, command, told)
+                    continue
                 case "arrived":
                     assert isinstance(command, life.Arrive)
                     assert (before.state, decision.incident.state) == (State.ACKNOWLEDGED, State.ON_SCENE)
@@ -424,6 +433,14 @@ class AnythingHappens(RuleBasedStateMachine):
             assert told.arrival_at == self.now + (before.policy.arrival_target if command.eta is None else command.eta)
         promised = [told for told in heard if told.message == "acknowledged"]
         assert bool(promised) is (acknowledged and decision.incident.state is State.ACKNOWLEDGED)
+
+    def look_at_a_new_arrival(self, before: Incident, command: life.Command, told: life.TellReporter) -> None:
+        """Only where it is later than what they were told before, and of whoever they were told of."""
+        assert isinstance(command, life.Accept | life.Estimate | life.Depart)
+        assert before.lead.holder == command.alert_id
+        assert told.arrival_at == self.incident.lead.promised_at == self.incident.alert(command.alert_id).eta_at
+        assert told.arrival_at is not None
+        assert before.lead.promised_at is None or told.arrival_at > before.lead.promised_at
 
     def look_at_a_choice(self, before: Incident, command: life.AlertResponders, decision: Decision) -> None:
         """Whom the last resort chose is asked, however often they were asked before: nobody else will come."""

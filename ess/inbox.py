@@ -478,6 +478,8 @@ def _confirmation(engine: Engine, tx: Transaction, incident: Incident, pressed: 
     code = tx.session.get_one(tables.Alert, alert.id).reply_code
     if pressed.do == Verb.RESOLVE:
         return engine.texts.say("over", channel, code=incident.code)
+    if pressed.do == Verb.BACKUP:
+        return engine.texts.say("backup_called", channel, code=incident.code)
     key = "eta_noted" if pressed.eta is not None and alert.eta_at else "next"
     return progress_letter(engine.texts, key, incident, alert, channel, code)
 

@@ -38,7 +38,13 @@ _SENTENCES: dict[str, str] = {
     "departed": "on the way: {who}",
     "estimated": "expected at {eta}: {who}, over {via}",
     "arrived": "ON THE SCENE: {who}",
-    "arrival_overdue": "not there by the expected time",
+    "departure_overdue": "not on the way in time: asked",
+    "arrival_overdue": "not there by the expected time: asked",
+    "backup_wanted": "BACKUP WANTED by {who}, over {via}",
+    "backup_called": "{track}: backup is asked, step {step}",
+    "backup_expired": "{track}, step {step}: no backup in time",
+    "hand_over_wanted": "{track}: to be handed over to {who}, by {by}",
+    "handed_over": "{track}: HANDED OVER to {who}",
     "resolved": "RESOLVED by {who}",
     "step_expired": "{track}, step {step}: nobody acknowledged in time",
     "unanswered": "{track}: UNANSWERED, nobody is left to ask",
@@ -76,6 +82,7 @@ _PASSED_OVER = 10
 
 _STYLES = {
     "unanswered": "bold red",
+    "backup_wanted": "bold red",
     "place_contradicted": "bold red",
     "outside_area": "bold red",
     "step_expired": "yellow",

@@ -28,6 +28,8 @@ class Verb(StrEnum):
     RESOLVE = "resolve"
     #: Says when they will be there.
     ETA = "eta"
+    #: Needs more people.
+    BACKUP = "backup"
 
 
 VERBS: dict[str, Verb] = {
@@ -35,6 +37,7 @@ VERBS: dict[str, Verb] = {
     **dict.fromkeys(("2", "ไม่", "ไม่รับ", "ไปไม่ได้", "decline", "no"), Verb.DECLINE),
     **dict.fromkeys(("3", "ไป", "ออกเดินทาง", "depart", "going"), Verb.DEPART),
     **dict.fromkeys(("4", "ถึง", "ถึงแล้ว", "arrive", "arrived"), Verb.ARRIVE),
+    **dict.fromkeys(("5", "ขอกำลังเสริม", "กำลังเสริม", "เสริม", "backup"), Verb.BACKUP),
     **dict.fromkeys(("9", "ปิด", "ระงับเหตุแล้ว", "resolve", "done"), Verb.RESOLVE),
 }
 
@@ -88,18 +91,18 @@ def read_sms(text: str) -> Answer:
 
 def _said(words: str, *, coded: bool = False) -> tuple[Verb | None, timedelta | None]:
     """The verb, and the time until arrival where it is said with it or alone."""
-    if words in VERBS:
-        return VERBS[words], None
+    if words in _VERBS:
+        return _VERBS[words], None
     if (alone := _minutes(words)) is not None:
         return Verb.ETA, alone
-    for word in sorted(VERBS, key=len, reverse=True):
+    for word in sorted(_VERBS, key=len, reverse=True):
         rest = words.removeprefix(word)
-        if VERBS[word] in _WITH_ETA and rest != words and not (word[-1].isdigit() and rest[0].isdigit()):
+        if _VERBS[word] in _WITH_ETA and rest != words and not (word[-1].isdigit() and rest[0].isdigit()):
             rest = _POLITE_FIRST.sub("", rest.strip(_ENDING)).strip(_ENDING)
             eta = _minutes(rest, counts=True)
             # `1 2` without a code is somebody who copies the choices that the alert gave.
             if eta is not None and (coded or not (word.isdigit() and len(rest) == 1)):
-                return VERBS[word], eta
+                return _VERBS[word], eta
     return None, None
 
 
@@ -113,6 +116,10 @@ def _minutes(words: str, *, counts: bool = False) -> timedelta | None:
     n = _COUNTED.get(found["n"]) or int(found["n"])
     eta = timedelta(hours=n) if found["unit"] in _HOURS else timedelta(minutes=n)
     return eta if timedelta() < eta <= _LONGEST_ETA else None
+
+
+#: As they read once they are made plain: ำ becomes two characters.
+_VERBS = {unicodedata.normalize("NFKC", word): verb for word, verb in VERBS.items()}
 
 
 def _plain(text: str) -> str:

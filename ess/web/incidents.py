@@ -104,6 +104,18 @@ class AnswerBody(_Body):
     eta_min: Annotated[int, Field(ge=0, le=1440)] | None = None
 
 
+class HandOverBody(_Body):
+    """The number in the roster of whoever is to have the track."""
+
+    responder: Annotated[str, Field(min_length=1, max_length=100)]
+
+
+@router.post("/alerts/{alert_id}/hand-over")
+def hand_over(engine: EngineOf, caller: Operator, alert_id: UUID, body: HandOverBody) -> dict[str, Any]:
+    """Give a track to another unit: at once where it comes as backup, else as soon as it accepts."""
+    return _state(dispatch.hand_over(engine, alert_id, body.responder, by=caller.name))
+
+
 @router.post("/alerts/{alert_id}/{verb}")
 def answer_alert(
     engine: EngineOf, caller: Operator, alert_id: UUID, verb: Verb, body: AnswerBody | None = None

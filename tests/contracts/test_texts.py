@@ -35,7 +35,7 @@ from ess.conversation.letters import (
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel, Role
 from ess.domain.follow_up import Outcome
-from ess.domain.incident import Alert, AlertState, Deadline, DeadlineKind, Incident, State, Track
+from ess.domain.incident import Alert, AlertState, Deadline, DeadlineKind, Incident, State, Track, TrackState
 from ess.domain.place import Area, Place
 from ess.domain.report import Contact, IncidentType
 from ess.policies import load_policies
@@ -165,6 +165,11 @@ def an_incident(place: Place | None, kind: IncidentType = IncidentType.ASSAULT) 
     return Incident(_ID, CODE, kind, policy, State.ALERTING, place, tuple(Track(track.name) for track in policy.tracks))
 
 
+def acknowledged(incident: Incident) -> Incident:
+    """Its tracks are taken, so that everything can be done that whoever has one can do."""
+    return replace(incident, tracks=tuple(replace(track, state=TrackState.ACKNOWLEDGED) for track in incident.tracks))
+
+
 def an_alert(state: AlertState = AlertState.OPEN) -> Alert:
     """An alert of the lead track, which has the most to say."""
     return Alert(_ID, _ID, Role.POLICE_STATION, _POLICIES[IncidentType.ASSAULT].lead.name, 1, state)
@@ -194,16 +199,16 @@ def all_letters(language: str) -> Iterator[Letter]:
     for channel in Channel:
         for kind in IncidentType:
             about = About(an_incident(place, kind), AT, pin=(16.821123, 100.265912), minor=True, contact=Contact.NONE)
-            letter = alert_letter(texts, about, an_alert(), channel, DIGITS, (5.61, 105.63))
-            yield Letter("alert", channel, letter)
+            for backs in ("", who):
+                letter = alert_letter(texts, about, an_alert(), channel, DIGITS, (5.61, 105.63), backs=backs)
+                yield Letter("alert", channel, letter)
         for state in (AlertState.OPEN, AlertState.ACCEPTED):
             letter = corrected_letter(texts, about, an_alert(state), channel)
             yield Letter("place_corrected", channel, letter)
-        for key in ("next", "eta_noted", "arrived_yet"):
+        for key in ("next", "eta_noted", "departed_yet", "arrived_yet", "yours_now"):
             for state in (AlertState.ACCEPTED, AlertState.DEPARTED, AlertState.ARRIVED):
-                letter = progress_letter(
-                    texts, key, an_incident(place), replace(an_alert(state), eta_at=AT), channel, DIGITS
-                )
+                taken, alert = acknowledged(an_incident(place)), replace(an_alert(state), eta_at=AT)
+                letter = progress_letter(texts, key, taken, alert, channel, DIGITS)
                 yield Letter(key, channel, letter)
         for contact in Contact:
             about = About(an_incident(place), AT, contact=contact)
@@ -226,12 +231,19 @@ def all_letters(language: str) -> Iterator[Letter]:
             "declined",
             "already_taken",
             "already_recorded",
+            "backup_called",
+            "backup_comes",
+            "backup_gone",
+            "handed_over",
             "follow_up_noted",
         ):
             yield Letter(key, channel, texts.say(key, channel, code=CODE, who=who))
         for state in State:
             yield Letter("refused", channel, texts.say("refused", channel, code=CODE, state=state))
-        for key in ("arrival_overdue", "place_contradicted", "outside_area"):
+        for key in (
+            *("arrival_overdue", "place_contradicted", "outside_area"),
+            *("backup_alerted", "backup_wanted", "hand_over_refused"),
+        ):
             province = texts.province(place.province)
             said = texts.say(key, channel, code=CODE, place=texts.place(place), who=who, said=province)
             yield Letter(key, channel, said)
@@ -269,7 +281,7 @@ def linked_letters(language: str, link: str, place: Place | None = None) -> Iter
     yield Letter(
         "alert", Channel.SMS, alert_letter(texts, About(incident, AT), an_alert(), Channel.SMS, DIGITS, None, link)
     )
-    for key in ("next", "arrived_yet"):
+    for key in ("next", "eta_noted", "departed_yet", "arrived_yet", "yours_now"):
         letter = progress_letter(texts, key, incident, an_alert(AlertState.ACCEPTED), Channel.SMS, DIGITS, link)
         yield Letter(key, Channel.SMS, letter)
 
@@ -282,6 +294,8 @@ _KEY_ARGUMENT: Mapping[str, int | str] = {
     "TellSupervisors": 0,
     "TellResponder": 1,
     "stand_down": 1,
+    "_ask_where": 2,
+    "_promise_arrival": 1,
     "citizen_reply": 1,
     "progress_letter": 1,
     "follow_up_letter": 1,

@@ -340,12 +340,12 @@ def test_elsewhere_the_tracks_begin_again_and_nobody_is_stood_down(place: Place,
 def test_a_holder_keeps_it_and_the_supervisors_hear_where_it_is_outside_of_their_area() -> None:
     scene = pinned()
     scene.accepts(STATION)
-    due = scene.due[DeadlineKind.ARRIVE, "police"]
+    due = {about: wait for about, wait in scene.due.items() if about[1] == "police"}
     scene.do(life.Locate(NEXT_DISTRICT, FAR, outside=frozenset({"police"})))
     assert (scene.state, scene.holder()) == (State.ACKNOWLEDGED, STATION.name)
     assert scene.facts == ["place_corrected", "outside_area"]
     assert scene.supervisors_heard == ["outside_area"]
-    assert scene.due == {(DeadlineKind.ARRIVE, "police"): due, CHOOSE_CARE: AT_ONCE}
+    assert scene.due == {**due, CHOOSE_CARE: AT_ONCE}
 
 
 def test_a_track_that_ran_out_elsewhere_begins_where_it_really_is() -> None:
@@ -1558,6 +1558,7 @@ def any_command(kind: type, scene: Scene) -> life.Command:
         life.LoseContact: life.LoseContact(alert_id),
         life.Depart: life.Depart(alert_id),
         life.Arrive: life.Arrive(alert_id),
+        life.CallBackup: life.CallBackup(alert_id),
         life.Resolve: life.Resolve(alert_id),
         life.HearReporter: life.HearReporter(life.ReporterWord.SAFE),
         life.OpenFollowUps: life.OpenFollowUps(()),
@@ -1565,6 +1566,7 @@ def any_command(kind: type, scene: Scene) -> life.Command:
         life.Cancel: CANCEL,
         life.Escalate: life.Escalate("a made-up operator"),
         life.Assign: life.Assign("a made-up operator", chosen),
+        life.HandOver: life.HandOver("a made-up operator", alert_id, chosen),
         life.Close: CLOSE,
         life.Merge: MERGE,
         life.TakeInHand: life.TakeInHand(),

@@ -51,3 +51,46 @@ def test_an_sms_accepts_with_the_minutes_behind_the_verb(story: Story) -> None:
     station.hears("ถึง")
     incident.told("departed")
     citizen.hears("คาดว่าถึง")
+
+
+def test_who_took_it_and_does_not_leave_is_asked_and_then_others_are_alerted_beside_them(story: Story) -> None:
+    """The shipped waits are 10 min for leaving and 5 min for the answer: both are over at once here."""
+    station, radio = story.station(UDON_THANI), story.radio_191(UDON_THANI)
+    supervisor = story.supervisor()
+    story.care_team(UDON_THANI)
+    incident = story.citizen().reports_by_api("assault", at=UDON_THANI)
+    station.hears("เหตุด่วน")
+    station.taps("รับทราบ")
+    station.hears("บันทึกแล้ว")
+
+    story.comes_due("depart")
+    station.hears("ท่านออกเดินทางหรือยัง")
+    incident.told("departure_overdue")
+    assert not incident.facts("alerted", responder=radio.ref)
+
+    story.comes_due("back_up")
+    station.hears("แจ้งหน่วยเสริมแล้ว")
+    supervisor.hears("ระบบแจ้งหน่วยเสริมแล้ว")
+    radio.hears("ESS")
+    assert (incident.now["state"], incident.holder()) == ("acknowledged", station.ref)
+
+    radio.texts("{n} 1")
+    radio.hears("บันทึกแล้ว")
+    station.hears(f"{radio.spoken_name} รับเป็นหน่วยเสริม")
+    assert incident.holder() == station.ref, "backup takes nothing"
+    assert incident.alert_of(radio)["backup"]
+
+
+def test_who_answers_that_they_are_on_the_way_gets_no_backup(story: Story) -> None:
+    station, radio = story.station(UDON_THANI), story.radio_191(UDON_THANI)
+    story.care_team(UDON_THANI)
+    incident = story.citizen().reports_by_api("assault", at=UDON_THANI)
+    station.hears("เหตุด่วน")
+    station.taps("รับทราบ")
+    station.hears("บันทึกแล้ว")
+    story.comes_due("depart")
+    station.hears("ท่านออกเดินทางหรือยัง")
+    station.taps("ออกเดินทาง")
+    station.hears("บันทึกแล้ว")
+    assert {due["kind"] for due in incident.now["due"]} & {"depart", "back_up"} == set()
+    assert not incident.facts("alerted", responder=radio.ref)

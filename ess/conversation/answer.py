@@ -1,4 +1,4 @@
-"""What a responder says back: the SMS grammar, the data behind a LINE button, and the two-digit codes.
+"""What a responder says back: the grammar of what they type, the data behind a LINE button, and the two-digit codes.
 
 `12 1` or `12 รับ` accepts the alert with code 12; the verbs are in `VERBS`.  `12 1 15` accepts and says that it
 takes 15 minutes to get there, `12 15 นาที` says that alone.  A bare verb acts where exactly one alert is open.
@@ -15,6 +15,7 @@ from itertools import chain
 from urllib.parse import parse_qs, urlencode
 from uuid import UUID
 
+from ess.codes import LETTERS
 from ess.domain.follow_up import Outcome
 
 
@@ -44,6 +45,8 @@ VERBS: dict[str, Verb] = {
 _POLITELY = r"(นะ)?(ครับผม|ครับ|คับ|ค่ะ|คะ|จ้า)"
 _POLITE, _POLITE_FIRST = re.compile(f"{_POLITELY}$"), re.compile(f"^{_POLITELY}")
 _CODED = re.compile(r"^(\d{2})[\s.,:#/-]*(.*)$")
+#: An incident's code; it has no vowels, so it is none of the words.
+_NAMED = re.compile(rf"^([{LETTERS.lower()}]{{6}})(?:[\s.,:#/-]+(.*))?$")
 #: Thai keyboards leave these between words, and nobody sees them.
 _UNSEEN = re.compile("[\u200b-\u200d\u2060\ufeff]")
 _ENDING = " .!,;:…ๆฯ"
@@ -80,8 +83,14 @@ class Answer:
 
 
 def read_sms(text: str) -> Answer:
-    """Read an SMS reply: Thai digits, full-width forms, spaces, case and polite endings do not matter."""
+    """Read a typed reply, by SMS or in LINE, after a reply code, an incident's code or none.
+
+    Thai digits, full-width forms, spaces, case and polite endings do not matter.
+    """
     bare = _bare(_plain(text))
+    named = _NAMED.match(bare)
+    if named:
+        return Answer(named.group(1).upper(), *_said(_bare(named.group(2) or ""), coded=True))
     coded = _CODED.match(bare)
     if coded is None or _minutes(bare) is not None:
         return Answer(None, *_said(bare))

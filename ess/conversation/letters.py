@@ -159,6 +159,21 @@ def progress_letter(
     return replace(message, replies=tuple(eta_buttons(texts, alert))) if channel is Channel.LINE else message
 
 
+def which_incident_letter(texts: Texts, waiting: Iterable[tuple[Incident, Alert]]) -> Message:
+    """Each incident that somebody may mean, with what to type for it."""
+    lines = []
+    for incident, alert in waiting:
+        verbs = " · ".join(texts.word("sms_verbs", verb, n=incident.code) for verb in _next_verbs(incident, alert))
+        lines.append(f"{incident.code} {texts.place(incident.place)}\n{verbs}")
+    return texts.say("which_incident", Channel.LINE, which="\n\n".join(lines))
+
+
+def noted_letter(texts: Texts, channel: Channel) -> Message:
+    """What a responder wrote is kept; in LINE they can report something of their own instead."""
+    report = Button(texts.word("buttons", "report"), START)
+    return texts.say("responder_noted", channel, (report,))
+
+
 def follow_up_letter(
     texts: Texts, key: str, about: About, follow_up_id: UUID, due_at: datetime, channel: Channel
 ) -> Message:

@@ -269,8 +269,12 @@ def all_letters(language: str) -> Iterator[Letter]:
     for key in ("linked", "link_refused", "link_paused", "link_moved", "unlinked", "not_linked"):
         yield Letter(key, Channel.LINE, texts.say(key, Channel.LINE, who=who))
     yield Letter("unlink_confirm", Channel.LINE, letters.unlink_letter(texts, _ID, who))
-    for key in ("responder_noted", "no_open_alert"):
-        yield Letter(key, Channel.SMS, texts.say(key, Channel.SMS))
+    for channel in (Channel.LINE, Channel.SMS):
+        yield Letter("responder_noted", channel, letters.noted_letter(texts, channel))
+    yield Letter("no_open_alert", Channel.SMS, texts.say("no_open_alert", Channel.SMS))
+    taken = acknowledged(an_incident(place))
+    waiting = [(taken, an_alert(AlertState.ACCEPTED))] * 12
+    yield Letter("which_incident", Channel.LINE, letters.which_incident_letter(texts, waiting))
     codes = " ".join(str(code) for code in range(10, 22))
     yield Letter("which_code", Channel.SMS, texts.say("which_code", Channel.SMS, codes=codes, example=f"{DIGITS} 1"))
 
@@ -377,8 +381,8 @@ def test_every_letter_can_be_composed_and_every_text_is_in_one() -> None:
         there = {
             (key, kind) for key, kinds in _data(language)["messages"].items() for kind in kinds if kind != "prompt"
         }
-        # These are only ever answered by SMS today; their LINE texts wait for a channel with words.
-        assert there - said == {("no_open_alert", "line"), ("responder_noted", "line")}
+        # In LINE whoever has no open alert is a citizen; its text waits for a channel with words.
+        assert there - said == {("no_open_alert", "line")}
 
 
 _GROUPS = (

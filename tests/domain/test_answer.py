@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scene import an_id
 
+from ess.codes import LETTERS
 from ess.conversation.answer import VERBS, Answer, Pressed, Verb, button_data, next_code, read_button, read_sms
 from ess.domain.follow_up import Outcome
 
@@ -149,6 +150,13 @@ def test_without_a_code_the_only_open_alert_is_meant(text: str, verb: Verb, minu
     assert read_sms(text) == Answer(None, verb, timedelta(minutes=minutes))
 
 
+@pytest.mark.parametrize("text", ["BCD234 1", "bcd234 รับครับ", "BCD234: ok", "ＢＣＤ２３４ ๑"])
+def test_an_incidents_own_code_does_as_well(text: str) -> None:
+    assert read_sms(text) == Answer("BCD234", Verb.ACCEPT)
+    assert read_sms("BCD234 15 นาที") == Answer("BCD234", Verb.ETA, timedelta(minutes=15))
+    assert read_sms("BCD234") == Answer("BCD234", None)
+
+
 @given(st.text(alphabet="0123456789 รับถึงนาที"))
 def test_nobody_is_ever_expected_in_the_past_or_after_a_day(text: str) -> None:
     eta = read_sms(text).eta
@@ -203,7 +211,8 @@ def test_a_code_without_a_word_that_is_known_changes_nothing(text: str) -> None:
 @given(st.text())
 def test_no_sms_is_too_strange_to_be_read(text: str) -> None:
     answer = read_sms(text)
-    assert answer.code is None or (len(answer.code) == 2 and answer.code.isascii() and answer.code.isdigit())
+    code = answer.code
+    assert code is None or (len(code) == 2 and code.isascii() and code.isdigit()) or set(code) <= set(LETTERS)
 
 
 decorations = st.sampled_from(["", " ", "  ", "\t", "\n", "\u00a0", "\u3000"])

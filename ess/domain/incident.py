@@ -1161,9 +1161,9 @@ def _accept(turn: _Turn, command: Accept) -> None:
         raise AlreadyTaken("somebody else has accepted", str(holder.responder_id))
     eta_at = turn.now + command.eta if command.eta is not None else None
     turn.put(accepted := replace(alert, state=AlertState.ACCEPTED, eta_at=eta_at))
-    turn.note(
-        "accepted", alert_id=alert.id, responder_id=alert.responder_id, track=track.name, via=command.via, eta_at=eta_at
-    )
+    about = {"alert_id": alert.id, "responder_id": alert.responder_id, "track": track.name}
+    beside = {"backup": True} if alert.backup else {}
+    turn.note("accepted", **about, via=command.via, eta_at=eta_at, **beside)
     if track.next_holder == alert.id:
         _take_over(turn, track, accepted)
     elif alert.backup:

@@ -163,7 +163,7 @@ def which_incident_letter(texts: Texts, waiting: Iterable[tuple[Incident, Alert]
     """Each incident that somebody may mean, with what to type for it."""
     lines = []
     for incident, alert in waiting:
-        verbs = " · ".join(texts.word("sms_verbs", verb, n=incident.code) for verb in _next_verbs(incident, alert))
+        verbs = "\n".join(texts.word("sms_verbs", verb, n=incident.code) for verb in _next_verbs(incident, alert))
         lines.append(f"{incident.code} {texts.place(incident.place)}\n{verbs}")
     return texts.say("which_incident", Channel.LINE, which="\n\n".join(lines))
 

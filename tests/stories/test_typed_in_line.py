@@ -37,7 +37,7 @@ def test_what_may_mean_two_incidents_is_asked_back_with_what_to_type(story: Stor
 
     station.writes("ไปไม่ได้")
     asked = station.hears("พิมพ์รหัสเหตุนำหน้า")
-    assert f"{first.code} 1 รับ · {first.code} 2 ไปไม่ได้" in asked["text"]
+    assert f"{first.code} 1 รับ\n{first.code} 2 ไปไม่ได้" in asked["text"]
     assert second.code in asked["text"]
     assert {first.now["state"], second.now["state"]} == {"alerting"}
 

@@ -51,7 +51,10 @@ TASKS: dict[str, tuple[str, str]] = {
 
 
 #: Of these, many that are due at once go in one message, and are kept in one transaction.
-TOGETHER = frozenset({DeadlineKind.LOCATE, DeadlineKind.SELECT, DeadlineKind.ACKNOWLEDGE, DeadlineKind.ARRIVE})
+TOGETHER = frozenset(
+    {DeadlineKind.LOCATE, DeadlineKind.SELECT, DeadlineKind.ACKNOWLEDGE}
+    | {DeadlineKind.DEPART, DeadlineKind.ARRIVE, DeadlineKind.BACK_UP}
+)
 _KEEP_TOGETHER = ("ess.keep_deadlines", DISPATCH)
 #: So many at most: whoever answers about one of them waits until all are kept.
 _MOST_TOGETHER = 16

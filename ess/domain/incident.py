@@ -1122,6 +1122,7 @@ def _await_arrival(turn: _Turn, alert: Alert) -> datetime:
     policy, lead = turn.incident.policy, turn.incident.lead
     arrival_at = max(alert.eta_at or turn.now + policy.arrival_target, turn.now)
     turn.promise(DeadlineKind.ARRIVE, arrival_at, lead.name)
+    turn.forget(lead.name, DeadlineKind.DEPART)
     depart_at = turn.now + policy.depart_within
     if alert.state is AlertState.ACCEPTED and depart_at < arrival_at:
         turn.promise(DeadlineKind.DEPART, depart_at, lead.name)
@@ -1206,13 +1207,12 @@ def _expect(turn: _Turn, alert: Alert, track: Track, command: Accept | Estimate 
     if command.eta is None or not _is_news(alert, command.eta, turn.now):
         raise AlreadyRecorded("you have said so already")
     eta_at = turn.now + command.eta
-    turn.put(replace(alert, eta_at=eta_at))
+    turn.put(expected := replace(alert, eta_at=eta_at))
     about = {"alert_id": alert.id, "responder_id": alert.responder_id, "track": track.name}
     turn.note("estimated", **about, via=command.via, eta_at=eta_at)
     if track.holder == alert.id and track.state is TrackState.ACKNOWLEDGED and track.name == turn.incident.lead.name:
         turn.forget(track.name, DeadlineKind.BACK_UP)
-        turn.promise(DeadlineKind.ARRIVE, eta_at, track.name)
-        _promise_arrival(turn, "new_arrival", eta_at)
+        _promise_arrival(turn, "new_arrival", _await_arrival(turn, expected))
 
 
 def _decline(turn: _Turn, command: Decline) -> None:

@@ -94,6 +94,9 @@ def test_who_says_when_they_will_be_there_is_heard_as_an_answer() -> None:
     scene.expects(STATION, minutes=15)
     assert BACK_UP not in scene.due
     assert scene.due[ARRIVAL] == 15 * MINUTE
+    assert scene.due[DEPARTURE] == 10 * MINUTE, "they have still not left"
+    scene.expects(STATION, minutes=6)
+    assert DEPARTURE not in scene.due, "they are to be there before"
 
 
 def test_who_is_there_sooner_than_they_need_have_left_is_not_asked_whether_they_left() -> None:

@@ -30,6 +30,8 @@ def test_who_has_accepted_in_line_taps_how_many_minutes_they_need(story: Story) 
     later = at(incident.told("estimated", times=2), "eta_at")
     assert later - promised > 30 * _MINUTES
     assert incident.alert_of(station)["eta_at"] == later.isoformat()
+    assert incident.answer_for(station, "eta").status_code == 422, "by API too, with the minutes"
+    assert incident.answer_for(station, "eta", eta_min=60).json()["reason"] == "already_recorded"
     (due,) = [due for due in incident.now["due"] if due["kind"] == "arrive"]
     assert due["due_at"] == later.isoformat()
 

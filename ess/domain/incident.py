@@ -172,6 +172,8 @@ class Track:
     promised_at: datetime | None = None
     #: The step whose responders were alerted last as backup; 0 before the first.
     backup: int = 0
+    #: Somebody on the way or there has called for it, and it is wanted whatever the holder does.
+    backup_wanted: bool = False
     #: The alert whose responder has the track as soon as they accept.
     next_holder: UUID | None = None
 
@@ -746,7 +748,7 @@ class _Turn:
         n_steps = len(self.incident.policy.track(track.name).steps)
         self.forget(track.name)
         # Who was asked as backup is asked like anybody else now that nobody has the track.
-        track = replace(track, holder=None, backup=0, next_holder=None)
+        track = replace(track, holder=None, backup=0, backup_wanted=False, next_holder=None)
         for alert in self.incident.alerts:
             if alert.track == track.name and alert.backup:
                 self.put(replace(alert, backup=False))
@@ -1038,7 +1040,7 @@ def _call_backup(turn: _Turn, command: CallBackup) -> None:
     if track.holder and track.holder != alert.id:
         turn.do(TellResponder(track.holder, "backup_called"))
     turn.do(TellSupervisors("backup_wanted"))
-    _ask_backup(turn, track)
+    _ask_backup(turn, replace(track, backup_wanted=True))
 
 
 def _accept_as_backup(turn: _Turn, alert: Alert, track: Track) -> None:
@@ -1060,12 +1062,22 @@ def _go_on_without(turn: _Turn, alert: Alert, track: Track) -> None:
     if alert.state in TAKEN and track.holder:
         turn.do(TellResponder(track.holder, "backup_gone"))
     incident = turn.incident
-    backup = [other for other in _track_alerts(incident, track.name, AlertState.OPEN, *TAKEN) if other.backup]
-    comes = any(other.state in TAKEN for other in backup)
-    waits = incident.has_due(track.name, DeadlineKind.ACKNOWLEDGE, DeadlineKind.BACK_UP)
-    is_over = comes or incident.has_due(track.name, DeadlineKind.SELECT) or (waits and backup)
-    if track.backup and not is_over and not incident.asks_last_resort(track.name):
+    beside = [other for other in _track_alerts(incident, track.name, AlertState.OPEN, *TAKEN) if other.backup]
+    comes = any(other.state in TAKEN for other in beside)
+    searches = incident.has_due(track.name, DeadlineKind.ACKNOWLEDGE, DeadlineKind.BACK_UP)
+    if comes or (searches and beside) or incident.has_due(track.name, DeadlineKind.SELECT):
+        return
+    # Nobody comes any more: more are asked while backup is looked for, or where it was lost and is wanted still.
+    lost = alert.state in TAKEN and (track.backup_wanted or _is_late(incident, track))
+    if track.backup and (searches or lost) and not incident.asks_last_resort(track.name):
         _ask_backup(turn, track)
+
+
+def _is_late(incident: Incident, track: Track) -> bool:
+    """Whether the lead track's holder should be there by now."""
+    is_lead = track.name == incident.lead.name
+    arrived = track.holder is not None and incident.alert(track.holder).state is AlertState.ARRIVED
+    return is_lead and not arrived and not incident.has_due(track.name, DeadlineKind.ARRIVE)
 
 
 def _hand_over(turn: _Turn, command: HandOver) -> None:

@@ -238,6 +238,34 @@ def test_backup_that_gives_it_back_is_told_to_the_holder_and_replaced() -> None:
     assert scene.facts == ["declined", "backup_called"]
 
 
+def test_nobody_more_is_asked_once_the_holder_who_was_late_is_there() -> None:
+    scene = accepted()
+    scene.pass_deadline(DeadlineKind.ARRIVE)
+    scene.pass_deadline(DeadlineKind.BACK_UP)
+    scene.select(RADIO_191)
+    scene.arrives(STATION)
+    scene.declines(RADIO_191)
+    assert scene.facts == ["declined"]
+    scene = accepted()
+    scene.pass_deadline(DeadlineKind.ARRIVE)
+    scene.pass_deadline(DeadlineKind.BACK_UP)
+    scene.select(RADIO_191)
+    scene.accepts(RADIO_191)
+    scene.arrives(STATION)
+    scene.declines(RADIO_191)
+    assert scene.facts == ["declined"]
+
+
+def test_where_the_holder_is_still_late_backup_that_gives_it_back_is_replaced() -> None:
+    scene = accepted()
+    scene.pass_deadline(DeadlineKind.ARRIVE)
+    scene.pass_deadline(DeadlineKind.BACK_UP)
+    scene.select(RADIO_191)
+    scene.accepts(RADIO_191)
+    scene.declines(RADIO_191)
+    assert scene.facts == ["declined", "backup_called"]
+
+
 def test_backup_may_call_for_more_and_the_holder_hears_of_it() -> None:
     scene = with_backup()
     scene.calls_backup(RADIO_191)

@@ -1,11 +1,12 @@
 """What a link in an SMS opens: how one responder's alert stands, and what they can do next."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from ess.conversation.answer import Verb, read_button
-from ess.conversation.letters import map_link, verb_buttons
+from ess.channels.envelope import Button
+from ess.conversation.answer import Pressed, Verb, read_button
+from ess.conversation.letters import eta_buttons, map_link, verb_buttons
 from ess.domain.incident import ENDED, TAKEN, AlertState, State
 from ess.engine import Engine
 from ess.store import incidents, links, tables
@@ -21,6 +22,10 @@ class Standing:
     key: str
     #: What can be done next, with the words on its button.
     verbs: Mapping[Verb, str] = field(default_factory=dict)
+    #: Minutes until arrival that can be said, with the words on their buttons.
+    etas: Mapping[int, str] = field(default_factory=dict)
+    #: The clock time at which they said that they will be there.
+    eta: str = ""
     place: str = ""
     type: str = ""
     reported: str = ""
@@ -43,8 +48,8 @@ def standing(engine: Engine, secret: str) -> Standing | None:
             alert = replace(alert, state=AlertState.OPEN)
         if link.is_old or alert.state is AlertState.STOOD_DOWN:
             return Standing(alert.id, incident.code, "old" if link.is_old else alert.state)
-        pressed = ((read_button(button.data), button.label) for button in verb_buttons(texts, incident, alert))
-        verbs = {Verb(button.do): label for button, label in pressed if button}
+        verbs = {Verb(button.do): label for button, label in _read(verb_buttons(texts, incident, alert))}
+        etas = {button.eta_min: label for button, label in _read(eta_buttons(texts, alert)) if button.eta_min}
         if alert.state not in {AlertState.OPEN, *TAKEN}:
             return Standing(alert.id, incident.code, alert.state, verbs)
         found = tx.session.get_one(tables.Incident, incident.id)
@@ -53,8 +58,18 @@ def standing(engine: Engine, secret: str) -> Standing | None:
             incident.code,
             alert.state,
             verbs,
+            etas,
+            eta=texts.time(alert.eta_at) if alert.eta_at and etas else "",
             place=texts.place(incident.place),
             type=texts.word("types", incident.type),
             reported=texts.time(found.received_at),
             map_url=map_link((found.pin[0], found.pin[1])) if found.pin else "",
         )
+
+
+def _read(buttons: Iterable[Button]) -> Iterator[tuple[Pressed, str]]:
+    """What each button says, with the words on it."""
+    for button in buttons:
+        pressed = read_button(button.data)
+        if pressed:
+            yield pressed, button.label

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import OperationalError
 
-from config.settings import Settings
+from config.settings import HERE, Settings
 from ess import dispatch, duties, follow_ups, geo, linking, logs, roster, views
 from ess.conversation.texts import BANGKOK
 from ess.domain.errors import DispatchError, Refused
@@ -31,6 +31,7 @@ from ess.embedded.processes import StartFailed
 from ess.engine import Engine, open_engine
 from ess.intake import ReportBody
 from ess.policies import load_policies
+from ess.rich_menu import load_image, load_rich_menu
 from ess.store import Transaction, enrolment, new_key, outline_sets, reach, schema
 from ess.store.keys import KeyRole, create_key, revoke_key
 from ess.story import print_story
@@ -43,12 +44,16 @@ responders_app = typer.Typer(no_args_is_help=True, help="The roster: who can be 
 policy = typer.Typer(no_args_is_help=True, help="The policies: who is asked, in what order.")
 duty_app = typer.Typer(no_args_is_help=True, help="Duty: who is on when.  Times are those of Bangkok.")
 geo_app = typer.Typer(no_args_is_help=True, help="Places: what the engine makes of a pin or an address.")
+line_app = typer.Typer(no_args_is_help=True, help="The LINE Official Account.")
+menu_app = typer.Typer(no_args_is_help=True, help="The menu below the chat.")
+line_app.add_typer(menu_app, name="menu")
 app.add_typer(db, name="db")
 app.add_typer(api_key, name="api-key")
 app.add_typer(responders_app, name="responders")
 app.add_typer(policy, name="policy")
 app.add_typer(duty_app, name="duty")
 app.add_typer(geo_app, name="geo")
+app.add_typer(line_app, name="line")
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
@@ -510,6 +515,20 @@ def _place(place: Place | None, *, as_json: bool) -> None:
         table.add_row("may be in", f"{area.code} {area.name_th}", area.name_en)
     table.add_row("confidence", f"{place.confidence:.2f}", "")
     out.print(table)
+
+
+@menu_app.command("install")
+def line_menu_install(
+    image: Annotated[Path, typer.Argument(help="A PNG or JPEG as large as the menu, 1 MB at most.")],
+    menu: Annotated[Path, typer.Option(help="What can be tapped where.")] = HERE / "rich_menu.yaml",
+) -> None:
+    """Show everybody this menu; one that was installed before is replaced once the new one is there."""
+    from ess.channels.line_menu import LineMenu
+
+    settings = Settings()
+    wanted = load_rich_menu(menu)
+    menu_id = LineMenu(settings).install(wanted, load_image(image, wanted.size), settings.language)
+    err.print(f"The menu {menu_id} is installed.", markup=False)
 
 
 @app.command()

@@ -171,11 +171,11 @@ def _worse_than_none(tx: Transaction, delivery: Delivery, alert_state: str | Non
 
 
 def _message(data: Mapping[str, object]) -> Message:
-    buttons = tuple(
-        Button(button["label"], button["data"], Press(button["press"]))
-        for button in data["buttons"]  # type: ignore[attr-defined]
+    buttons, replies = (
+        tuple(Button(button["label"], button["data"], Press(button["press"])) for button in found)  # type: ignore[attr-defined]
+        for found in (data["buttons"], data.get("replies", ()))  # the release before had no replies beside a card
     )
-    return Message(str(data["text"]), buttons, data["prompt"], data.get("alt"))  # type: ignore[arg-type]
+    return Message(str(data["text"]), buttons, data["prompt"], data.get("alt"), replies)  # type: ignore[arg-type]
 
 
 def _record(

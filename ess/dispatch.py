@@ -322,7 +322,7 @@ def _choice(
     )
     passed_over = [_passed_over(candidate) for candidate in considered if not candidate.chosen]
     n_more = len(passed_over[_KEPT_REASONS:]) + sum(pool[target].n_left for target in set(targets))
-    return life.AlertResponders(deadline, track.step, chosen, tuple(passed_over[:_KEPT_REASONS]), n_more)
+    return life.AlertResponders(deadline, track.asking, chosen, tuple(passed_over[:_KEPT_REASONS]), n_more)
 
 
 def _considered(
@@ -335,7 +335,7 @@ def _considered(
 ) -> list[Candidate]:
     """The choice among the nearest; among more of them only where too few are free, or another choice was faster."""
     pin = incident.pin
-    asked = frozenset() if track.state is life.TrackState.UNANSWERED else incident.asked(track.name)
+    asked = frozenset() if incident.asks_last_resort(track.name) else incident.asked(track.name)
     limit = candidates.PAGE
     claimed: dict[UUID, Responder] = {}
     while True:
@@ -374,12 +374,26 @@ def _refine_later(engine: Engine, tx: Transaction, before: Incident, after: Inci
 
 
 # --- alert → acknowledgement -----------------------------------------------------------------------------
-_COMMANDS: dict[Verb, type[life.Decline | life.Depart | life.Arrive | life.Resolve]] = {
+_COMMANDS: dict[Verb, type[life.Decline | life.Arrive | life.CallBackup | life.Resolve]] = {
     Verb.DECLINE: life.Decline,
-    Verb.DEPART: life.Depart,
     Verb.ARRIVE: life.Arrive,
+    Verb.BACKUP: life.CallBackup,
     Verb.RESOLVE: life.Resolve,
 }
+
+
+def _command(alert_id: UUID, verb: Verb, eta: timedelta | None, via: str) -> life.Command:
+    match verb:
+        case Verb.ACCEPT:
+            return life.Accept(alert_id, eta, via)
+        case Verb.DEPART:
+            return life.Depart(alert_id, via, eta)
+        case Verb.ETA:
+            if eta is None:
+                raise Refused("say in how many minutes you will be there")
+            return life.Estimate(alert_id, eta, via)
+        case _:
+            return _COMMANDS[verb](alert_id, via)
 
 
 def answer_alert(
@@ -398,8 +412,7 @@ def answer_alert(
     """
     with engine.store.transaction() as tx:
         incident = incidents.lock(tx, _incident_of(tx, tables.Alert, alert_id))
-        command = life.Accept(alert_id, eta, via) if verb is Verb.ACCEPT else _COMMANDS[verb](alert_id, via)
-        decision = decide(incident, command, tx.now)
+        decision = decide(incident, _command(alert_id, verb, eta, via), tx.now)
         _finish(engine, tx, decision)
         if then:
             then(tx, decision.incident)
@@ -595,13 +608,21 @@ def escalate_incident(engine: Engine, incident_id: UUID, *, by: str, track: str 
 def assign_incident(engine: Engine, incident_id: UUID, ref: str, *, by: str) -> Incident:
     """Alert one responder by their number in the roster."""
 
-    def command(tx: Transaction) -> life.Command:
-        row = tx.session.exec(select(tables.Responder).where(tables.Responder.ref == ref)).one_or_none()
-        if row is None or not row.active:
-            raise NotFound(f"no active responder has the number {ref}: look it up in the roster")
-        return life.Assign(by, life.Chosen(uuid4(), row.id, Role(row.role), f"asked by name, by {by}"))
+    return _operate(engine, incident_id, lambda tx: life.Assign(by, _named(tx, ref, by)))
 
-    return _operate(engine, incident_id, command)
+
+def _named(tx: Transaction, ref: str, by: str) -> life.Chosen:
+    row = tx.session.exec(select(tables.Responder).where(tables.Responder.ref == ref)).one_or_none()
+    if row is None or not row.active:
+        raise NotFound(f"no active responder has the number {ref}: look it up in the roster")
+    return life.Chosen(uuid4(), row.id, Role(row.role), f"asked by name, by {by}")
+
+
+def hand_over(engine: Engine, alert_id: UUID, ref: str, *, by: str) -> Incident:
+    """Give the track of whoever has this alert to another responder, by their number in the roster."""
+    with engine.store.transaction() as tx:
+        incident_id = _incident_of(tx, tables.Alert, alert_id)
+    return _operate(engine, incident_id, lambda tx: life.HandOver(by, alert_id, _named(tx, ref, by)))
 
 
 def merge_incident(engine: Engine, incident_id: UUID, into_id: UUID, *, by: str) -> Incident:

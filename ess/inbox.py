@@ -5,13 +5,14 @@ row.  `handle_inbound` then reads it: a citizen's step, a responder's tap or SMS
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import structlog
+from sqlalchemy import ColumnElement
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
@@ -19,11 +20,19 @@ from ess import attachments, deliveries, dispatch, linking, outbox, roll_call
 from ess.channels.envelope import Message
 from ess.conversation import citizen
 from ess.conversation.answer import Answer, Pressed, Verb, read_button, read_sms
-from ess.conversation.letters import citizen_reply, move_letter, noted_letter, progress_letter, status_letter
+from ess.conversation.letters import (
+    citizen_reply,
+    kept_letter,
+    move_letter,
+    noted_letter,
+    progress_letter,
+    status_letter,
+    which_incident_letter,
+)
 from ess.domain.duty import Channel
 from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
 from ess.domain.follow_up import Outcome, move_times
-from ess.domain.incident import ENDED, AlertState, Fact, Incident
+from ess.domain.incident import ENDED, Alert, AlertState, Fact, Incident
 from ess.domain.report import Contact, Location, Report, Reporter, Source
 from ess.engine import Engine
 from ess.store import Transaction, incidents, reach, responders, tables
@@ -92,7 +101,10 @@ def handle_inbound(engine: Engine, deadline_id: int) -> None:
             return
         event_id, code = row.id, linking.code_in(body) if kind == LINE else None
         in_chat = kind == LINE and not _is_responders(body) and code is None
-        if in_chat and not (linking.hear(engine, tx, body) or roll_call.hear(engine, tx, body)):
+        heard = in_chat and (linking.hear(engine, tx, body) or roll_call.hear(engine, tx, body))
+        if in_chat and not heard and _is_for_alert(tx, body):
+            in_chat = False
+        elif in_chat and not heard:
             _citizen(engine, tx, event_id, body)
         if kind == RECEIPT or in_chat:
             row.handled_at = tx.now
@@ -103,8 +115,10 @@ def handle_inbound(engine: Engine, deadline_id: int) -> None:
         return
     # A responder's answer locks the incident first, as everything that decides about one does; the event
     # is marked as handled in the same transaction as the answer, by `then`.
-    if kind == LINE:
+    if kind == LINE and _is_responders(body):
         _responder_tap(engine, deadline_id, body)
+    elif kind == LINE:
+        _responder_line(engine, deadline_id, body)
     else:
         _responder_sms(engine, deadline_id, body)
 
@@ -337,63 +351,149 @@ def _responder_sms(engine: Engine, deadline_id: int, body: Mapping[str, Any]) ->
             _reporter_sms(engine, tx, phone, words)
             _done(tx, deadline_id)
             return
-        answer = read_sms(words)
-        alerts = _answerable(tx, tx.vault.index(phone))
-        matching = [alert for alert in alerts if answer.code in {None, alert.reply_code}]
-        is_free_yes = answer == Answer(None, Verb.ACCEPT) and all(alert.state in _OVER for alert in alerts)
+        alerts = _answerable(tx, col(tables.Alert.phone_index) == tx.vault.index(phone))
+        is_free_yes = read_sms(words) == Answer(None, Verb.ACCEPT) and not _waiting(alerts)
         if is_free_yes and roll_call.hear_sms(engine, tx, phone, people):
             _done(tx, deadline_id)
             return
-        # With a code the newest one is meant; without, only one that is still theirs to answer.
-        matching = matching[:1] if answer.code else [alert for alert in matching if alert.state not in _OVER]
-        if answer.verb is None or len(matching) != 1:
-            _unclear(engine, tx, phone, people, words, alerts, wrote_note=answer.verb is None and answer.code is None)
-            _done(tx, deadline_id)
-            return
-        alert = matching[0]
-        row = next(person for person in people if person.id == alert.responder_id)
-        reach.verify(tx, row, Channel.SMS)
-    pressed = Pressed(answer.verb, alert_id=alert.id)
-    _answer(engine, deadline_id, Channel.SMS, phone, row, pressed, None)
+        written = _Written(Channel.SMS, phone, words, people, alerts)
+        found = _understood(engine, tx, deadline_id, written)
+    if found:
+        _answer(engine, deadline_id, Channel.SMS, phone, *found, None)
 
 
-def _answerable(tx: Transaction, phone_index: bytes) -> list[tables.Alert]:
-    """The phone's alerts of open incidents, the newest first."""
+def _is_for_alert(tx: Transaction, body: Mapping[str, Any]) -> bool:
+    """Whether a text in the chat is a responder's to an alert of theirs, and no citizen's.
+
+    What answers an alert does, whatever else they have begun; other words only where they report nothing themselves.
+    """
+    user_id, words = _text_in_chat(body)
+    people = responders.by_line_user(tx, user_id) if words else []
+    alerts = _answerable(tx, _of(people)) if people else []
+    answer = read_sms(words)
+    if any(asked.has(answer.code) for asked in alerts if answer.code):
+        return True
+    if not _waiting(alerts) or citizen.begins_report(words):
+        return False
+    return answer.verb is not None or not _reports(tx, user_id)
+
+
+def _reports(tx: Transaction, user_id: str) -> bool:
+    """Whether this chat is in the middle of a report, or its incident still runs."""
+    chat = tx.session.get(tables.Chat, tx.vault.index(user_id))
+    if chat is None or citizen.Draft.from_json(chat.draft).is_begun:
+        return chat is not None
+    goes_on = incidents.surviving(tx, chat.incident_id) if chat.incident_id else None
+    return goes_on is not None and incidents.read(tx, goes_on).is_open
+
+
+def _text_in_chat(body: Mapping[str, Any]) -> tuple[str, str]:
+    """Whose, and the words of a text message; none of any other event."""
+    message = body.get("message", {})
+    is_text = body.get("type") == "message" and message.get("type") == "text"
+    return str(body.get("source", {}).get("userId", "")), str(message.get("text", "")) if is_text else ""
+
+
+def _responder_line(engine: Engine, deadline_id: int, body: Mapping[str, Any]) -> None:
+    user_id, words = _text_in_chat(body)
+    token = body.get("replyToken")
+    with engine.store.transaction() as tx:
+        people = responders.by_line_user(tx, user_id)
+        written = _Written(Channel.LINE, user_id, words, people, _answerable(tx, _of(people)), token)
+        found = _understood(engine, tx, deadline_id, written)
+    if found:
+        _answer(engine, deadline_id, Channel.LINE, user_id, *found, token)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """An alert of an incident that is open, with the incident's code."""
+
+    alert: tables.Alert
+    code: str
+
+    def has(self, code: str | None) -> bool:
+        """Whether somebody who gives this code, or none, may mean it."""
+        return code in {None, self.alert.reply_code, self.code}
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What a responder typed, and the alerts that it may be about, the newest first."""
+
+    channel: Literal[Channel.LINE, Channel.SMS]
+    to: str
+    words: str
+    people: Sequence[tables.Responder]
+    alerts: Sequence[_Asked]
+    reply_token: str | None = None
+
+
+def _of(people: Iterable[tables.Responder]) -> ColumnElement[bool]:
+    return col(tables.Alert.responder_id).in_([person.id for person in people])
+
+
+def _answerable(tx: Transaction, whose: ColumnElement[bool]) -> list[_Asked]:
+    """Somebody's alerts of open incidents, the newest first."""
     query = (
-        select(tables.Alert)
+        select(tables.Alert, tables.Incident.code)
         .join(tables.Incident, col(tables.Incident.id) == col(tables.Alert.incident_id))
-        .where(tables.Alert.phone_index == phone_index, col(tables.Incident.state).not_in(ENDED))
+        .where(whose, col(tables.Incident.state).not_in(ENDED))
         .order_by(col(tables.Alert.created_at).desc())
     )
-    return list(tx.session.exec(query))
+    return [_Asked(alert, code) for alert, code in tx.session.exec(query)]
 
 
-def _unclear(
-    engine: Engine,
-    tx: Transaction,
-    phone: str,
-    people: list[tables.Responder],
-    words: str,
-    alerts: list[tables.Alert],
-    *,
-    wrote_note: bool,
-) -> None:
+def _waiting(alerts: Iterable[_Asked]) -> list[_Asked]:
+    """Those that a bare verb can mean."""
+    return [asked for asked in alerts if asked.alert.state not in _OVER]
+
+
+def _understood(
+    engine: Engine, tx: Transaction, deadline_id: int, written: _Written
+) -> tuple[tables.Responder, Pressed] | None:
+    """Who answers what; None where that is not clear, and they are told what to write."""
+    answer = read_sms(written.words)
+    # With a code the newest one is meant; without, only one that is still theirs to answer.
+    matching = [asked for asked in written.alerts if asked.has(answer.code)]
+    matching = matching[:1] if answer.code else _waiting(matching)
+    if answer.verb is None or len(matching) != 1:
+        _unclear(engine, tx, written, wrote_note=answer.verb is None and answer.code is None)
+        _done(tx, deadline_id)
+        return None
+    alert = matching[0].alert
+    row = next(person for person in written.people if person.id == alert.responder_id)
+    reach.verify(tx, row, written.channel)
+    return row, Pressed(answer.verb, alert_id=alert.id, eta_min=answer.eta_min)
+
+
+def _unclear(engine: Engine, tx: Transaction, written: _Written, *, wrote_note: bool) -> None:
     """Nothing changes: other words become a note, an ambiguous verb gets the list of codes."""
-    waiting = [alert for alert in alerts if alert.state not in _OVER]
+    channel, waiting = written.channel, _waiting(written.alerts)
     if wrote_note and waiting:
-        newest = waiting[0]
-        tx.session.add(
-            tables.Note(incident_id=newest.incident_id, responder_id=newest.responder_id, text=words, at=tx.now)
+        newest = waiting[0].alert
+        note = tables.Note(
+            incident_id=newest.incident_id, responder_id=newest.responder_id, text=written.words, at=tx.now
         )
+        tx.session.add(note)
         incidents.note(tx, newest.incident_id, Fact("responder_wrote", {"responder_id": newest.responder_id}))
-        letter = engine.texts.say("responder_noted", Channel.SMS)
+        letter = kept_letter(engine.texts, channel)
+    elif waiting and channel is Channel.LINE:
+        letter = which_incident_letter(engine.texts, [_standing(tx, asked) for asked in waiting])
     elif waiting:
-        codes = [alert.reply_code or "" for alert in waiting]
+        codes = [asked.alert.reply_code or "" for asked in waiting]
         example = f"{codes[0]} 1"
-        letter = engine.texts.say("which_code", Channel.SMS, codes=" ".join(codes), example=example)
+        letter = engine.texts.say("which_code", channel, codes=" ".join(codes), example=example)
     else:
-        letter = engine.texts.say("no_open_alert", Channel.SMS)
-    outbox.queue(tx, Channel.SMS, phone, (letter,), "reply", tx.now + _REPLY_LIVES, responder_id=people[0].id)
+        letter = engine.texts.say("no_open_alert", channel)
+    until, who = tx.now + _REPLY_LIVES, written.people[0].id
+    token = written.reply_token
+    outbox.queue(tx, channel, written.to, (letter,), "reply", until, responder_id=who, reply_token=token)
+
+
+def _standing(tx: Transaction, asked: _Asked) -> tuple[Incident, Alert]:
+    incident = incidents.read(tx, asked.alert.incident_id)
+    return incident, incident.alert(asked.alert.id)
 
 
 def _reporter_sms(engine: Engine, tx: Transaction, phone: str, words: str) -> None:
@@ -447,7 +547,9 @@ def _answer(
 
     try:
         if pressed.alert_id:
-            dispatch.answer_alert(engine, pressed.alert_id, Verb(pressed.do), via=channel, then=confirm)
+            dispatch.answer_alert(
+                engine, pressed.alert_id, Verb(pressed.do), via=channel, eta=pressed.eta, then=confirm
+            )
         elif pressed.follow_up_id:
             _follow_up(engine, pressed.follow_up_id, pressed, channel, reply, confirm)
     except NotFound:
@@ -502,7 +604,10 @@ def _confirmation(engine: Engine, tx: Transaction, incident: Incident, pressed: 
     code = tx.session.get_one(tables.Alert, alert.id).reply_code
     if pressed.do == Verb.RESOLVE:
         return engine.texts.say("over", channel, code=incident.code)
-    return progress_letter(engine.texts, "next", incident, alert, channel, code)
+    if pressed.do == Verb.BACKUP:
+        return engine.texts.say("backup_called", channel, code=incident.code)
+    key = "eta_noted" if pressed.eta is not None and alert.eta_at else "next"
+    return progress_letter(engine.texts, key, incident, alert, channel, code)
 
 
 def _refusal(engine: Engine, tx: Transaction, incident: Incident, channel: Channel, refused: Refused) -> Message:

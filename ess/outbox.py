@@ -72,7 +72,9 @@ _CODES = (
 _ALARM_LIVES = timedelta(minutes=30)
 #: What the public was promised to hear, also of an incident that goes on under another code or is in hand already,
 #: and the questions without which nobody can come.
-_PROMISED = frozenset({"received", "goes_on_as", "where", "which_place", "acknowledged", "in_good_hands"})
+_PROMISED = frozenset(
+    {"received", "goes_on_as", "where", "which_place", "acknowledged", "new_arrival", "in_good_hands"}
+)
 
 
 def carry_out(
@@ -308,7 +310,8 @@ class Outbox:
     def _ask_over(self, alert: Alert, row: tables.Responder, channel: Channel, asked_at: datetime) -> None:
         base = (row.latitude, row.longitude) if row.latitude is not None and row.longitude is not None else None
         code, link = self._code(alert), self._link(alert, channel)
-        letter = alert_letter(self._texts, self._about, alert, channel, code, base, link)
+        backs = self._name(self._incident.track(alert.track).holder) if alert.backup else ""
+        letter = alert_letter(self._texts, self._about, alert, channel, code, base, link, backs)
         self._queue(row, channel, letter, "alert", alert=alert, asked_at=asked_at)
 
     def _promise_turns(self, alert: Alert, row: tables.Responder, first: Channel) -> None:
@@ -360,7 +363,7 @@ class Outbox:
         if channel is None:
             return
         match key:
-            case "arrived_yet":
+            case "departed_yet" | "arrived_yet" | "yours_now":
                 letter = self._progress(key, alert, channel)
             case "place_corrected":
                 letter = corrected_letter(self._texts, self._about, alert, channel)

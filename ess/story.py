@@ -36,8 +36,15 @@ SENTENCES: dict[str, str] = {
     "unreachable": "no channel reaches {who}",
     "stood_down": "stood down: {who}",
     "departed": "on the way: {who}",
+    "estimated": "expected at {eta}: {who}, over {via}",
     "arrived": "ON THE SCENE: {who}",
-    "arrival_overdue": "not there by the expected time",
+    "departure_overdue": "not on the way in time: asked",
+    "arrival_overdue": "not there by the expected time: asked",
+    "backup_wanted": "BACKUP WANTED by {who}, over {via}",
+    "backup_called": "{track}: backup is asked, step {step}",
+    "backup_expired": "{track}, step {step}: no backup in time",
+    "hand_over_wanted": "{track}: to be handed over to {who}, by {by}",
+    "handed_over": "{track}: HANDED OVER to {who}",
     "resolved": "RESOLVED by {who}",
     "step_expired": "{track}, step {step}: nobody acknowledged in time",
     "unanswered": "{track}: UNANSWERED, nobody is left to ask",
@@ -89,6 +96,7 @@ _PASSED_OVER = 10
 
 _STYLES = {
     "unanswered": "bold red",
+    "backup_wanted": "bold red",
     "place_contradicted": "bold red",
     "outside_area": "bold red",
     "step_expired": "yellow",
@@ -109,6 +117,7 @@ def sentence(texts: Texts, fact: Mapping[str, Any]) -> Text:
         **{key: value for key, value in fact.items() if value is not None},
         "who": who or "nobody yet",
         "to_who": f" to {who}" if who else " to the reporter",
+        "eta": texts.time(datetime.fromisoformat(fact["eta_at"])) if fact.get("eta_at") else "",
         "arrival": texts.time(datetime.fromisoformat(fact["arrival_at"])) if fact.get("arrival_at") else "",
         "due": texts.moment(datetime.fromisoformat(fact["due_at"])) if fact.get("due_at") else "",
     }

@@ -135,6 +135,7 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
                 "track": alert.track,
                 "step": alert.step,
                 "state": alert.state,
+                "backup": alert.backup,
                 "eta_at": alert.eta_at.isoformat() if alert.eta_at else None,
                 "alerted_at": alert.created_at.isoformat(),
                 "answered_at": alert.answered_at.isoformat() if alert.answered_at else None,

@@ -38,7 +38,9 @@ TASKS: dict[str, tuple[str, str]] = {
     DeadlineKind.LOCATE: ("ess.locate_incident", DISPATCH),
     DeadlineKind.SELECT: ("ess.select_responders", DISPATCH),
     DeadlineKind.ACKNOWLEDGE: ("ess.fire_deadline", DISPATCH),
+    DeadlineKind.DEPART: ("ess.fire_deadline", DISPATCH),
     DeadlineKind.ARRIVE: ("ess.fire_deadline", DISPATCH),
+    DeadlineKind.BACK_UP: ("ess.fire_deadline", DISPATCH),
     ASK_FURTHER: ("ess.ask_further", DISPATCH),
     SEND: ("ess.send_delivery", NOTIFY),
     DeadlineKind.OPEN_FOLLOW_UPS: ("ess.open_follow_ups", FOLLOWUP),
@@ -49,8 +51,11 @@ TASKS: dict[str, tuple[str, str]] = {
 
 
 #: Of these, many that are due at once go in one message, and are kept in one transaction.
-TOGETHER = frozenset({DeadlineKind.LOCATE, DeadlineKind.SELECT, DeadlineKind.ACKNOWLEDGE, DeadlineKind.ARRIVE})
-_KEEP_TOGETHER = ("ess.keep_deadlines", DISPATCH)
+TOGETHER = frozenset(
+    {DeadlineKind.LOCATE, DeadlineKind.SELECT, DeadlineKind.ACKNOWLEDGE}
+    | {DeadlineKind.DEPART, DeadlineKind.ARRIVE, DeadlineKind.BACK_UP}
+)
+KEEP_TOGETHER = ("ess.keep_deadlines", DISPATCH)
 #: So many at most: whoever answers about one of them waits until all are kept.
 _MOST_TOGETHER = 16
 
@@ -163,4 +168,4 @@ def _message(wake_ups: Sequence[WakeUp]) -> tuple[tuple[str, str], dict[str, Any
     """The task with its queue, and its arguments; one alone goes as it always has."""
     if len(wake_ups) == 1:
         return TASKS[wake_ups[0].kind], {"deadline_id": wake_ups[0].deadline_id}
-    return _KEEP_TOGETHER, {"deadline_ids": [wake_up.deadline_id for wake_up in wake_ups]}
+    return KEEP_TOGETHER, {"deadline_ids": [wake_up.deadline_id for wake_up in wake_ups]}

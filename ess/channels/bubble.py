@@ -1,42 +1,60 @@
-"""A message as one Flex bubble of LINE: text and buttons together, however many buttons there are.
+"""A message as one Flex bubble of LINE, which holds as many buttons as there are; a template would hold four.
 
 https://developers.line.biz/en/reference/messaging-api/#bubble
 """
 
-from typing import Any
+from collections.abc import Sequence
 
-from ess.channels.envelope import Button, Message, Press
+from linebot.v3.messaging import (
+    FlexBox,
+    FlexBubble,
+    FlexButton,
+    FlexComponent,
+    FlexSeparator,
+    FlexText,
+    LocationAction,
+    PostbackAction,
+    URIAction,
+)
+
+from ess.channels.envelope import Button, Press
 
 _WARNING, _GREY = "#B42318", "#667085"
 
 
-def bubble(message: Message) -> dict[str, Any]:
-    """The bubble: the first paragraph of the text stands out, as what is to be read first; the first button too."""
-    first, *rest = message.text.split("\n\n")
-    body = [_words(line, weight="bold", color=_WARNING) for line in first.splitlines()]
+def bubble(text: str, buttons: Sequence[Button]) -> FlexBubble:
+    """Text and buttons together, the first button standing out.
+
+    Of several paragraphs the first is what is to be read first, and of each other one its first line is a title.
+    """
+    first, *rest = text.split("\n\n")
+    body: list[FlexComponent] = [
+        _words(line, weight="bold", color=_WARNING if rest else None) for line in first.splitlines()
+    ]
     for paragraph in rest:
         title, *lines = paragraph.splitlines()
-        body += [{"type": "separator", "margin": "md"}, _words(title, weight="bold", margin="md")]
+        body += [FlexSeparator(margin="md"), _words(title, weight="bold", margin="md")]
         body += [_words(line, size="sm", color=_GREY) for line in lines]
-    return {
-        "type": "bubble",
-        "body": {"type": "box", "layout": "vertical", "spacing": "sm", "contents": body},
-        "footer": {
-            "type": "box",
-            "layout": "vertical",
-            "spacing": "sm",
-            "contents": [_button(button, i) for i, button in enumerate(message.buttons)],
-        },
-    }
+    presses: list[FlexComponent] = [
+        FlexButton(action=action(button), height="sm", style="secondary" if i else "primary")
+        for i, button in enumerate(buttons)
+    ]
+    return FlexBubble(
+        body=FlexBox(layout="vertical", spacing="sm", contents=body),
+        footer=FlexBox(layout="vertical", spacing="sm", contents=presses),
+    )
 
 
-def _words(text: str, **more: str) -> dict[str, Any]:
-    return {"type": "text", "text": text, "wrap": True, **more}
+def _words(text: str, **more: str | None) -> FlexText:
+    return FlexText(text=text, wrap=True, **{name: value for name, value in more.items() if value})
 
 
-def _button(button: Button, i: int) -> dict[str, Any]:
-    if button.press is Press.OPEN_LINK:
-        action = {"type": "uri", "label": button.label, "uri": button.data}
-    else:
-        action = {"type": "postback", "label": button.label, "data": button.data, "displayText": button.label}
-    return {"type": "button", "height": "sm", "style": "secondary" if i else "primary", "action": action}
+def action(button: Button) -> PostbackAction | LocationAction | URIAction:
+    """What LINE does when it is tapped."""
+    match button.press:
+        case Press.POSTBACK:
+            return PostbackAction(label=button.label, data=button.data, display_text=button.label)
+        case Press.SHARE_LOCATION:
+            return LocationAction(label=button.label)
+        case Press.OPEN_LINK:
+            return URIAction(label=button.label, uri=button.data)

@@ -29,14 +29,15 @@ class Message:
     """A text, and buttons where the channel has them.
 
     With a `prompt` the buttons stay in the chat (a card), so that a later message does not take them away;
-    without one they are quick replies and go with the next message.  With an `alt` text and buttons are one bubble,
-    the first paragraph of which stands out; the `alt` is all that a locked screen shows.
+    without one they are quick replies and go with the next message, as `replies` always are.  With an `alt` text and
+    buttons are one bubble, the first paragraph of which stands out; the `alt` is all that a locked screen shows.
     """
 
     text: str
     buttons: tuple[Button, ...] = ()
     prompt: str | None = None
     alt: str | None = None
+    replies: tuple[Button, ...] = ()
 
 
 @dataclass(frozen=True)

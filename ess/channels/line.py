@@ -6,31 +6,26 @@ https://developers.line.biz/en/docs/messaging-api/retrying-api-request/
 """
 
 import json
+from collections.abc import Sequence
 
 import urllib3
 from linebot.v3.messaging import (
     ApiClient,
     ApiException,
-    ButtonsTemplate,
     Configuration,
-    FlexContainer,
     FlexMessage,
-    LocationAction,
     MessagingApi,
-    PostbackAction,
     PushMessageRequest,
     QuickReply,
     QuickReplyItem,
     ReplyMessageRequest,
-    TemplateMessage,
     TextMessage,
-    URIAction,
 )
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from config.settings import Settings
-from ess.channels.bubble import bubble
-from ess.channels.envelope import Button, Envelope, Message, Press
+from ess.channels.bubble import action, bubble
+from ess.channels.envelope import Button, Envelope
 from ess.domain.errors import ChannelDown, Misconfigured, PermanentFailure, ReplyRefused, TransientFailure
 
 #: The 429 that means the month's messages are used up; any other 429 is the rate.
@@ -133,31 +128,20 @@ def _translated(error: ApiException) -> Exception:
             return PermanentFailure(f"LINE answered {error.status}", code=str(error.status))
 
 
-def _messages(envelope: Envelope) -> list[TextMessage | TemplateMessage | FlexMessage]:
-    out: list[TextMessage | TemplateMessage | FlexMessage] = []
+def _messages(envelope: Envelope) -> list[TextMessage | FlexMessage]:
+    out: list[TextMessage | FlexMessage] = []
     for message in envelope.messages:
-        if message.alt:
-            contents = FlexContainer.from_dict(bubble(message))
-            out.append(FlexMessage(alt_text=message.alt, contents=contents))
-        elif message.prompt is None:
-            out.append(TextMessage(text=message.text, quick_reply=_quick_reply(message)))
-        else:
+        if message.alt is None and message.prompt is None:
+            replies = _quick_reply([*message.buttons, *message.replies])
+            out.append(TextMessage(text=message.text, quick_reply=replies))
+            continue
+        if message.prompt:
             out.append(TextMessage(text=message.text))
-            template = ButtonsTemplate(text=message.prompt, actions=[_action(button) for button in message.buttons])
-            out.append(TemplateMessage(alt_text=message.prompt, template=template))
+        card, shown_locked = bubble(message.prompt or message.text, message.buttons), message.alt or message.prompt
+        out.append(FlexMessage(alt_text=shown_locked, contents=card, quick_reply=_quick_reply(message.replies)))
     return out
 
 
-def _quick_reply(message: Message) -> QuickReply | None:
-    items = [QuickReplyItem(action=_action(button)) for button in message.buttons]
+def _quick_reply(buttons: Sequence[Button]) -> QuickReply | None:
+    items = [QuickReplyItem(action=action(button)) for button in buttons]
     return QuickReply(items=items) if items else None
-
-
-def _action(button: Button) -> PostbackAction | LocationAction | URIAction:
-    match button.press:
-        case Press.POSTBACK:
-            return PostbackAction(label=button.label, data=button.data, display_text=button.label)
-        case Press.SHARE_LOCATION:
-            return LocationAction(label=button.label)
-        case Press.OPEN_LINK:
-            return URIAction(label=button.label, uri=button.data)

@@ -1,19 +1,21 @@
-"""What a responder says back: the SMS grammar, the data behind a LINE button, and the two-digit codes.
+"""What a responder says back: the grammar of what they type, the data behind a LINE button, and the two-digit codes.
 
-`12 1` or `12 รับ` accepts the alert with code 12; the verbs are in `VERBS`.  A bare verb acts where exactly
-one alert is open.  STOP, END, CANCEL and their like are never our words: Twilio keeps them.
+`12 1` or `12 รับ` accepts the alert with code 12; the verbs are in `VERBS`.  `12 1 15` accepts and says that it
+takes 15 minutes to get there, `12 15 นาที` says that alone.  A bare verb acts where exactly one alert is open.
+STOP, END, CANCEL and their like are never our words: Twilio keeps them.
 """
 
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import chain
 from urllib.parse import parse_qs, urlencode
 from uuid import UUID
 
+from ess.codes import LETTERS
 from ess.domain.follow_up import Outcome
 
 
@@ -25,6 +27,10 @@ class Verb(StrEnum):
     DEPART = "depart"
     ARRIVE = "arrive"
     RESOLVE = "resolve"
+    #: Says when they will be there.
+    ETA = "eta"
+    #: Needs more people.
+    BACKUP = "backup"
 
 
 VERBS: dict[str, Verb] = {
@@ -32,36 +38,99 @@ VERBS: dict[str, Verb] = {
     **dict.fromkeys(("2", "ไม่", "ไม่รับ", "ไปไม่ได้", "decline", "no"), Verb.DECLINE),
     **dict.fromkeys(("3", "ไป", "ออกเดินทาง", "depart", "going"), Verb.DEPART),
     **dict.fromkeys(("4", "ถึง", "ถึงแล้ว", "arrive", "arrived"), Verb.ARRIVE),
+    **dict.fromkeys(("5", "ขอกำลังเสริม", "กำลังเสริม", "เสริม", "backup"), Verb.BACKUP),
     **dict.fromkeys(("9", "ปิด", "ระงับเหตุแล้ว", "resolve", "done"), Verb.RESOLVE),
 }
 
-_POLITE = re.compile(r"(นะ)?(ครับผม|ครับ|คับ|ค่ะ|คะ|จ้า)$")
+_POLITELY = r"(นะ)?(ครับผม|ครับ|คับ|ค่ะ|คะ|จ้า)"
+_POLITE, _POLITE_FIRST = re.compile(f"{_POLITELY}$"), re.compile(f"^{_POLITELY}")
 _CODED = re.compile(r"^(\d{2})[\s.,:#/-]*(.*)$")
+#: An incident's code; it has no vowels, so it is none of the words.
+_NAMED = re.compile(rf"^([{LETTERS.lower()}]{{6}})(?:[\s.,:#/-]+(.*))?$")
 #: Thai keyboards leave these between words, and nobody sees them.
 _UNSEEN = re.compile("[\u200b-\u200d\u2060\ufeff]")
 #: A word of ours, which nobody can fill with anything else.
 _SERVICE = re.compile(r"^[a-z_]{1,30}$")
 _ENDING = " .!,;:…ๆฯ"
 
+#: Minutes until arrival that are offered to be tapped.
+ETAS_MIN = (5, 10, 15, 30, 60)
+#: An arrival may be said with these.
+_WITH_ETA = frozenset({Verb.ACCEPT, Verb.DEPART})
+_COUNTED = {"ห้า": 5, "สิบ": 10, "สิบห้า": 15, "ยี่สิบ": 20, "สามสิบ": 30, "สี่สิบ": 40, "สี่สิบห้า": 45, "หกสิบ": 60}
+_SPOKEN_MIN = {"ครึ่งชั่วโมง": 30, "ครึ่ง ชม": 30, "half an hour": 30, "ชั่วโมง": 60, "หนึ่งชั่วโมง": 60, "an hour": 60}
+_ETA = re.compile(
+    r"^(?:(?:จะ)?ถึง)?(?:ภายใน|ใน|อีก|in)?\s*(?:ประมาณ|ราวๆ?|about)?\s*"
+    rf"(?P<n>\d{{1,3}}|{'|'.join(sorted(_COUNTED, key=len, reverse=True))})\s*"
+    r"(?P<unit>นาที|น|minutes|minute|mins|min|ชั่วโมง|ชม|hours|hour|h)?$"
+)
+_HOURS = frozenset({"ชั่วโมง", "ชม", "hours", "hour", "h"})
+#: Nobody who is a day away is asked to hurry.
+_LONGEST_ETA = timedelta(hours=24)
+_DAY_MIN = 1440
+
 
 @dataclass(frozen=True)
 class Answer:
-    """A code and a verb as far as they could be read; neither is an error, it is a note."""
+    """A code, a verb and the time until arrival as far as they could be read; none is an error, it is a note."""
 
     code: str | None
     verb: Verb | None
+    eta: timedelta | None = None
+
+    @property
+    def eta_min(self) -> int | None:
+        """The time until arrival in minutes."""
+        return round(self.eta.total_seconds() / 60) if self.eta is not None else None
 
 
 def read_sms(text: str) -> Answer:
-    """Read an SMS reply: Thai digits, full-width forms, spaces, case and polite endings do not matter."""
+    """Read a typed reply, by SMS or in LINE, after a reply code, an incident's code or none.
+
+    Thai digits, full-width forms, spaces, case and polite endings do not matter.
+    """
     bare = _bare(_plain(text))
+    named = _NAMED.match(bare)
+    if named:
+        return Answer(named.group(1).upper(), *_said(_bare(named.group(2) or ""), coded=True))
     coded = _CODED.match(bare)
-    if coded and coded.group(2):
-        verb = VERBS.get(coded.group(2).strip())
-        return Answer(coded.group(1), verb)
-    if coded:
-        return Answer(coded.group(1), None)
-    return Answer(None, VERBS.get(bare))
+    if coded is None or _minutes(bare) is not None:
+        return Answer(None, *_said(bare))
+    said = _bare(coded.group(2))
+    return Answer(coded.group(1), *_said(said, coded=True))
+
+
+def _said(words: str, *, coded: bool = False) -> tuple[Verb | None, timedelta | None]:
+    """The verb, and the time until arrival where it is said with it or alone."""
+    if words in _VERBS:
+        return _VERBS[words], None
+    if (alone := _minutes(words)) is not None:
+        return Verb.ETA, alone
+    for word in sorted(_VERBS, key=len, reverse=True):
+        rest = words.removeprefix(word)
+        if _VERBS[word] in _WITH_ETA and rest != words and not (word[-1].isdigit() and rest[0].isdigit()):
+            rest = _POLITE_FIRST.sub("", rest.strip(_ENDING)).strip(_ENDING)
+            eta = _minutes(rest, counts=True)
+            # `1 2` without a code is somebody who copies the choices that the alert gave.
+            if eta is not None and (coded or not (word.isdigit() and len(rest) == 1)):
+                return _VERBS[word], eta
+    return None, None
+
+
+def _minutes(words: str, *, counts: bool = False) -> timedelta | None:
+    """A time until arrival; a number without a unit `counts` only after a verb."""
+    if words in _SPOKEN_MIN:
+        return timedelta(minutes=_SPOKEN_MIN[words])
+    found = _ETA.match(words)
+    if found is None or not (found["unit"] or counts):
+        return None
+    n = _COUNTED.get(found["n"]) or int(found["n"])
+    eta = timedelta(hours=n) if found["unit"] in _HOURS else timedelta(minutes=n)
+    return eta if timedelta() < eta <= _LONGEST_ETA else None
+
+
+#: As they read once they are made plain: ำ becomes two characters.
+_VERBS = {unicodedata.normalize("NFKC", word): verb for word, verb in VERBS.items()}
 
 
 def _plain(text: str) -> str:
@@ -101,6 +170,13 @@ class Pressed:
     service: str | None = None
     #: The try that a card was sent for, from 1.
     attempt: int | None = None
+    #: Minutes until arrival.
+    eta_min: int | None = None
+
+    @property
+    def eta(self) -> timedelta | None:
+        """The time until arrival, where the answer says one."""
+        return timedelta(minutes=self.eta_min) if self.eta_min is not None else None
 
 
 def button_data(pressed: Pressed) -> str:
@@ -108,6 +184,7 @@ def button_data(pressed: Pressed) -> str:
     about = {
         "do": pressed.do,
         "alert": pressed.alert_id,
+        "eta": pressed.eta_min,
         "follow_up": pressed.follow_up_id,
         "at": int(pressed.at.timestamp()) if pressed.at else None,
         "service": pressed.service,
@@ -122,7 +199,10 @@ def read_button(data: str) -> Pressed | None:
     try:
         match fields:
             case {"do": do, "alert": alert_id}:
-                return Pressed(Verb(do), alert_id=UUID(alert_id))
+                eta_min = int(fields["eta"]) if "eta" in fields else None
+                if (Verb(do) is Verb.ETA and eta_min is None) or (eta_min is not None and not 0 <= eta_min <= _DAY_MIN):
+                    return None
+                return Pressed(Verb(do), alert_id=UUID(alert_id), eta_min=eta_min)
             case {"do": do, "follow_up": follow_up_id}:
                 at, service, attempt = fields.get("at"), fields.get("service"), fields.get("try")
                 return Pressed(

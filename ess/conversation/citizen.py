@@ -151,10 +151,15 @@ def hear_pin(draft: Draft, latitude: float, longitude: float, address: str | Non
     return _filed(draft, draft.type, location)
 
 
+def begins_report(text: str) -> bool:
+    """Whether somebody types that they need help."""
+    return text.strip().casefold() in _START_WORDS
+
+
 def hear_text(draft: Draft, text: str) -> Heard:
     """Something was typed: a phone, an address, a cry for help, or anything else; whatever it is, it is kept."""
     words = text.strip()
-    if words.casefold() in _START_WORDS:
+    if begins_report(words):
         return Heard(_fresh(draft), reply="choose_type")
     return _hear_about(draft, words) if draft.filed else _hear_before(draft, words)
 

@@ -6,13 +6,13 @@ from datetime import datetime
 from uuid import UUID
 
 from ess.channels.envelope import Button, Message, Press
-from ess.conversation.answer import PRESENT, UNLINK, Pressed, Verb, button_data
+from ess.conversation.answer import ETAS_MIN, PRESENT, UNLINK, Pressed, Verb, button_data
 from ess.conversation.citizen import CONTACT_WORDS, DANGER_WORDS, OUTCOME_WORDS, PLACE, START, WISH
 from ess.conversation.spoken import question
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel
 from ess.domain.follow_up import OUTCOMES, WITH_SERVICE, FollowUp, Outcome
-from ess.domain.incident import Alert, AlertState, DeadlineKind, Incident
+from ess.domain.incident import Alert, AlertState, DeadlineKind, Incident, TrackState
 from ess.domain.place import Area, distance_km
 from ess.domain.policy import Kind
 from ess.domain.report import Contact, IncidentType
@@ -25,11 +25,13 @@ _LABEL = 20
 #: What a responder can do next, by what they have done.
 NEXT_VERBS: dict[AlertState, tuple[Verb, ...]] = {
     AlertState.OPEN: (Verb.ACCEPT, Verb.DECLINE),
-    AlertState.ACCEPTED: (Verb.DEPART, Verb.ARRIVE, Verb.RESOLVE, Verb.DECLINE),
-    AlertState.DEPARTED: (Verb.ARRIVE, Verb.RESOLVE, Verb.DECLINE),
-    AlertState.ARRIVED: (Verb.RESOLVE,),
+    AlertState.ACCEPTED: (Verb.DEPART, Verb.ARRIVE, Verb.RESOLVE, Verb.BACKUP, Verb.DECLINE),
+    AlertState.DEPARTED: (Verb.ARRIVE, Verb.RESOLVE, Verb.BACKUP, Verb.DECLINE),
+    AlertState.ARRIVED: (Verb.RESOLVE, Verb.BACKUP),
     AlertState.DECLINED: (Verb.ACCEPT,),
 }
+#: They may say when they will be there.
+_COMING = frozenset({AlertState.ACCEPTED, AlertState.DEPARTED})
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,12 @@ def alert_letter(
     code: str | None,
     base: tuple[float, float] | None,
     link: str = "",
+    backs: str = "",
 ) -> Message:
     """The alert itself: on LINE with everything that is needed to go, on SMS with a code and the district.
 
-    With a `link` the SMS leads to a page instead of asking for an answer by SMS.
+    With a `link` the SMS leads to a page instead of asking for an answer by SMS.  `backs` is whoever has the track,
+    where this asks for backup.
     """
     incident = about.incident
     if channel is Channel.VOICE:
@@ -78,6 +82,7 @@ def alert_letter(
         distance=texts.phrase("distance", km=f"{km:.1f}") if km is not None else "",
         minor=texts.phrase("minor") if about.minor else "",
         in_danger=texts.phrase("in_danger") if about.in_danger else "",
+        backs=texts.phrase("backs", who=backs) if backs else "",
         n=code or "",
     )
 
@@ -102,9 +107,14 @@ def corrected_letter(texts: Texts, about: About, alert: Alert, channel: Channel)
 
 
 def _next_verbs(incident: Incident, alert: Alert) -> list[Verb]:
-    """What can be done next with this alert; only the lead track says when the danger is over."""
-    leads = alert.track == incident.policy.lead.name
-    return [verb for verb in NEXT_VERBS.get(alert.state, ()) if leads or verb is not Verb.RESOLVE]
+    """What can be done next with this alert: whoever answers for the incident says when the danger is over, and backup
+    is called where somebody has the track."""
+    wrong = set()
+    if alert.track != incident.policy.lead.name or alert.backup:
+        wrong.add(Verb.RESOLVE)
+    if incident.track(alert.track).state is not TrackState.ACKNOWLEDGED:
+        wrong.add(Verb.BACKUP)
+    return [verb for verb in NEXT_VERBS.get(alert.state, ()) if verb not in wrong]
 
 
 def verb_buttons(texts: Texts, incident: Incident, alert: Alert) -> Iterable[Button]:
@@ -113,11 +123,20 @@ def verb_buttons(texts: Texts, incident: Incident, alert: Alert) -> Iterable[But
         yield Button(texts.word("buttons", verb), button_data(Pressed(verb, alert_id=alert.id)))
 
 
-def _linked(texts: Texts, key: str, incident: Incident, link: str) -> Message:
+def eta_buttons(texts: Texts, alert: Alert) -> Iterable[Button]:
+    """Times until arrival, for whoever is not there yet."""
+    for n in ETAS_MIN if alert.state in _COMING else ():
+        pressed = Pressed(Verb.ETA, alert_id=alert.id, eta_min=n)
+        yield Button(texts.word("buttons", "minutes", n=n), button_data(pressed))
+
+
+def _linked(texts: Texts, key: str, incident: Incident, link: str, arrival: str = "") -> Message:
     """An SMS of one segment with a link: the code and the link always, of the place as much as there is room for."""
     province = replace(incident.place, districts=()) if incident.place else None
     names = [texts.place(incident.place), texts.place(province), ""]
-    said = [texts.say(key, Channel.SMS, code=incident.code, link=link, place=name).text for name in names]
+    said = [
+        texts.say(key, Channel.SMS, code=incident.code, link=link, place=name, arrival=arrival).text for name in names
+    ]
     tight = [" ".join(text.split()) for text in said]
     fits = (text for text in tight if len(text) <= (_PLAIN_SMS if text.isascii() else _THAI_SMS))
     return Message(next(fits, tight[-1]))
@@ -127,15 +146,33 @@ def progress_letter(
     texts: Texts, key: str, incident: Incident, alert: Alert, channel: Channel, code: str | None, link: str = ""
 ) -> Message:
     """Recorded, and what can be done next; or the question whether they have arrived."""
+    arrival = texts.time(alert.eta_at) if alert.eta_at else ""
     if link:
-        return _linked(texts, key, incident, link)
+        return _linked(texts, key, incident, link, arrival=arrival)
     verbs = _next_verbs(incident, alert)
     by_sms = (
         " ".join(texts.word("sms_verbs", verb, n=code) for verb in verbs) if code and channel is Channel.SMS else ""
     )
     buttons = list(verb_buttons(texts, incident, alert))
-    message = texts.say(key, channel, buttons, code=incident.code, n=code or "", verbs=by_sms)
-    return message if buttons else Message(message.text)
+    message = texts.say(key, channel, buttons, code=incident.code, n=code or "", verbs=by_sms, arrival=arrival)
+    if not buttons:
+        return Message(message.text)
+    return replace(message, replies=tuple(eta_buttons(texts, alert))) if channel is Channel.LINE else message
+
+
+def which_incident_letter(texts: Texts, waiting: Iterable[tuple[Incident, Alert]]) -> Message:
+    """Each incident that somebody may mean, with what to type for it."""
+    lines = []
+    for incident, alert in waiting:
+        verbs = "\n".join(texts.word("sms_verbs", verb, n=incident.code) for verb in _next_verbs(incident, alert))
+        lines.append(f"{incident.code} {texts.place(incident.place)}\n{verbs}")
+    return texts.say("which_incident", Channel.LINE, which="\n\n".join(lines))
+
+
+def kept_letter(texts: Texts, channel: Channel) -> Message:
+    """What a responder wrote is kept; in LINE they can report something of their own instead."""
+    report = Button(texts.word("buttons", "report"), START)
+    return texts.say("responder_noted", channel, (report,))
 
 
 def follow_up_letter(texts: Texts, key: str, about: About, follow_up: FollowUp, channel: Channel) -> Message:

@@ -11,6 +11,11 @@ its acknowledgement makes the incident `acknowledged` and tells the reporter who
 they arrive (`on_scene`), the danger ends (`resolved`), the promised follow-up calls are made as
 `ess.domain.follow_up` says, and the record is complete (`closed`).
 
+Who accepted is asked when they are not on the way in time, and again when they are not there in time; no answer, and
+the *backup*, the next step of the track, is alerted beside them.  Whoever is on the way or there calls it at once.
+Backup takes nothing from anybody: the holder keeps the track until they give it back, and then the backup that comes
+has it, or until an operator hands it over to another unit.
+
 The place may be corrected while the danger lasts.  Everybody who has the alert is told, and nobody is stood down
 for it.  Near by, in the same district, nothing else changes.  Elsewhere the tracks that nobody has acknowledged begin
 again at their first step; who was asked already is not asked twice.  Whoever holds a track keeps it, and the
@@ -104,6 +109,8 @@ TAKEN = frozenset({AlertState.ACCEPTED, AlertState.DEPARTED, AlertState.ARRIVED}
 
 #: A place that is corrected by less than this, in the same district, is for the same responders.
 _NEAR_KM = 0.5
+#: Arrivals that differ by less than this are the same to whoever waits.
+_SAME_TIME = timedelta(minutes=1)
 
 
 class DeadlineKind(StrEnum):
@@ -115,8 +122,12 @@ class DeadlineKind(StrEnum):
     SELECT = "select"
     #: The step's wait is over: nobody acknowledged.
     ACKNOWLEDGE = "acknowledge"
+    #: The holder of a track should be on the way by now.
+    DEPART = "depart"
     #: The holder of a track should be there by now.
     ARRIVE = "arrive"
+    #: The holder was asked where they are and has not said so: others are alerted beside them.
+    BACK_UP = "back_up"
     #: Assign the promised calls.
     OPEN_FOLLOW_UPS = "open_follow_ups"
     #: A promised call should have been reported.
@@ -145,6 +156,8 @@ class Alert:
     state: AlertState = AlertState.OPEN
     #: When the responder says they will be there (UTC).
     eta_at: datetime | None = None
+    #: Asked beside whoever has the track, and takes nothing from them.
+    backup: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,6 +170,19 @@ class Track:
     step: int = 0
     #: The alert whose responder has taken it.
     holder: UUID | None = None
+    #: The arrival that the reporter was last told (UTC).
+    promised_at: datetime | None = None
+    #: The step whose responders were alerted last as backup; 0 before the first.
+    backup: int = 0
+    #: Somebody on the way or there has called for it, and it is wanted whatever the holder does.
+    backup_wanted: bool = False
+    #: The alert whose responder has the track as soon as they accept.
+    next_holder: UUID | None = None
+
+    @property
+    def asking(self) -> int:
+        """The step that is asked: of backup, where somebody has the track."""
+        return self.backup if self.state is TrackState.ACKNOWLEDGED else self.step
 
 
 @dataclass(frozen=True)
@@ -203,11 +229,19 @@ class Incident:
 
     def targets(self, track: str) -> tuple[Target, ...]:
         """Whom the track's present step asks; beside the lead's first, the national desk where the place is a guess."""
-        step = self.track(track).step
+        step = self.track(track).asking
         wanted = self.policy.targets(track, step)
         if self.place is None or self.place.is_sure or (track, step) != (self.policy.lead.name, 1):
             return wanted
         return (*wanted, *(target for target in self.policy.last_resort.alert if target.role is Role.NATIONAL_DESK))
+
+    def asks_last_resort(self, track: str) -> bool:
+        """Whether the track's present step is the one past its last."""
+        return self.track(track).asking > len(self.policy.track(track).steps)
+
+    def has_due(self, track: str, *kinds: DeadlineKind) -> bool:
+        """Whether one of these is promised for the track."""
+        return any(due.subject == track and due.kind in kinds for due in self.deadlines)
 
     def asked(self, track: str) -> frozenset[UUID]:
         """The responders that any step of the track has alerted."""
@@ -291,6 +325,16 @@ class Accept:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A responder who has accepted says when they will be there."""
+
+    alert_id: UUID
+    #: Until arrival.
+    eta: timedelta
+    via: str = ""
+
+
+@dataclass(frozen=True)
 class Decline:
     """A responder cannot go, or gives back what they had accepted."""
 
@@ -311,11 +355,21 @@ class Depart:
 
     alert_id: UUID
     via: str = ""
+    #: Until arrival, where they said so.
+    eta: timedelta | None = None
 
 
 @dataclass(frozen=True)
 class Arrive:
     """The responder is there."""
+
+    alert_id: UUID
+    via: str = ""
+
+
+@dataclass(frozen=True)
+class CallBackup:
+    """Whoever is on the way or there needs more people."""
 
     alert_id: UUID
     via: str = ""
@@ -423,6 +477,16 @@ class Assign:
 
 
 @dataclass(frozen=True)
+class HandOver:
+    """An operator gives a track to another unit: at once where it comes already, else as soon as it accepts."""
+
+    by: str
+    #: Of whoever has the track.
+    alert_id: UUID
+    chosen: Chosen
+
+
+@dataclass(frozen=True)
 class Close:
     """An operator says that the record is complete."""
 
@@ -452,10 +516,12 @@ Command = (
     | AlertResponders
     | PassDeadline
     | Accept
+    | Estimate
     | Decline
     | LoseContact
     | Depart
     | Arrive
+    | CallBackup
     | Resolve
     | HearReporter
     | OpenFollowUps
@@ -466,6 +532,7 @@ Command = (
     | Cancel
     | Escalate
     | Assign
+    | HandOver
     | Close
     | Merge
     | TakeInHand
@@ -560,6 +627,7 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.UNANSWERED, AlertResponders): frozenset({State.UNANSWERED}),
     (State.ACKNOWLEDGED, AlertResponders): frozenset({State.ACKNOWLEDGED}),
     (State.ON_SCENE, AlertResponders): frozenset({State.ON_SCENE}),
+    (State.LOCATED, PassDeadline): frozenset({State.LOCATED}),
     (State.ALERTING, PassDeadline): frozenset({State.ALERTING, State.UNANSWERED}),
     (State.UNANSWERED, PassDeadline): frozenset({State.UNANSWERED}),
     (State.ACKNOWLEDGED, PassDeadline): frozenset({State.ACKNOWLEDGED}),
@@ -568,12 +636,13 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.ALERTING, Accept): frozenset({State.ALERTING, State.ACKNOWLEDGED}),
     (State.UNANSWERED, Accept): frozenset({State.UNANSWERED, State.ACKNOWLEDGED}),
     (State.ACKNOWLEDGED, Accept): frozenset({State.ACKNOWLEDGED}),
-    (State.ON_SCENE, Accept): frozenset({State.ON_SCENE}),
+    (State.ON_SCENE, Accept): frozenset({State.ON_SCENE, State.ACKNOWLEDGED}),
+    **{(state, Estimate): frozenset({state}) for state in (State.LOCATED, *_RESPONDING)},
     (State.LOCATED, Decline): frozenset({State.LOCATED}),
     (State.ALERTING, Decline): frozenset({State.ALERTING, State.UNANSWERED}),
     (State.UNANSWERED, Decline): frozenset({State.UNANSWERED}),
-    (State.ACKNOWLEDGED, Decline): frozenset({State.ACKNOWLEDGED, State.ALERTING, State.UNANSWERED}),
-    (State.ON_SCENE, Decline): frozenset({State.ON_SCENE, State.ALERTING, State.UNANSWERED}),
+    (State.ACKNOWLEDGED, Decline): frozenset({State.ACKNOWLEDGED, State.ON_SCENE, State.ALERTING, State.UNANSWERED}),
+    (State.ON_SCENE, Decline): frozenset({State.ON_SCENE, State.ACKNOWLEDGED, State.ALERTING, State.UNANSWERED}),
     (State.LOCATED, LoseContact): frozenset({State.LOCATED}),
     (State.ALERTING, LoseContact): frozenset({State.ALERTING, State.UNANSWERED}),
     (State.UNANSWERED, LoseContact): frozenset({State.UNANSWERED}),
@@ -585,6 +654,7 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.UNANSWERED, Arrive): frozenset({State.UNANSWERED}),
     (State.ACKNOWLEDGED, Arrive): frozenset({State.ACKNOWLEDGED, State.ON_SCENE}),
     (State.ON_SCENE, Arrive): frozenset({State.ON_SCENE}),
+    **{(state, CallBackup): frozenset({state}) for state in (State.LOCATED, *_RESPONDING)},
     (State.UNANSWERED, Resolve): frozenset({State.RESOLVED}),
     (State.ACKNOWLEDGED, Resolve): frozenset({State.RESOLVED}),
     (State.ON_SCENE, Resolve): frozenset({State.RESOLVED}),
@@ -604,6 +674,9 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.ON_SCENE, Escalate): frozenset({State.ON_SCENE}),
     (State.ALERTING, Assign): frozenset({State.ALERTING}),
     (State.UNANSWERED, Assign): frozenset({State.UNANSWERED}),
+    **{(state, HandOver): frozenset({state}) for state in (State.LOCATED, State.ALERTING, State.UNANSWERED)},
+    (State.ACKNOWLEDGED, HandOver): frozenset({State.ACKNOWLEDGED, State.ON_SCENE}),
+    (State.ON_SCENE, HandOver): frozenset({State.ON_SCENE, State.ACKNOWLEDGED}),
     **{(state, Cancel): frozenset({State.CANCELLED}) for state in (State.RECEIVED, State.LOCATED, *_RESPONDING)},
     **{(state, Merge): frozenset({State.MERGED}) for state in (State.RECEIVED, State.LOCATED, *_RESPONDING)},
     **{(state, Close): frozenset({State.CLOSED}) for state in State if state is not State.CLOSED},
@@ -715,9 +788,14 @@ class _Turn:
         """
         n_steps = len(self.incident.policy.track(track.name).steps)
         self.forget(track.name)
+        # Who was asked as backup is asked like anybody else now that nobody has the track.
+        track = replace(track, holder=None, backup=0, backup_wanted=False, next_holder=None)
+        for alert in self.incident.alerts:
+            if alert.track == track.name and alert.backup:
+                self.put(replace(alert, backup=False))
         if step > n_steps:
             step = n_steps + 1
-            self.put(replace(track, state=TrackState.UNANSWERED, step=step, holder=None))
+            self.put(replace(track, state=TrackState.UNANSWERED, step=step))
             self.note("unanswered", track=track.name)
             # Who took it before there was anybody to send is asked once more, now that nobody came.
             for alert in _track_alerts(self.incident, track.name, *TAKEN):
@@ -726,7 +804,7 @@ class _Turn:
             if track.name == self.incident.policy.lead.name:
                 self.become(State.UNANSWERED)
         else:
-            self.put(replace(track, state=TrackState.ALERTING, step=step, holder=None))
+            self.put(replace(track, state=TrackState.ALERTING, step=step))
         self.promise(DeadlineKind.SELECT, self.now, track.name)
 
     def ask_again(self, alert: Alert) -> None:
@@ -860,26 +938,32 @@ def _arrival(incident: Incident) -> datetime | None:
 def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
     incident = turn.incident
     track = incident.track(command.deadline.subject)
-    if command.deadline not in incident.deadlines or command.step != track.step:
+    if command.deadline not in incident.deadlines or command.step != track.asking:
         raise AlreadyRecorded(f"step {command.step} of {track.name} was chosen or passed before")
-    last_resort = track.state is TrackState.UNANSWERED
+    is_held = track.state is TrackState.ACKNOWLEDGED
+    last_resort = incident.asks_last_resort(track.name)
     before = {alert.responder_id: alert for alert in incident.alerts if alert.track == track.name}
     fresh = [chosen for chosen in command.chosen if last_resort or chosen.responder_id not in before]
+    if is_held:  # whoever has it, comes already, or is being asked is no more help than they are
+        busy = {who for who, alert in before.items() if alert.state in {AlertState.OPEN, *TAKEN}}
+        fresh = [chosen for chosen in fresh if chosen.responder_id not in busy]
     turn.forget(track.name, DeadlineKind.SELECT)
     turn.note(
         "responders_selected",
         track=track.name,
-        step=track.step,
+        step=track.asking,
         chosen=[{"responder_id": chosen.responder_id, "reason": chosen.reason} for chosen in fresh],
         passed_over=[dict(candidate) for candidate in command.passed_over],
         n_more=command.n_more,
     )
     for chosen in fresh:
         if chosen.responder_id in before:
-            turn.ask_again(before[chosen.responder_id])
+            turn.ask_again(replace(before[chosen.responder_id], backup=is_held))
         else:
             _ask(turn, track, chosen)
-    if last_resort:
+    if is_held:
+        _wait_for_backup(turn, track, fresh)
+    elif last_resort:
         turn.promise(DeadlineKind.SELECT, turn.now + incident.policy.last_resort.repeat, track.name)
     elif any(_is_awaited(incident, track, chosen.role) for chosen in fresh):
         wait = incident.policy.track(track.name).steps[track.step - 1].wait
@@ -893,13 +977,15 @@ def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
 def _is_awaited(incident: Incident, track: Track, role: Role) -> bool:
     """Whether the step waits for this role: whoever stops the track, or a desk that the step itself asks."""
     policy = incident.policy.track(track.name)
-    wanted = incident.policy.targets(track.name, track.step)
+    wanted = incident.policy.targets(track.name, track.asking)
     return role in policy.acknowledged_by or (role in NATIONAL_ROLES and any(target.role is role for target in wanted))
 
 
 def _ask(turn: _Turn, track: Track, chosen: Chosen) -> None:
     """Alert somebody who has heard nothing of it yet."""
-    alert = Alert(chosen.alert_id, chosen.responder_id, chosen.role, track.name, track.step)
+    is_held = track.state is TrackState.ACKNOWLEDGED
+    step = track.asking or track.step  # a unit that is handed the track is asked before any backup
+    alert = Alert(chosen.alert_id, chosen.responder_id, chosen.role, track.name, step, backup=is_held)
     turn.put(alert)
     turn.do(AskResponder(alert.id))
     turn.note("alerted", alert_id=alert.id, responder_id=alert.responder_id, track=alert.track, step=alert.step)
@@ -913,19 +999,198 @@ def _pass_deadline(turn: _Turn, command: PassDeadline) -> None:
     match deadline.kind:
         case DeadlineKind.ACKNOWLEDGE:
             track = turn.incident.track(deadline.subject)
+            if track.state is TrackState.ACKNOWLEDGED:
+                turn.note("backup_expired", track=track.name, step=track.backup, due_at=deadline.due_at)
+                _ask_backup(turn, track)
+                return
             turn.note("step_expired", track=track.name, step=track.step, due_at=deadline.due_at)
             turn.ask_step(track, track.step + 1)
+        case DeadlineKind.DEPART:
+            track = turn.incident.track(deadline.subject)
+            turn.note("departure_overdue", track=track.name, alert_id=track.holder)
+            _ask_where(turn, track, "departed_yet")
         case DeadlineKind.ARRIVE:
             track = turn.incident.track(deadline.subject)
             turn.note("arrival_overdue", track=track.name, alert_id=track.holder)
-            if track.holder:
-                turn.do(TellResponder(track.holder, "arrived_yet"))
+            _ask_where(turn, track, "arrived_yet")
             turn.do(TellSupervisors("arrival_overdue"))
+        case DeadlineKind.BACK_UP:
+            track = turn.incident.track(deadline.subject)
+            if track.holder and not track.backup:
+                turn.do(TellResponder(track.holder, "backup_called"))
+                turn.do(TellSupervisors("backup_alerted"))
+            _ask_backup(turn, track)
+            if not turn.incident.asks_last_resort(track.name):
+                turn.promise(DeadlineKind.BACK_UP, turn.now + turn.incident.policy.backup_after, track.name)
         case _:  # the others need a look-up first: their own commands bring it
             raise AssertionError(f"{deadline.kind} is not passed, it is worked on")
 
 
-def _responding(turn: _Turn, command: Accept | Decline | Depart | Arrive | Resolve) -> tuple[Alert, Track]:
+def _ask_where(turn: _Turn, track: Track, message: str) -> None:
+    """The holder is asked, and backup is alerted where no answer comes."""
+    if track.holder:
+        turn.do(TellResponder(track.holder, message))
+    comes = any(alert.backup for alert in _track_alerts(turn.incident, track.name, *TAKEN))
+    if not comes and not turn.incident.has_due(track.name, DeadlineKind.BACK_UP):
+        turn.promise(DeadlineKind.BACK_UP, turn.now + turn.incident.policy.backup_after, track.name)
+
+
+# --- backup, which takes the track from nobody (ADR 12) ---
+def _ask_backup(turn: _Turn, track: Track) -> None:
+    """The next step's responders are to be chosen, and those who were stood down are asked once more.
+
+    Past the last step the last resort is asked.
+    """
+    n_steps = len(turn.incident.policy.track(track.name).steps)
+    track = replace(track, backup=min(max(track.step, track.backup), n_steps) + 1)
+    turn.put(track)
+    turn.note("backup_called", track=track.name, step=track.backup)
+    for alert in _track_alerts(turn.incident, track.name, AlertState.STOOD_DOWN):
+        if alert.role not in NATIONAL_ROLES:  # these are asked when nobody else is left
+            turn.ask_again(replace(alert, backup=True))
+    turn.promise(DeadlineKind.SELECT, turn.now, track.name)
+
+
+def _wait_for_backup(turn: _Turn, track: Track, fresh: Iterable[Chosen]) -> None:
+    """After a ring the next one, unless somebody comes; after the last resort nobody is left."""
+    incident = turn.incident
+    if incident.asks_last_resort(track.name):
+        return
+    if not any(_is_awaited(incident, track, chosen.role) for chosen in fresh):
+        _ask_backup(turn, track)
+    elif not incident.has_due(track.name, DeadlineKind.BACK_UP):  # else that is the wait
+        wait = incident.policy.track(track.name).steps[track.backup - 1].wait
+        turn.promise(DeadlineKind.ACKNOWLEDGE, turn.now + wait, track.name)
+
+
+def _call_backup(turn: _Turn, command: CallBackup) -> None:
+    alert, track = _responding(turn, command)
+    _taken(alert)
+    if track.state is not TrackState.ACKNOWLEDGED:
+        raise Refused("nobody has taken this track: everybody who could come is being asked already")
+    asked = any(other.backup for other in _track_alerts(turn.incident, track.name, AlertState.OPEN))
+    if turn.incident.has_due(track.name, DeadlineKind.SELECT, DeadlineKind.ACKNOWLEDGE) or (
+        asked and turn.incident.asks_last_resort(track.name)
+    ):
+        raise AlreadyRecorded("backup is being asked already")
+    about = {"alert_id": alert.id, "responder_id": alert.responder_id, "track": track.name}
+    turn.note("backup_wanted", **about, via=command.via)
+    turn.forget(track.name, DeadlineKind.BACK_UP)
+    if track.holder and track.holder != alert.id:
+        turn.do(TellResponder(track.holder, "backup_called"))
+    turn.do(TellSupervisors("backup_wanted"))
+    _ask_backup(turn, replace(track, backup_wanted=True))
+
+
+def _accept_as_backup(turn: _Turn, alert: Alert, track: Track) -> None:
+    """They come as well, and whoever has the track hears who."""
+    if _is_awaited(turn.incident, track, alert.role):
+        turn.forget(track.name, DeadlineKind.ACKNOWLEDGE, DeadlineKind.BACK_UP)
+    if track.holder:
+        turn.do(TellResponder(track.holder, "backup_comes", alert.id))
+
+
+def _go_on_without(turn: _Turn, alert: Alert, track: Track) -> None:
+    """Somebody who was asked as backup, or to take the track over, said no or cannot be reached."""
+    if track.state is not TrackState.ACKNOWLEDGED or not alert.backup:
+        return
+    if track.next_holder == alert.id:
+        track = replace(track, next_holder=None)
+        turn.put(track)
+        turn.do(TellSupervisors("hand_over_refused"))
+    if alert.state in TAKEN and track.holder:
+        turn.do(TellResponder(track.holder, "backup_gone"))
+    incident = turn.incident
+    beside = [other for other in _track_alerts(incident, track.name, AlertState.OPEN, *TAKEN) if other.backup]
+    comes = any(other.state in TAKEN for other in beside)
+    searches = incident.has_due(track.name, DeadlineKind.ACKNOWLEDGE, DeadlineKind.BACK_UP)
+    if comes or (searches and beside) or incident.has_due(track.name, DeadlineKind.SELECT):
+        return
+    # Nobody comes any more: more are asked while backup is looked for, or where it was lost and is wanted still.
+    lost = alert.state in TAKEN and (track.backup_wanted or _is_late(incident, track))
+    if track.backup and (searches or lost) and not incident.asks_last_resort(track.name):
+        _ask_backup(turn, track)
+
+
+def _is_late(incident: Incident, track: Track) -> bool:
+    """Whether the lead track's holder should be there by now."""
+    is_lead = track.name == incident.lead.name
+    arrived = track.holder is not None and incident.alert(track.holder).state is AlertState.ARRIVED
+    return is_lead and not arrived and not incident.has_due(track.name, DeadlineKind.ARRIVE)
+
+
+def _hand_over(turn: _Turn, command: HandOver) -> None:
+    alert, track = _responding(turn, command)
+    chosen = command.chosen
+    found = (other for other in turn.incident.alerts if other.track == track.name)
+    known = next((other for other in found if other.responder_id == chosen.responder_id), None)
+    if known and known.id == track.holder:
+        raise AlreadyRecorded("they have it already")
+    if known and known.id == track.next_holder:
+        raise AlreadyRecorded("they have been asked to take it over already")
+    if track.state is not TrackState.ACKNOWLEDGED or track.holder != alert.id:
+        raise Refused("only what somebody has can be handed over: name the alert of whoever has the track")
+    able = turn.incident.policy.track(track.name).acknowledged_by
+    if chosen.role not in able:
+        raise Refused(f"a {chosen.role} cannot answer for {track.name}: name one of {', '.join(sorted(able))}")
+    about = {"track": track.name, "responder_id": chosen.responder_id}
+    turn.note("hand_over_wanted", **about, by=command.by)
+    if known and known.state in TAKEN:
+        _take_over(turn, track, known)
+        turn.do(TellResponder(known.id, "yours_now"))
+        return
+    turn.put(replace(track, next_holder=known.id if known else chosen.alert_id))
+    if known:
+        turn.ask_again(replace(known, backup=True))
+    else:
+        _ask(turn, track, chosen)
+
+
+def _take_over(turn: _Turn, track: Track, alert: Alert) -> None:
+    """The track has another holder; the reporter hears of it where they come later than was promised."""
+    before = turn.incident.alert(track.holder) if track.holder else None
+    turn.put(replace(alert, backup=False))
+    track = replace(track, holder=alert.id, next_holder=None)
+    turn.put(track)
+    about = {"alert_id": alert.id, "responder_id": alert.responder_id, "track": track.name}
+    turn.note("handed_over", **about, from_responder_id=before.responder_id if before else None)
+    if before and before.state in TAKEN:
+        turn.stand_down([before], "handed_over", alert.id)
+    turn.forget(track.name, DeadlineKind.DEPART, DeadlineKind.ARRIVE, DeadlineKind.BACK_UP)
+    if track.name != turn.incident.lead.name:
+        return
+    if alert.state is not AlertState.ARRIVED:
+        arrival_at = _await_arrival(turn, alert)
+        turn.become(State.ACKNOWLEDGED)
+        _promise_arrival(turn, "acknowledged", arrival_at)
+    elif turn.incident.state is State.ACKNOWLEDGED:
+        turn.become(State.ON_SCENE)
+        turn.do(TellReporter("arrived"))
+
+
+def _await_arrival(turn: _Turn, alert: Alert) -> datetime:
+    """When the lead track's holder is expected (UTC); before that they leave, and say so."""
+    policy, lead = turn.incident.policy, turn.incident.lead
+    arrival_at = max(alert.eta_at or turn.now + policy.arrival_target, turn.now)
+    turn.promise(DeadlineKind.ARRIVE, arrival_at, lead.name)
+    turn.forget(lead.name, DeadlineKind.DEPART)
+    depart_at = turn.now + policy.depart_within
+    if alert.state is AlertState.ACCEPTED and depart_at < arrival_at:
+        turn.promise(DeadlineKind.DEPART, depart_at, lead.name)
+    return arrival_at
+
+
+def _promise_arrival(turn: _Turn, message: str, arrival_at: datetime) -> None:
+    """The reporter is told once more where it is later than they were told before."""
+    lead = turn.incident.lead
+    if lead.promised_at is None or arrival_at - lead.promised_at >= _SAME_TIME:
+        turn.put(replace(lead, promised_at=arrival_at))
+        turn.do(TellReporter(message, arrival_at))
+
+
+def _responding(
+    turn: _Turn, command: Accept | Estimate | Decline | Depart | Arrive | CallBackup | Resolve | HandOver
+) -> tuple[Alert, Track]:
     alert = turn.incident.alert(command.alert_id)
     return alert, turn.incident.track(alert.track)
 
@@ -938,19 +1203,24 @@ def _accept(turn: _Turn, command: Accept) -> None:
     incident = turn.incident
     alert, track = _responding(turn, command)
     if alert.state in TAKEN:
-        raise AlreadyRecorded("you have accepted already")
+        _expect(turn, alert, track, command)
+        return
     counts = alert.role in incident.policy.track(track.name).acknowledged_by
     owns = track.state is TrackState.UNANSWERED and alert.role in NATIONAL_ROLES
     holder = next((other for other in incident.alerts if other.id == track.holder), None)
     # A desk that owns an unanswered track still wants the police; nobody else who holds one is replaced.
-    if holder and (owns or track.state is TrackState.ACKNOWLEDGED):
+    if holder and (owns or track.state is TrackState.ACKNOWLEDGED) and not alert.backup:
         raise AlreadyTaken("somebody else has accepted", str(holder.responder_id))
     eta_at = turn.now + command.eta if command.eta is not None else None
-    turn.put(replace(alert, state=AlertState.ACCEPTED, eta_at=eta_at))
-    turn.note(
-        "accepted", alert_id=alert.id, responder_id=alert.responder_id, track=track.name, via=command.via, eta_at=eta_at
-    )
-    if owns:
+    turn.put(accepted := replace(alert, state=AlertState.ACCEPTED, eta_at=eta_at))
+    about = {"alert_id": alert.id, "responder_id": alert.responder_id, "track": track.name}
+    beside = {"backup": True} if alert.backup else {}
+    turn.note("accepted", **about, via=command.via, eta_at=eta_at, **beside)
+    if track.next_holder == alert.id:
+        _take_over(turn, track, accepted)
+    elif alert.backup:
+        _accept_as_backup(turn, accepted, track)
+    elif owns:
         turn.put(replace(track, holder=alert.id))
         turn.forget(track.name, DeadlineKind.SELECT)
         turn.note("owned", responder_id=alert.responder_id)
@@ -963,11 +1233,37 @@ def _accept(turn: _Turn, command: Accept) -> None:
         desks = [other for other in _track_alerts(turn.incident, track.name, *TAKEN) if other.role in NATIONAL_ROLES]
         turn.stand_down([*waiting, *(desk for desk in desks if desk.id != alert.id)], "stood_down", alert.id)
         if track.name == incident.policy.lead.name:
-            arrival_at = eta_at or turn.now + incident.policy.arrival_target
-            turn.promise(DeadlineKind.ARRIVE, arrival_at, track.name)
+            arrival_at = _await_arrival(turn, accepted)
+            turn.put(replace(turn.incident.lead, promised_at=arrival_at))
             turn.become(State.ACKNOWLEDGED)
             turn.note("acknowledged", responder_id=alert.responder_id, arrival_at=arrival_at)
             turn.do(TellReporter("acknowledged", arrival_at))
+
+
+def _estimate(turn: _Turn, command: Estimate) -> None:
+    alert, track = _responding(turn, command)
+    _taken(alert)
+    _expect(turn, alert, track, command)
+
+
+def _is_news(alert: Alert, eta: timedelta | None, now: datetime) -> bool:
+    """Whether an arrival is another one than they said before."""
+    if eta is None or alert.state is AlertState.ARRIVED:
+        return False
+    return alert.eta_at is None or abs(alert.eta_at - now - eta) >= _SAME_TIME
+
+
+def _expect(turn: _Turn, alert: Alert, track: Track, command: Accept | Estimate | Depart) -> None:
+    """From now on they are expected then; the reporter hears of it only where it is later than they were told."""
+    if command.eta is None or not _is_news(alert, command.eta, turn.now):
+        raise AlreadyRecorded("you have said so already")
+    eta_at = turn.now + command.eta
+    turn.put(expected := replace(alert, eta_at=eta_at))
+    about = {"alert_id": alert.id, "responder_id": alert.responder_id, "track": track.name}
+    turn.note("estimated", **about, via=command.via, eta_at=eta_at)
+    if track.holder == alert.id and track.state is TrackState.ACKNOWLEDGED and track.name == turn.incident.lead.name:
+        turn.forget(track.name, DeadlineKind.BACK_UP)
+        _promise_arrival(turn, "new_arrival", _await_arrival(turn, expected))
 
 
 def _decline(turn: _Turn, command: Decline) -> None:
@@ -981,6 +1277,10 @@ def _decline(turn: _Turn, command: Decline) -> None:
     if track.holder == alert.id:
         # Given back: whoever was stood down for them is needed after all, and so is whoever comes next.
         turn.note("given_back", track=track.name, responder_id=alert.responder_id)
+        if heir := _heir(turn.incident, track):
+            _take_over(turn, track, heir)
+            turn.do(TellResponder(heir.id, "yours_now"))
+            return
         if track.name == turn.incident.policy.lead.name and track.state is TrackState.ACKNOWLEDGED:
             turn.become(State.ALERTING)
         for other in _track_alerts(turn.incident, track.name, AlertState.STOOD_DOWN):
@@ -989,6 +1289,17 @@ def _decline(turn: _Turn, command: Decline) -> None:
         turn.ask_step(track, track.step + 1)
     else:
         _go_on_if_nobody_waits(turn, track)
+        _go_on_without(turn, alert, track)
+
+
+def _heir(incident: Incident, track: Track) -> Alert | None:
+    """Who has the track next where it is given back: of the backup that can answer for it, whoever is nearest."""
+    able = incident.policy.track(track.name).acknowledged_by
+    coming = [alert for alert in _track_alerts(incident, track.name, *TAKEN) if alert.backup and alert.role in able]
+    return min(coming, key=lambda alert: _NEARNESS.index(alert.state), default=None)
+
+
+_NEARNESS = (AlertState.ARRIVED, AlertState.DEPARTED, AlertState.ACCEPTED)
 
 
 def _lose_contact(turn: _Turn, command: LoseContact) -> None:
@@ -997,7 +1308,9 @@ def _lose_contact(turn: _Turn, command: LoseContact) -> None:
         raise AlreadyRecorded("this responder has answered already")
     turn.put(replace(alert, state=AlertState.UNREACHABLE))
     turn.note("unreachable", alert_id=alert.id, responder_id=alert.responder_id, track=alert.track)
-    _go_on_if_nobody_waits(turn, turn.incident.track(alert.track))
+    track = turn.incident.track(alert.track)
+    _go_on_if_nobody_waits(turn, track)
+    _go_on_without(turn, alert, track)
 
 
 def _go_on_if_nobody_waits(turn: _Turn, track: Track) -> None:
@@ -1017,12 +1330,20 @@ def _taken(alert: Alert) -> None:
 
 
 def _depart(turn: _Turn, command: Depart) -> None:
-    alert, _ = _responding(turn, command)
+    alert, track = _responding(turn, command)
     _taken(alert)
     if alert.state is not AlertState.ACCEPTED:
-        raise AlreadyRecorded("you are on the way or there already")
-    turn.put(replace(alert, state=AlertState.DEPARTED))
+        _expect(turn, alert, track, command)
+        return
+    departed = replace(alert, state=AlertState.DEPARTED)
+    turn.put(departed)
     turn.note("departed", alert_id=alert.id, responder_id=alert.responder_id, via=command.via)
+    if track.holder == alert.id:
+        turn.forget(track.name, DeadlineKind.DEPART)
+        if turn.incident.has_due(track.name, DeadlineKind.ARRIVE):  # else they are late all the same
+            turn.forget(track.name, DeadlineKind.BACK_UP)
+    if _is_news(alert, command.eta, turn.now):
+        _expect(turn, departed, track, command)
 
 
 def _arrive(turn: _Turn, command: Arrive) -> None:
@@ -1033,7 +1354,7 @@ def _arrive(turn: _Turn, command: Arrive) -> None:
     turn.put(replace(alert, state=AlertState.ARRIVED))
     turn.note("arrived", alert_id=alert.id, responder_id=alert.responder_id, via=command.via)
     if track.holder == alert.id:
-        turn.forget(track.name, DeadlineKind.ARRIVE)
+        turn.forget(track.name, DeadlineKind.DEPART, DeadlineKind.ARRIVE, DeadlineKind.BACK_UP)
         if track.name == turn.incident.policy.lead.name and turn.incident.state is State.ACKNOWLEDGED:
             turn.become(State.ON_SCENE)
             turn.do(TellReporter("arrived"))
@@ -1220,10 +1541,12 @@ _DECISIONS: Mapping[type, Callable[[_Turn, Any], None]] = {
     AlertResponders: _alert_responders,
     PassDeadline: _pass_deadline,
     Accept: _accept,
+    Estimate: _estimate,
     Decline: _decline,
     LoseContact: _lose_contact,
     Depart: _depart,
     Arrive: _arrive,
+    CallBackup: _call_backup,
     Resolve: _resolve,
     HearReporter: _hear_reporter,
     OpenFollowUps: _open_follow_ups,
@@ -1234,6 +1557,7 @@ _DECISIONS: Mapping[type, Callable[[_Turn, Any], None]] = {
     Cancel: _cancel,
     Escalate: _escalate,
     Assign: _assign,
+    HandOver: _hand_over,
     Close: _close,
     Merge: _merge,
     TakeInHand: _take_in_hand,

@@ -168,6 +168,10 @@ class Policy:
     grade: Grade | None = None
     #: None: every report begins an incident of its own.
     join: Join | None = None
+    #: From acknowledgement until the lead track's holder says that they are on the way; then they are asked.
+    depart_within: timedelta = timedelta(minutes=10)
+    #: From being asked whether they have left or arrived until backup is alerted, and from one ring to the next.
+    backup_after: timedelta = timedelta(minutes=5)
 
     @property
     def lead(self) -> TrackPolicy:
@@ -217,7 +221,7 @@ def problems(policy: Policy) -> Iterator[tuple[Path, str]]:
             roles = " or ".join(sorted(NATIONAL_ROLES))
             yield ("last_resort", "alert", j, "role"), f"the last resort must be there always: use {roles}"
     yield from _positive(("last_resort", "repeat"), policy.last_resort.repeat)
-    for name in ("arrival_target", "place_wait", "fresh_for"):
+    for name in ("arrival_target", "place_wait", "fresh_for", "depart_within", "backup_after"):
         yield from _positive((name,), getattr(policy, name))
     if policy.join:
         yield from _positive(("join", "within"), policy.join.within)

@@ -11,6 +11,7 @@ from ess.simulator.calls import call_routes
 from ess.simulator.control import control_routes
 from ess.simulator.ledger import Clock, utc_now
 from ess.simulator.line import line_routes
+from ess.simulator.line_menu import menu_routes
 from ess.simulator.line_phone import LinePhones
 from ess.simulator.page import page_routes
 from ess.simulator.settings import SimulatorSettings, settings_from
@@ -36,6 +37,7 @@ def create_app(settings: SimulatorSettings, clock: Clock = utc_now) -> FastAPI:
     app.state.world = world
     line_phones, sms_phones, voice_phones = LinePhones(world), SmsPhones(world), VoicePhones(world)
     app.include_router(line_routes(world))
+    app.include_router(menu_routes(world))
     app.include_router(twilio_routes(world, sms_phones))
     app.include_router(call_routes(world, voice_phones))
     app.include_router(control_routes(world, line_phones, sms_phones, voice_phones))

@@ -201,6 +201,12 @@ def _line_routes(world: World, line: LinePhones) -> APIRouter:
         answers = await line.release(reverse=order.reverse, together=order.together)
         return [answer.as_json() for answer in answers]
 
+    @routes.get("/menu")
+    async def menu() -> dict[str, Any]:
+        """What everybody sees below the chat."""
+        menus = world.line.menus
+        return {"default": menus.default, **menus.made.get(menus.default or "", {})}
+
     @routes.post("/{user_id}/tap")
     async def tap(user_id: LineUser, tapped: Tap, delivery: Delivery = Delivery.ONCE) -> JSONResponse:
         """Performs what LINE performs: the newest button or visible quick reply with that label."""

@@ -1,7 +1,7 @@
 """What LINE remembers about the Official Account: blocks, reply tokens, retry keys, webhook events."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,6 +36,18 @@ def message_id() -> str:
     return str(secrets.randbelow(9 * 10**17) + 10**17)
 
 
+@dataclass
+class Menus:
+    """The menus of one account."""
+
+    #: By their ids, the oldest first.
+    made: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Type and bytes of their pictures.
+    pictures: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    #: What everybody sees.
+    default: str | None = None
+
+
 class LineAccount:
     """One Official Account."""
 
@@ -47,6 +59,7 @@ class LineAccount:
         self.held: list[dict[str, Any]] = []
         #: Type and bytes of what people have sent, by the message's id.
         self.contents: dict[str, tuple[str, bytes]] = {}
+        self.menus = Menus()
         self._reply_tokens: dict[str, tuple[str, datetime]] = {}
         self._accepted: dict[str, AcceptedPush] = {}
 

@@ -58,6 +58,26 @@ def actions_in_flex(node: Any, path: str) -> Iterator[tuple[dict[str, Any], str,
             yield from actions_in_flex(child, f"{path}[{index}]")
 
 
+def menu_problems(menu: Any) -> Iterator[Problem]:
+    """Everything that LINE would refuse in a rich menu."""
+    size, areas = menu.get("size") or {}, menu.get("areas") or []
+    width, height = int(size.get("width", 0)), int(size.get("height", 0))
+    if not 800 <= width <= 2500:
+        yield _problem("Must be between 800 and 2500", "size.width")
+    if height < 250 or width < 1.45 * height:
+        yield _problem("Must be 250 or more, and the width 1.45 times as much", "size.height")
+    for name, limit in (("name", 300), ("chatBarText", 14)):
+        yield from _too_long(menu.get(name), limit, name)
+    if not 1 <= len(areas) <= 20:
+        yield _problem("Size must be between 1 and 20", "areas")
+    for index, area in enumerate(areas):
+        where, at = f"areas[{index}]", area.get("bounds") or {}
+        far = at.get("x", 0) + at.get("width", 0) > width or at.get("y", 0) + at.get("height", 0) > height
+        if far or min(at.get(name, -1) for name in ("x", "y", "width", "height")) < 0:
+            yield _problem("Must lie within the rich menu", f"{where}.bounds")
+        yield from _in_action(area.get("action"), f"{where}.action", label_required=False)
+
+
 def _problem(message: str, where: str) -> Problem:
     return {"message": message, "property": where}
 

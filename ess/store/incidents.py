@@ -185,6 +185,7 @@ def _incident(tx: Transaction, rows: Rows) -> Incident:
                 alert.step,
                 AlertState(alert.state),
                 alert.eta_at,
+                alert.backup,
             )
             for alert in rows.alerts.values()
         ),
@@ -318,10 +319,12 @@ def _save_alert(tx: Transaction, rows: Rows, alert: Alert) -> None:
             track=alert.track,
             step=alert.step,
             state=alert.state,
+            backup=alert.backup,
             created_at=tx.now,
         )
         tx.session.add(row)
         return
+    row.backup = alert.backup
     if row.state != alert.state:
         row.state = alert.state
         row.answered_at = tx.now

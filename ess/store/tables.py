@@ -263,6 +263,8 @@ class Alert(SQLModel, table=True):
     step: int
     state: str
     eta_at: datetime | None = Field(default=None, sa_type=_INSTANT)
+    #: Asked beside whoever has the track.
+    backup: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     #: Two digits, unique among the phone's open alerts and not used again within a day.
     reply_code: str | None = None
     phone_index: bytes | None = Field(default=None, sa_type=_INDEX)

@@ -7,6 +7,7 @@ somebody else's, or over, or the link is a day old, it shows how it stands and n
 
 import hmac
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -62,7 +63,11 @@ def show(request: Request, secret: str) -> Response:
 
 @router.post("/{secret}")
 def answer(
-    request: Request, secret: str, do: Annotated[Verb, Form()], token: Annotated[str, Form(max_length=64)]
+    request: Request,
+    secret: str,
+    do: Annotated[Verb, Form()],
+    token: Annotated[str, Form(max_length=64)],
+    eta_min: Annotated[int | None, Form(ge=0, le=1440)] = None,
 ) -> Response:
     """A button was pressed; the page then shows what holds, whether that is what they wanted or not."""
     found = _found(request, secret)
@@ -71,10 +76,11 @@ def answer(
     elsewhere = request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
     if elsewhere or not hmac.compare_digest(token, _token(request, secret)):
         return _page(request, 403, key="unknown")
-    if do in found.verbs:
+    if do in found.verbs or (do is Verb.ETA and eta_min in found.etas):
         # Refused: somebody was faster, or they pressed twice.  The page says how it stands.
         with suppress(Refused):
-            dispatch.answer_alert(engine_of(request), found.alert_id, do, via="link")
+            eta = timedelta(minutes=eta_min) if eta_min is not None else None
+            dispatch.answer_alert(engine_of(request), found.alert_id, do, via="link", eta=eta)
     return RedirectResponse(f"/a/{secret}", 303, headers=_HEADERS)
 
 

@@ -99,9 +99,21 @@ class _Body(BaseModel):
 
 
 class AnswerBody(_Body):
-    """More about an answer; `eta_min` belongs to `accept`."""
+    """More about an answer; `eta_min`, minutes until arrival, belongs to `accept`, `depart` and `eta`."""
 
     eta_min: Annotated[int, Field(ge=0, le=1440)] | None = None
+
+
+class HandOverBody(_Body):
+    """The number in the roster of whoever is to have the track."""
+
+    responder: Annotated[str, Field(min_length=1, max_length=100)]
+
+
+@router.post("/alerts/{alert_id}/hand-over")
+def hand_over(engine: EngineOf, caller: Operator, alert_id: UUID, body: HandOverBody) -> dict[str, Any]:
+    """Give a track to another unit: at once where it comes as backup, else as soon as it accepts."""
+    return _state(dispatch.hand_over(engine, alert_id, body.responder, by=caller.name))
 
 
 @router.post("/alerts/{alert_id}/{verb}")
@@ -110,6 +122,8 @@ def answer_alert(
 ) -> dict[str, Any]:
     """Answer an alert for its responder: the same as their tap in LINE."""
     eta = timedelta(minutes=body.eta_min) if body and body.eta_min is not None else None
+    if verb is Verb.ETA and eta is None:
+        raise HTTPException(422, "say when they will be there: `eta_min` is in minutes from now")
     return _state(dispatch.answer_alert(engine, alert_id, verb, via=f"api:{caller.name}", eta=eta))
 
 

@@ -36,6 +36,8 @@ def holders(evidence: Evidence, incident: tables.Incident, track: str) -> Holder
     unanswered = False
     for fact in evidence.timeline_of[incident.id]:
         if fact.fact == "accepted" and fact.data["track"] == track:
+            if fact.data.get("backup"):  # beside whoever has it
+                continue
             alert = alerts[fact.data["alert_id"]]
             before = alerts[holder] if holder else None
             stops, owns = alert.role in roles, alert.role in NATIONAL_ROLES and unanswered
@@ -48,6 +50,8 @@ def holders(evidence: Evidence, incident: tables.Incident, track: str) -> Holder
             holder, unanswered = str(alert.id), unanswered and not stops
         elif fact.fact in {"given_back", "unanswered"} and fact.data["track"] == track:
             holder, unanswered = None, fact.fact == "unanswered"
+        elif fact.fact == "handed_over" and fact.data["track"] == track:
+            holder = fact.data["alert_id"]
         else:
             continue
         found.changes.append((fact.at, holder))

@@ -169,7 +169,7 @@ def one_holder(evidence: Evidence) -> Iterator[str]:
                 for alert in evidence.alerts
                 if alert.incident_id == incident.id and alert.track == track["name"] and alert.state in _TAKEN
             ]
-            stopping = [alert for alert in taken if alert.role in roles]
+            stopping = [alert for alert in taken if alert.role in roles and not alert.backup]
             if len(stopping) > 1:
                 yield f"{incident.code} {track['name']}: held by {[_name(evidence, alert) for alert in stopping]}"
             over = incident.state in _ENDED or incident.state == "resolved"

@@ -57,7 +57,7 @@ def write_policies(folder: Path) -> None:
     folder.mkdir()
     for path in (HERE / "policies").glob("*.yaml"):
         policy = yaml.safe_load(path.read_text(encoding="utf-8"))
-        policy |= {"place_wait": "4 s", "arrival_target": "15 s"}
+        policy |= {"place_wait": "4 s", "arrival_target": "15 s", "depart_within": "6 s", "backup_after": "3 s"}
         del policy["join"]  # all happens in few spots, and every report is to begin an incident
         for track in policy["tracks"]:
             for step in track["steps"]:

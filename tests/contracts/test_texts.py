@@ -37,7 +37,7 @@ from ess.conversation.letters import (
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel, Role
 from ess.domain.follow_up import FollowUp, FollowUpState, Outcome
-from ess.domain.incident import Alert, AlertState, Deadline, DeadlineKind, Incident, State, Track
+from ess.domain.incident import Alert, AlertState, Deadline, DeadlineKind, Incident, State, Track, TrackState
 from ess.domain.place import Area, Place
 from ess.domain.policy import Grade, Kind
 from ess.domain.report import Contact, IncidentType
@@ -72,6 +72,8 @@ SAID_BY_SMS = frozenset(
         *("asked", "answered", "silent", "link"),
     }
 )
+#: Six buttons and a line of text are what a phone of 640 points shows without scrolling.
+MOST_ON_A_CARD = 6
 #: SMS that may take two segments, each with the reason.
 TWO_SEGMENTS = {
     "which_code": "lists every open alert of the phone",
@@ -172,6 +174,11 @@ def an_incident(place: Place | None, kind: IncidentType = IncidentType.ASSAULT) 
     return Incident(_ID, CODE, kind, policy, State.ALERTING, place, tuple(Track(track.name) for track in policy.tracks))
 
 
+def acknowledged(incident: Incident) -> Incident:
+    """Its tracks are taken, so that everything can be done that whoever has one can do."""
+    return replace(incident, tracks=tuple(replace(track, state=TrackState.ACKNOWLEDGED) for track in incident.tracks))
+
+
 def an_alert(state: AlertState = AlertState.OPEN) -> Alert:
     """An alert of the lead track, which has the most to say."""
     return Alert(_ID, _ID, Role.POLICE_STATION, _POLICIES[IncidentType.ASSAULT].lead.name, 1, state)
@@ -201,14 +208,16 @@ def all_letters(language: str) -> Iterator[Letter]:
     for channel in Channel:
         for kind in IncidentType:
             about = About(an_incident(place, kind), AT, pin=(16.821123, 100.265912), minor=True, contact=Contact.NONE)
-            letter = alert_letter(texts, about, an_alert(), channel, DIGITS, (5.61, 105.63))
-            yield Letter("alert", channel, letter)
+            for backs in ("", who):
+                letter = alert_letter(texts, about, an_alert(), channel, DIGITS, (5.61, 105.63), backs=backs)
+                yield Letter("alert", channel, letter)
         for state in (AlertState.OPEN, AlertState.ACCEPTED):
             letter = corrected_letter(texts, about, an_alert(state), channel)
             yield Letter("place_corrected", channel, letter)
-        for key in ("next", "arrived_yet"):
+        for key in ("next", "eta_noted", "departed_yet", "arrived_yet", "yours_now"):
             for state in (AlertState.ACCEPTED, AlertState.DEPARTED, AlertState.ARRIVED):
-                letter = progress_letter(texts, key, an_incident(place), an_alert(state), channel, DIGITS)
+                taken, alert = acknowledged(an_incident(place)), replace(an_alert(state), eta_at=AT)
+                letter = progress_letter(texts, key, taken, alert, channel, DIGITS)
                 yield Letter(key, channel, letter)
         for contact in Contact:
             about = About(an_incident(place), AT, pin=(16.821123, 100.265912), minor=True, contact=contact)
@@ -222,7 +231,7 @@ def all_letters(language: str) -> Iterator[Letter]:
             yield Letter(key, channel, letters.noted_letter(texts, an_incident(place), pressed, channel))
         guess = replace(place, candidates=longest_provinces(language))
         for key in (
-            *("received", "where", "which_place", "acknowledged", "in_good_hands", "goes_on_as"),
+            *("received", "where", "which_place", "acknowledged", "new_arrival", "in_good_hands", "goes_on_as"),
             *(() if channel is Channel.SMS else ("arrived", "reporter_over")),  # by SMS the promises alone
         ):
             for message in letters.reporter_letter(texts, key, an_incident(guess), channel, who, AT):
@@ -237,11 +246,18 @@ def all_letters(language: str) -> Iterator[Letter]:
             "declined",
             "already_taken",
             "already_recorded",
+            "backup_called",
+            "backup_comes",
+            "backup_gone",
+            "handed_over",
         ):
             yield Letter(key, channel, texts.say(key, channel, code=CODE, who=who))
         for state in State:
             yield Letter("refused", channel, texts.say("refused", channel, code=CODE, state=state))
-        for key in ("arrival_overdue", "place_contradicted", "outside_area"):
+        for key in (
+            *("arrival_overdue", "place_contradicted", "outside_area"),
+            *("backup_alerted", "backup_wanted", "hand_over_refused"),
+        ):
             province = texts.province(place.province)
             said = texts.say(key, channel, code=CODE, place=texts.place(place), who=who, said=province)
             yield Letter(key, channel, said)
@@ -275,8 +291,12 @@ def all_letters(language: str) -> Iterator[Letter]:
     for key in ("linked", "link_refused", "link_paused", "link_moved", "unlinked", "not_linked"):
         yield Letter(key, Channel.LINE, texts.say(key, Channel.LINE, who=who))
     yield Letter("unlink_confirm", Channel.LINE, letters.unlink_letter(texts, _ID, who))
-    for key in ("responder_noted", "no_open_alert"):
-        yield Letter(key, Channel.SMS, texts.say(key, Channel.SMS))
+    for channel in (Channel.LINE, Channel.SMS):
+        yield Letter("responder_noted", channel, letters.kept_letter(texts, channel))
+    yield Letter("no_open_alert", Channel.SMS, texts.say("no_open_alert", Channel.SMS))
+    taken = acknowledged(an_incident(place))
+    waiting = [(taken, an_alert(AlertState.ACCEPTED))] * 12
+    yield Letter("which_incident", Channel.LINE, letters.which_incident_letter(texts, waiting))
     codes = " ".join(str(code) for code in range(10, 22))
     yield Letter("which_code", Channel.SMS, texts.say("which_code", Channel.SMS, codes=codes, example=f"{DIGITS} 1"))
 
@@ -287,7 +307,7 @@ def linked_letters(language: str, link: str, place: Place | None = None) -> Iter
     yield Letter(
         "alert", Channel.SMS, alert_letter(texts, About(incident, AT), an_alert(), Channel.SMS, DIGITS, None, link)
     )
-    for key in ("next", "arrived_yet"):
+    for key in ("next", "eta_noted", "departed_yet", "arrived_yet", "yours_now"):
         letter = progress_letter(texts, key, incident, an_alert(AlertState.ACCEPTED), Channel.SMS, DIGITS, link)
         yield Letter(key, Channel.SMS, letter)
 
@@ -300,6 +320,8 @@ _KEY_ARGUMENT: Mapping[str, int | str] = {
     "TellSupervisors": 0,
     "TellResponder": 1,
     "stand_down": 1,
+    "_ask_where": 2,
+    "_promise_arrival": 1,
     "citizen_reply": 1,
     "progress_letter": 1,
     "follow_up_letter": 1,
@@ -391,8 +413,8 @@ def test_every_letter_can_be_composed_and_every_text_is_in_one() -> None:
             for kind in kinds
             if kind not in {"prompt", "alt"}
         }
-        # These are only ever answered by SMS today; their LINE texts wait for a channel with words.
-        assert there - said == {("no_open_alert", "line"), ("responder_noted", "line")}
+        # In LINE whoever has no open alert is a citizen; its text waits for a channel with words.
+        assert there - said == {("no_open_alert", "line")}
 
 
 _GROUPS = (
@@ -416,7 +438,7 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
     wanted = {
         "types": set(IncidentType),
         "type_labels": set(IncidentType),
-        "buttons": {*Verb, *Outcome, "report", "share_pin", "map", "unlink", "present"},
+        "buttons": {*(set(Verb) - {Verb.ETA}), *Outcome, "minutes", "report", "share_pin", "map", "unlink", "present"},
         "wishes": {*citizen.DANGER_WORDS, *citizen.CONTACT_WORDS, *citizen.OUTCOME_WORDS},
         "statuses": set(State),
         "roles": set(Role),
@@ -431,7 +453,7 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
         },
         "answer_page": {
             *(state for state in AlertState if state is not AlertState.UNREACHABLE),
-            *("over", "old", "unknown", "too_many", "place", "type", "reported"),
+            *("over", "old", "unknown", "too_many", "place", "type", "reported", "eta", "when"),
         },
     }[group]
     for language in LANGUAGES:
@@ -543,21 +565,23 @@ def line_problems(message: Message) -> Iterator[str]:
         if any(not line.strip() for line in message.text.replace("\n\n", "\n").splitlines()):
             yield "a bubble's text is empty"
     elif message.prompt is None:
-        if len(message.buttons) > 13:
-            yield f"{len(message.buttons)} quick replies, 13 are allowed"
+        if len(message.buttons) + len(message.replies) > 13:
+            yield f"{len(message.buttons) + len(message.replies)} quick replies, 13 are allowed"
     else:
         if not 1 <= units(message.prompt) <= 160:
             yield f"a card's text has {units(message.prompt)} of 160 characters"
-        if not 1 <= len(message.buttons) <= 4:
-            yield f"a card has {len(message.buttons)} buttons, 1 to 4 are allowed"
-    for button in message.buttons:
+        if not 1 <= len(message.buttons) <= MOST_ON_A_CARD:
+            yield f"a card has {len(message.buttons)} buttons, 1 to {MOST_ON_A_CARD} fit a small phone"
+        if len(message.replies) > 13:
+            yield f"{len(message.replies)} quick replies, 13 are allowed"
+    for button in (*message.buttons, *message.replies):
         if not 1 <= units(button.label) <= 20:
             yield f"the label {button.label!r} has {units(button.label)} of 20 characters"
         if button.press is Press.POSTBACK and not 1 <= units(button.data) <= 300:
             yield f"the data of {button.label!r} has {units(button.data)} of 300 characters"
         if button.press is Press.OPEN_LINK and not (button.data.startswith("https://") and len(button.data) <= 1000):
             yield f"the link of {button.label!r} is none that LINE opens"
-        if button.press is Press.SHARE_LOCATION and message.prompt is not None:
+        if button.press is Press.SHARE_LOCATION and message.prompt is not None and button in message.buttons:
             yield "a pin can be asked for by a quick reply alone"
 
 
@@ -590,7 +614,7 @@ def test_a_card_is_a_bubble_that_line_takes_and_that_says_all_of_it(language: st
     cards = [letter.message for letter in all_letters(language) if letter.message.alt]
     assert cards
     for card in cards:
-        contents = FlexContainer.from_dict(bubble(card)).to_dict()
+        contents = FlexContainer.from_dict(bubble(card.text, card.buttons).to_dict()).to_dict()
         message = {"type": "flex", "altText": card.alt, "contents": contents}
         assert line_rules.problems([message]) == []
         shown = taps.plain_text(message).splitlines()
@@ -620,7 +644,7 @@ def test_every_service_and_agency_is_recorded_as_it_stands_in_the_file(language:
 # --- the measures themselves -----------------------------------------------------------------------------
 def test_what_line_would_refuse_is_told() -> None:
     long = Button("ก" * 21, "x" * 301)
-    assert len(list(line_problems(Message("", (long,) * 5, "ก" * 161)))) == 13
+    assert len(list(line_problems(Message("", (long,) * 7, "ก" * 161)))) == 17
     assert len(list(line_problems(Message("x" * 5001, (Button("a", "b"),) * 14)))) == 2
     pin, link = Button("pin", press=Press.SHARE_LOCATION), Button("map", "http://x", Press.OPEN_LINK)
     assert len(list(line_problems(Message("x", (pin, link), "card")))) == 2

@@ -142,7 +142,7 @@ class Scene:
         (deadline,) = (
             due for due in self.incident.deadlines if (due.kind, due.subject) == (DeadlineKind.SELECT, track)
         )
-        self.do(life.AlertResponders(deadline, self.incident.track(track).step, chosen))
+        self.do(life.AlertResponders(deadline, self.incident.track(track).asking, chosen))
 
     def pass_deadline(self, kind: DeadlineKind, subject: str = "police") -> None:
         """Nothing happened until that deadline, and now it has come."""
@@ -163,6 +163,9 @@ class Scene:
     def accepts(self, who: Responder, *, eta: timedelta | None = None, track: str = "police") -> None:
         self.do(life.Accept(self.alert(who, track).id, eta, "line"))
 
+    def expects(self, who: Responder, *, minutes: float, track: str = "police") -> None:
+        self.do(life.Estimate(self.alert(who, track).id, timedelta(minutes=minutes), "line"))
+
     def declines(self, who: Responder, *, track: str = "police") -> None:
         self.do(life.Decline(self.alert(who, track).id, "line"))
 
@@ -171,6 +174,13 @@ class Scene:
 
     def arrives(self, who: Responder, *, track: str = "police") -> None:
         self.do(life.Arrive(self.alert(who, track).id, "line"))
+
+    def calls_backup(self, who: Responder, *, track: str = "police") -> None:
+        self.do(life.CallBackup(self.alert(who, track).id, "line"))
+
+    def hand_over(self, who: Responder, to: Responder, *, track: str = "police") -> None:
+        chosen = life.Chosen(an_id(f"{track} {to.ref}"), to.id, to.role)
+        self.do(life.HandOver("a made-up operator", self.alert(who, track).id, chosen))
 
     def resolves(self, who: Responder, *, track: str = "police") -> None:
         self.do(life.Resolve(self.alert(who, track).id, "line"))

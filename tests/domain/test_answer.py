@@ -1,6 +1,6 @@
 """What a responder says back: two digits and a verb by SMS, typed in a hurry, or a button in LINE."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scene import an_id
 
+from ess.codes import LETTERS
 from ess.conversation.answer import VERBS, Answer, Pressed, Verb, button_data, next_code, read_button, read_sms
 from ess.domain.follow_up import Outcome
 
@@ -30,6 +31,8 @@ KEPT_BY_TWILIO = ("stop", "end", "quit", "cancel", "unsubscribe", "revoke", "opt
         ("12 ไป", Verb.DEPART),
         ("12 4", Verb.ARRIVE),
         ("12 ถึง", Verb.ARRIVE),
+        ("12 5", Verb.BACKUP),
+        ("12 ขอกำลังเสริม", Verb.BACKUP),
         ("12 9", Verb.RESOLVE),
         ("12 ปิด", Verb.RESOLVE),
     ],
@@ -94,6 +97,7 @@ def test_every_verb_has_a_digit_of_its_own() -> None:
         "2": Verb.DECLINE,
         "3": Verb.DEPART,
         "4": Verb.ARRIVE,
+        "5": Verb.BACKUP,
         "9": Verb.RESOLVE,
     }
 
@@ -104,16 +108,102 @@ def test_what_twilio_keeps_for_itself_is_no_word_of_ours(word: str) -> None:
     assert read_sms(word) == Answer(None, None)
 
 
+# --- when they will be there ------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("text", "verb", "minutes"),
+    [
+        ("12 1 15", Verb.ACCEPT, 15),
+        ("12 1 5", Verb.ACCEPT, 5),
+        ("๑๒ ๑ ๑๕", Verb.ACCEPT, 15),
+        ("12 รับ 15", Verb.ACCEPT, 15),
+        ("12 รับครับ 15 นาที", Verb.ACCEPT, 15),
+        ("12 รับ 15 นาทีครับ", Verb.ACCEPT, 15),
+        ("12 รับ อีก 20 นาที", Verb.ACCEPT, 20),
+        ("12 ok 10 min", Verb.ACCEPT, 10),
+        ("12 3 15", Verb.DEPART, 15),
+        ("12 ไป ครึ่งชั่วโมง", Verb.DEPART, 30),
+        ("12 15 นาที", Verb.ETA, 15),
+        ("12 ๑๕นาที", Verb.ETA, 15),
+        ("12 สิบห้านาทีค่ะ", Verb.ETA, 15),
+        ("12 อีกประมาณ 15 นาที", Verb.ETA, 15),
+        ("12 ถึงใน 15 นาที", Verb.ETA, 15),
+        ("12 1 ชั่วโมง", Verb.ETA, 60),
+        ("12 ครึ่งชั่วโมง", Verb.ETA, 30),
+    ],
+)
+def test_minutes_after_the_verb_or_alone_say_when_they_will_be_there(text: str, verb: Verb, minutes: int) -> None:
+    assert read_sms(text) == Answer("12", verb, timedelta(minutes=minutes))
+
+
+@pytest.mark.parametrize(
+    ("text", "verb", "minutes"),
+    [
+        ("15 นาที", Verb.ETA, 15),
+        ("๑๕ นาทีครับ", Verb.ETA, 15),
+        ("1 15", Verb.ACCEPT, 15),
+        ("รับ 15", Verb.ACCEPT, 15),
+        ("3 20", Verb.DEPART, 20),
+        ("going 20 min", Verb.DEPART, 20),
+    ],
+)
+def test_without_a_code_the_only_open_alert_is_meant(text: str, verb: Verb, minutes: int) -> None:
+    assert read_sms(text) == Answer(None, verb, timedelta(minutes=minutes))
+
+
+@pytest.mark.parametrize("text", ["BCD234 1", "bcd234 รับครับ", "BCD234: ok", "ＢＣＤ２３４ ๑"])
+def test_an_incidents_own_code_does_as_well(text: str) -> None:
+    assert read_sms(text) == Answer("BCD234", Verb.ACCEPT)
+    assert read_sms("BCD234 15 นาที") == Answer("BCD234", Verb.ETA, timedelta(minutes=15))
+    assert read_sms("BCD234") == Answer("BCD234", None)
+
+
+@given(st.text(alphabet="0123456789 รับถึงนาที"))
+def test_nobody_is_ever_expected_in_the_past_or_after_a_day(text: str) -> None:
+    eta = read_sms(text).eta
+    assert eta is None or timedelta() < eta <= timedelta(hours=24)
+
+
 # --- what is not an answer -------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "text",
-    ["", "   ", "ครับ", "ค่ะ", "ถึงไหนแล้ว", "รับไม่ทันครับ", "no problem", "5", "1 2", "ไม่ไป", "รถเสีย กำลังตาม"],
+    [
+        "",
+        "   ",
+        "ครับ",
+        "ค่ะ",
+        "ถึงไหนแล้ว",
+        "รับไม่ทันครับ",
+        "no problem",
+        "6",
+        "1 2",
+        "4 15",
+        "2 15",
+        "ไม่ไป",
+        "รถเสีย กำลังตาม",
+    ],
 )
 def test_other_words_are_a_note_and_change_nothing(text: str) -> None:
     assert read_sms(text) == Answer(None, None)
 
 
-@pytest.mark.parametrize("text", ["12", "12 ", "๑๒ครับ", "12 -", "12 5", "12 รับไม่ได้", "12 ทำไม", "12 11", "12 1 2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "12",
+        "12 ",
+        "๑๒ครับ",
+        "12 -",
+        "12 6",
+        "12 รับไม่ได้",
+        "12 ทำไม",
+        "12 11",
+        "12 2 15",
+        "12 4 15",
+        "12 15",
+        "12115",
+        "12 คน",
+    ],
+)
 def test_a_code_without_a_word_that_is_known_changes_nothing(text: str) -> None:
     assert read_sms(text) == Answer("12", None)
 
@@ -121,7 +211,8 @@ def test_a_code_without_a_word_that_is_known_changes_nothing(text: str) -> None:
 @given(st.text())
 def test_no_sms_is_too_strange_to_be_read(text: str) -> None:
     answer = read_sms(text)
-    assert answer.code is None or (len(answer.code) == 2 and answer.code.isascii() and answer.code.isdigit())
+    code = answer.code
+    assert code is None or (len(code) == 2 and code.isascii() and code.isdigit()) or set(code) <= set(LETTERS)
 
 
 decorations = st.sampled_from(["", " ", "  ", "\t", "\n", "\u00a0", "\u3000"])
@@ -177,13 +268,17 @@ def test_no_code_stands_for_two_open_alerts(used: list[str], data: st.DataObject
 
 
 # --- buttons ---------------------------------------------------------------------------------------------
-presses = st.builds(Pressed, st.sampled_from(Verb), alert_id=st.uuids()) | st.builds(
-    Pressed,
-    st.sampled_from(Outcome),
-    follow_up_id=st.uuids(),
-    at=st.none() | st.integers(0, 4_102_444_800).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
-    service=st.none() | st.sampled_from(["hospital", "legal_aid"]),
-    attempt=st.none() | st.integers(1, 99),
+presses = (
+    st.builds(Pressed, st.just(Verb.ETA), alert_id=st.uuids(), eta_min=st.integers(0, 1440))
+    | st.builds(Pressed, st.sampled_from(sorted(set(Verb) - {Verb.ETA})), alert_id=st.uuids())
+    | st.builds(
+        Pressed,
+        st.sampled_from(Outcome),
+        follow_up_id=st.uuids(),
+        at=st.none() | st.integers(0, 4_102_444_800).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
+        service=st.none() | st.sampled_from(["hospital", "legal_aid"]),
+        attempt=st.none() | st.integers(1, 99),
+    )
 )
 
 
@@ -217,6 +312,9 @@ def test_a_button_may_gain_a_field_and_is_still_understood() -> None:
         f"alert={UUID(int=1)}",
         "do=accept&alert=not-an-id",
         f"do=dance&alert={UUID(int=1)}",
+        f"do=eta&alert={UUID(int=1)}",
+        f"do=eta&alert={UUID(int=1)}&eta=soon",
+        f"do=eta&alert={UUID(int=1)}&eta=-5",
         f"do=reached&alert={UUID(int=1)}",
         f"do=accept&follow_up={UUID(int=1)}",
     ],

@@ -340,12 +340,12 @@ def test_elsewhere_the_tracks_begin_again_and_nobody_is_stood_down(place: Place,
 def test_a_holder_keeps_it_and_the_supervisors_hear_where_it_is_outside_of_their_area() -> None:
     scene = pinned()
     scene.accepts(STATION)
-    due = scene.due[DeadlineKind.ARRIVE, "police"]
+    due = {about: wait for about, wait in scene.due.items() if about[1] == "police"}
     scene.do(life.Locate(NEXT_DISTRICT, FAR, outside=frozenset({"police"})))
     assert (scene.state, scene.holder()) == (State.ACKNOWLEDGED, STATION.name)
     assert scene.facts == ["place_corrected", "outside_area"]
     assert scene.supervisors_heard == ["outside_area"]
-    assert scene.due == {(DeadlineKind.ARRIVE, "police"): due, CHOOSE_CARE: AT_ONCE}
+    assert scene.due == {**due, CHOOSE_CARE: AT_ONCE}
 
 
 def test_a_track_that_ran_out_elsewhere_begins_where_it_really_is() -> None:
@@ -1065,6 +1065,62 @@ def test_who_has_not_accepted_cannot_leave_arrive_or_resolve() -> None:
             moves(scene, RADIO_191)
 
 
+def test_an_arrival_that_is_said_later_moves_the_deadline_and_is_told_only_where_it_is_later() -> None:
+    scene = acknowledged()
+    scene.expects(STATION, minutes=10)
+    assert scene.facts == ["estimated"]
+    assert scene.due[ARRIVAL] == timedelta(minutes=10)
+    assert scene.reporter_heard == [], "they were told 20 minutes, and are glad of 10"
+    scene.wait(minutes=5)
+    scene.expects(STATION, minutes=15)
+    assert scene.reporter_heard == [], "still what they were told"
+    scene.expects(STATION, minutes=30)
+    assert scene.reporter_heard == [("new_arrival", scene.now + timedelta(minutes=30))]
+    assert scene.due[ARRIVAL] == timedelta(minutes=30)
+    scene.expects(STATION, minutes=10)
+    assert scene.reporter_heard == []
+
+
+def test_to_accept_once_more_with_a_time_says_the_time_alone() -> None:
+    scene = acknowledged()
+    scene.accepts(STATION, eta=timedelta(minutes=40))
+    assert scene.facts == ["estimated"]
+    assert scene.reporter_heard == [("new_arrival", scene.now + timedelta(minutes=40))]
+    with pytest.raises(AlreadyRecorded):
+        scene.accepts(STATION, eta=timedelta(minutes=40))
+
+
+def test_who_leaves_may_say_when_they_will_be_there() -> None:
+    scene = acknowledged()
+    scene.do(life.Depart(scene.alert(STATION).id, "sms", timedelta(minutes=15)))
+    assert scene.facts == ["departed", "estimated"]
+    assert scene.alert(STATION).eta_at == scene.now + timedelta(minutes=15)
+    with pytest.raises(AlreadyRecorded):
+        scene.do(life.Depart(scene.alert(STATION).id, "sms", timedelta(minutes=15)))
+
+
+def test_a_time_that_was_said_before_does_not_hide_that_they_have_left() -> None:
+    scene = alerting()
+    scene.accepts(STATION, eta=timedelta(minutes=15))
+    scene.do(life.Depart(scene.alert(STATION).id, "sms", timedelta(minutes=15)))
+    assert scene.facts == ["departed"]
+
+
+def test_only_whoever_comes_has_a_time_of_arrival() -> None:
+    with pytest.raises(Refused, match="accept first"):
+        alerting().expects(STATION, minutes=5)
+    with pytest.raises(AlreadyRecorded):
+        on_scene().expects(STATION, minutes=5)
+
+
+def test_when_a_care_team_comes_is_nothing_that_the_reporter_was_promised() -> None:
+    scene = acknowledged()
+    scene.accepts(ONE_HOME, track=CARE)
+    scene.expects(ONE_HOME, minutes=45, track=CARE)
+    assert scene.alert(ONE_HOME, CARE).eta_at == scene.now + timedelta(minutes=45)
+    assert scene.reporter_heard == []
+
+
 def test_who_has_not_arrived_in_time_is_asked_and_the_supervisors_are_told() -> None:
     scene = acknowledged()
     scene.pass_deadline(DeadlineKind.ARRIVE)
@@ -1537,10 +1593,12 @@ def any_command(kind: type, scene: Scene) -> life.Command:
         life.AlertResponders: life.AlertResponders(deadline, 1, (chosen,)),
         life.PassDeadline: life.PassDeadline(deadline),
         life.Accept: life.Accept(alert_id),
+        life.Estimate: life.Estimate(alert_id, timedelta(minutes=10)),
         life.Decline: life.Decline(alert_id),
         life.LoseContact: life.LoseContact(alert_id),
         life.Depart: life.Depart(alert_id),
         life.Arrive: life.Arrive(alert_id),
+        life.CallBackup: life.CallBackup(alert_id),
         life.Resolve: life.Resolve(alert_id),
         life.HearReporter: life.HearReporter(life.ReporterWord.SAFE),
         life.OpenFollowUps: life.OpenFollowUps(()),
@@ -1551,6 +1609,7 @@ def any_command(kind: type, scene: Scene) -> life.Command:
         life.Cancel: CANCEL,
         life.Escalate: life.Escalate("a made-up operator"),
         life.Assign: life.Assign("a made-up operator", chosen),
+        life.HandOver: life.HandOver("a made-up operator", alert_id, chosen),
         life.Close: CLOSE,
         life.Merge: MERGE,
         life.TakeInHand: life.TakeInHand(),

@@ -75,7 +75,7 @@ ROLES = [*LOCAL_ROLES, Role.NATIONAL_DESK]
 PERSONAL = {"phone", "name", "address", "latitude", "longitude", "description", "text", "body", "line_user_id", "to"}
 
 #: What a person or the clock does; the operator's ways to end an incident are not among them.
-ANSWERS = (life.Accept, life.Decline, life.Depart, life.Arrive, life.LoseContact)
+ANSWERS = (life.Accept, life.Estimate, life.Decline, life.Depart, life.Arrive, life.LoseContact, life.CallBackup)
 
 # --- what is drawn ---
 waits = st.integers(1, 600).map(lambda seconds: timedelta(seconds=seconds))
@@ -129,7 +129,11 @@ def policies(draw: st.DrawFn) -> Policy:
     tracks = tuple(draw(track_policies(f"track {i}", lead=i == leader)) for i in range(n_tracks))
     calls = tuple(replace(plan, name=f"call {i}") for i, plan in enumerate(draw(st.lists(plans, max_size=2))))
     last_resort = LastResort((Target(Role.NATIONAL_DESK, Within.NATION),), timedelta(seconds=60) + draw(waits))
-    policy = Policy(IncidentType.ASSAULT, draw(waits), draw(waits), timedelta(minutes=30), tracks, last_resort, calls)
+    policy = Policy(
+        *(IncidentType.ASSAULT, draw(waits), draw(waits), timedelta(minutes=30), tracks, last_resort, calls),
+        depart_within=draw(waits),
+        backup_after=draw(waits),
+    )
     assert not list(problems(policy))
     return policy
 
@@ -151,13 +155,13 @@ numbers = st.integers(0, 11)
 
 
 def taken_by_one(incident: Incident, track: Track) -> bool:
-    """Whether everybody who said "mine", and whose word counts, is the one who has the track."""
+    """Whether everybody who said "mine", and whose word counts, is the one who has the track, or its backup."""
     policy = incident.policy.track(track.name)
     counting = set(NATIONAL_ROLES) if track.state is TrackState.UNANSWERED else set(policy.acknowledged_by)
     claims = {
         alert.id
         for alert in incident.alerts
-        if alert.track == track.name and alert.state in TAKEN and alert.role in counting
+        if alert.track == track.name and alert.state in TAKEN and alert.role in counting and not alert.backup
     }
     return claims == ({track.holder} if track.holder else set())
 
@@ -216,14 +220,14 @@ class AnythingHappens(RuleBasedStateMachine):
                 self.send(life.Locate(THE_HOUSE if known else None))
             case DeadlineKind.SELECT:
                 track = self.incident.track(deadline.subject)
-                last_resort = track.state is TrackState.UNANSWERED
+                last_resort = self.incident.asks_last_resort(track.name)
                 fits = [
                     who
                     for who in roster
                     if (who.role in NATIONAL_ROLES) is last_resort
                     and (last_resort or who.id not in self.incident.asked(track.name))
                 ]
-                self.send(life.AlertResponders(deadline, track.step, tuple(map(self.chosen, fits))))
+                self.send(life.AlertResponders(deadline, track.asking, tuple(map(self.chosen, fits))))
             case DeadlineKind.OPEN_FOLLOW_UPS:
                 self.send(self.calls(roster))
             case DeadlineKind.FOLLOW_UP:
@@ -241,7 +245,8 @@ class AnythingHappens(RuleBasedStateMachine):
     @rule(which=numbers)
     @precondition(lambda self: self.promised)
     def a_deadline_comes_that_was_moved(self, which: int) -> None:
-        passable = {DeadlineKind.ACKNOWLEDGE, DeadlineKind.ARRIVE}
+        looked_up = {DeadlineKind.LOCATE, DeadlineKind.SELECT, DeadlineKind.OPEN_FOLLOW_UPS, DeadlineKind.FOLLOW_UP}
+        passable = set(DeadlineKind) - looked_up
         stale = sorted(due for due in self.promised - self.incident.deadlines if due.kind in passable)
         if stale:
             self.send(life.PassDeadline(stale[which % len(stale)]))
@@ -263,6 +268,11 @@ class AnythingHappens(RuleBasedStateMachine):
     def somebody_accepts(self, which: int, eta: timedelta | None) -> None:
         self.send(life.Accept(self.an_alert(which), eta, "line"))
 
+    @rule(which=numbers, eta=moments)
+    @precondition(lambda self: self.incident.alerts)
+    def somebody_says_when_they_will_be_there(self, which: int, eta: timedelta) -> None:
+        self.send(life.Estimate(self.an_alert(which), eta, "line"))
+
     @rule(which=numbers)
     @precondition(lambda self: self.incident.alerts)
     def somebody_declines(self, which: int) -> None:
@@ -273,10 +283,15 @@ class AnythingHappens(RuleBasedStateMachine):
     def somebody_cannot_be_reached(self, which: int) -> None:
         self.send(life.LoseContact(self.an_alert(which)))
 
-    @rule(which=numbers, arrived=st.booleans())
+    @rule(which=numbers, arrived=st.booleans(), eta=st.none() | moments)
     @precondition(lambda self: self.incident.alerts)
-    def somebody_moves(self, which: int, arrived: bool) -> None:
-        self.send(life.Arrive(self.an_alert(which)) if arrived else life.Depart(self.an_alert(which)))
+    def somebody_moves(self, which: int, arrived: bool, eta: timedelta | None) -> None:
+        self.send(life.Arrive(self.an_alert(which)) if arrived else life.Depart(self.an_alert(which), "line", eta))
+
+    @rule(which=numbers)
+    @precondition(lambda self: self.incident.alerts)
+    def somebody_calls_backup(self, which: int) -> None:
+        self.send(life.CallBackup(self.an_alert(which), "line"))
 
     @rule(which=numbers)
     @precondition(lambda self: self.incident.alerts)
@@ -328,6 +343,11 @@ class AnythingHappens(RuleBasedStateMachine):
     @rule(who=st.sampled_from(EVERYBODY))
     def an_operator_assigns(self, who: Responder) -> None:
         self.send(life.Assign("operator", self.chosen(who)))
+
+    @rule(which=numbers, who=st.sampled_from(EVERYBODY))
+    @precondition(lambda self: self.incident.alerts)
+    def an_operator_hands_over(self, which: int, who: Responder) -> None:
+        self.send(life.HandOver("operator", self.an_alert(which), self.chosen(who)))
 
     @rule(end=st.sampled_from(["cancel", "close", "merge"]), sure=st.integers(0, 7))
     def an_operator_ends_it(self, end: str, sure: int) -> None:
@@ -421,14 +441,19 @@ class AnythingHappens(RuleBasedStateMachine):
             if track.name != own:
                 assert self.incident.track(track.name) == track
                 assert deadlines_of(self.incident, track.name) == deadlines_of(before, track.name)
-        if isinstance(command, life.Accept):
-            holder = before.track(own).holder
-            after = self.incident.track(own).holder
-            if holder and holder != after:  # a desk hands over to the police whom the reporter was promised
+        holder, after = before.track(own).holder, self.incident.track(own).holder
+        if isinstance(command, life.Decline) and holder and holder != after:
+            assert holder == command.alert_id
+            assert after is None or (before.alert(after).backup and before.alert(after).state in TAKEN)
+        elif holder and holder != after:
+            # A desk gives way to the police whom the reporter was promised, and anybody to whom an operator named.
+            assert isinstance(command, life.Accept)
+            named = before.track(own).next_holder == command.alert_id
+            assert after == command.alert_id
+            assert self.incident.alert(holder).state is AlertState.STOOD_DOWN
+            if not named:
                 assert before.alert(holder).role in NATIONAL_ROLES
-                assert after == command.alert_id
                 assert self.incident.alert(command.alert_id).role in before.policy.track(own).acknowledged_by
-                assert self.incident.alert(holder).state is AlertState.STOOD_DOWN
 
     def look_at_what_the_reporter_hears(self, before: Incident, command: life.Command, decision: Decision) -> None:
         heard = [effect for effect in decision.effects if isinstance(effect, life.TellReporter)]
@@ -445,15 +470,27 @@ class AnythingHappens(RuleBasedStateMachine):
             assert later == ([*command.reports] if has_it else [])
             return
         lead = before.policy.lead
+        was_held = before.lead.state is TrackState.ACKNOWLEDGED
         acknowledged = (
             isinstance(command, life.Accept)
+            and before.alert(command.alert_id).state not in TAKEN
             and before.alert(command.alert_id).track == lead.name
             and before.alert(command.alert_id).role in lead.acknowledged_by
+            and not was_held
         )
+        is_another = was_held and before.lead.holder != decision.incident.lead.holder
         for told in heard:
+            if told.message == "acknowledged" and is_another:  # whoever has it now comes later than was promised
+                assert isinstance(command, life.HandOver | life.Decline | life.Accept)
+                assert told.arrival_at is not None
+                assert before.lead.promised_at is None or told.arrival_at > before.lead.promised_at
+                continue
             match told.message:
+                case "new_arrival":
+                    self.look_at_a_new_arrival(before, command, told)
+                    continue
                 case "arrived":
-                    assert isinstance(command, life.Arrive)
+                    assert isinstance(command, life.Arrive) or is_another
                     assert (before.state, decision.incident.state) == (State.ACKNOWLEDGED, State.ON_SCENE)
                     continue
                 case "reporter_over":
@@ -464,8 +501,16 @@ class AnythingHappens(RuleBasedStateMachine):
             assert told.message == "acknowledged"
             assert isinstance(command, life.Accept)
             assert told.arrival_at == self.now + (before.policy.arrival_target if command.eta is None else command.eta)
-        promised = [told for told in heard if told.message == "acknowledged"]
+        promised = [told for told in heard if told.message == "acknowledged" and not is_another]
         assert bool(promised) is (acknowledged and decision.incident.state is State.ACKNOWLEDGED)
+
+    def look_at_a_new_arrival(self, before: Incident, command: life.Command, told: life.TellReporter) -> None:
+        """Only where it is later than what they were told before, and of whoever they were told of."""
+        assert isinstance(command, life.Accept | life.Estimate | life.Depart)
+        assert before.lead.holder == command.alert_id
+        assert told.arrival_at == self.incident.lead.promised_at == self.incident.alert(command.alert_id).eta_at
+        assert told.arrival_at is not None
+        assert before.lead.promised_at is None or told.arrival_at > before.lead.promised_at
 
     def look_at_a_choice(self, before: Incident, command: life.AlertResponders, decision: Decision) -> None:
         """Whom the last resort chose is asked, however often they were asked before: nobody else will come."""
@@ -540,6 +585,16 @@ class AnythingHappens(RuleBasedStateMachine):
             assert taken_by_one(self.incident, track), track
 
     @invariant()
+    def backup_is_beside_somebody(self) -> None:
+        """Whoever was asked as backup stands beside a holder, whom it is not."""
+        for alert in self.incident.alerts:
+            track = self.incident.track(alert.track)
+            if alert.backup and track.state is not TrackState.ENDED:
+                assert track.state is TrackState.ACKNOWLEDGED
+                assert track.holder
+                assert track.holder != alert.id
+
+    @invariant()
     def nobody_is_alerted_twice_for_one_step(self) -> None:
         asked = [(alert.track, alert.responder_id) for alert in self.incident.alerts]
         assert len(asked) == len(set(asked))
@@ -609,7 +664,8 @@ def _next(incident: Incident, ids: Iterable[int]) -> life.Command:
         case DeadlineKind.SELECT:
             track = incident.track(deadline.subject)
             desk = life.Chosen(an_id(f"desk {next(iter(ids))}"), DESK.id, DESK.role)
-            return life.AlertResponders(deadline, track.step, (desk,) if track.state is TrackState.UNANSWERED else ())
+            chosen = (desk,) if incident.asks_last_resort(track.name) else ()
+            return life.AlertResponders(deadline, track.asking, chosen)
         case DeadlineKind.OPEN_FOLLOW_UPS:
             return life.OpenFollowUps(
                 tuple((an_id(f"last {plan.name}"), plan, SUPERVISOR.id) for plan in incident.policy.follow_ups)

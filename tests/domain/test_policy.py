@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
-from scene import ASSAULT, POLICIES
+from scene import ASSAULT, POLICIES, an_id
 
 from ess.domain.duty import Role
+from ess.domain.incident import Track, TrackState
 from ess.domain.policy import LastResort, Policy, Step, Target, Within, problems
 from ess.domain.report import IncidentType
 
@@ -198,3 +199,16 @@ def test_a_policy_that_an_incident_keeps_from_the_release_before_still_loads() -
     policy = TypeAdapter(Policy).validate_python(kept)
     assert policy.targets("police", 3) == ASSAULT.targets("police", 3)
     assert policy.targets("social_care", 1)[1] == Target(Role.VOLUNTEER, Within.DISTRICT, 2)
+
+
+def test_a_policy_that_was_frozen_before_anybody_was_asked_whether_they_left_is_read_with_the_shipped_waits() -> None:
+    stored = TypeAdapter(Policy).dump_python(ASSAULT, mode="json")
+    del stored["depart_within"], stored["backup_after"]
+    assert TypeAdapter(Policy).validate_python(stored) == ASSAULT
+
+
+def test_a_track_that_was_stored_before_there_was_backup_is_read() -> None:
+    stored = {"name": "police", "state": "acknowledged", "step": 2, "holder": str(an_id("an alert"))}
+    (track,) = TypeAdapter(tuple[Track, ...]).validate_python([stored])
+    assert track == Track("police", TrackState.ACKNOWLEDGED, 2, an_id("an alert"))
+    assert (track.promised_at, track.backup, track.next_holder) == (None, 0, None)

@@ -4,10 +4,11 @@ A deployment of its own, because which way SMS go is one setting for all.
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from stack import Deployment, deployed
-from story import SMS_ONLY, UDON_THANI, Story
+from story import SMS_ONLY, UDON_THANI, Story, at
 
 LESS_THAN_10_KB = 10_000
 
@@ -119,3 +120,19 @@ def test_a_link_is_bound_to_its_alert_and_guessing_is_slow(story: Story) -> None
     assert answers[-1] == 429
     second.ask("cancel", reason="enough seen")
     station.hears("ยุติแล้ว")
+
+
+def test_the_page_takes_the_minutes_until_they_are_there(story: Story) -> None:
+    station = story.station(UDON_THANI, SMS_ONLY)
+    story.care_team(UDON_THANI)
+    incident = story.citizen().reports_by_api("assault", at=UDON_THANI)
+    page = station.opens_link(station.hears(incident.code))
+    assert "นาที" not in page.get().text, "not before they have accepted"
+    page.presses("รับทราบ")
+    page.presses("30 นาที")
+    told = incident.told("estimated", via="link")
+    assert at(told, "eta_at") - at(told) == timedelta(minutes=30)
+    assert len(page.shows("คาดว่าถึง")) < LESS_THAN_10_KB
+    forged = page.form("30 นาที") | {"eta_min": "1"}
+    assert page.sends(forged).status_code == 303
+    assert len(incident.facts("estimated")) == 1, "only what the page offers"

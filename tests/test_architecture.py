@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ess.domain.incident import ENDED, TRANSITIONS, Cancel, State
-from ess.wake import QUEUES, TASKS
+from ess.wake import KEEP_TOGETHER, QUEUES, TASKS
 
 ROOT = Path(__file__).parents[1]
 DIAGRAM = ROOT / "docs" / "incident.md"

@@ -1,12 +1,13 @@
 """What happens in a call to a responder: somebody picks up, hears the alert, and presses a digit.
 
 Twilio asks us while the person listens, so this is done in the web edge and not by a worker.  A digit answers
-the alert as a tap does; nothing else in a call changes anything.
+the alert as a tap does; nothing else in a call changes anything.  The call that they asked for to be connected with a
+victim goes on in `ess.bridges`.
 """
 
 from uuid import UUID
 
-from ess import deliveries, dispatch
+from ess import bridges, deliveries, dispatch
 from ess.conversation.answer import Verb
 from ess.conversation.spoken import AGAIN, DIGITS, Speech, phrase, question, statement
 from ess.domain.duty import Channel
@@ -15,6 +16,7 @@ from ess.domain.incident import ENDED, TAKEN, AlertState, Incident, State
 from ess.engine import Engine
 from ess.outbox import Outbox
 from ess.store import Transaction, incidents, reach, tables
+from ess.store.bridges import BRIDGE
 
 #: Whoever picks up is still asked.
 _ASKED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE})
@@ -26,14 +28,22 @@ def pick_up(engine: Engine, delivery_id: UUID) -> Speech:
     NotFound for no call of ours.
     """
     with engine.store.transaction() as tx:
-        incident, alert_id = _called(tx, delivery_id)
+        delivery = tx.session.get(tables.Delivery, delivery_id)
+        if delivery is not None and delivery.message == BRIDGE:
+            return bridges.greet(engine, tx, delivery)
+        incident, alert_id = _called(delivery_id, delivery, tx)
         return _speech(engine, incident, alert_id)
 
 
-def press(engine: Engine, delivery_id: UUID, digits: str) -> Speech:
-    """They pressed a digit: what they hear then.  NotFound for no call of ours."""
+def press(engine: Engine, delivery_id: UUID, digits: str) -> Speech | bridges.Connection:
+    """They pressed a digit: what they hear then, or who is rung for them.  NotFound for no call of ours."""
     with engine.store.transaction() as tx:
-        incident, alert_id = _called(tx, delivery_id)
+        delivery = tx.session.get(tables.Delivery, delivery_id)
+        is_bridge = delivery is not None and delivery.message == BRIDGE
+        if not is_bridge:
+            incident, alert_id = _called(delivery_id, delivery, tx)
+    if is_bridge:
+        return bridges.press(engine, delivery_id, digits)
     if digits == AGAIN:
         return _speech(engine, incident, alert_id)
     verb = DIGITS.get(digits)
@@ -59,8 +69,7 @@ def press(engine: Engine, delivery_id: UUID, digits: str) -> Speech:
     return statement(engine.texts, verb)
 
 
-def _called(tx: Transaction, delivery_id: UUID) -> tuple[Incident, UUID]:
-    delivery = tx.session.get(tables.Delivery, delivery_id)
+def _called(delivery_id: UUID, delivery: tables.Delivery | None, tx: Transaction) -> tuple[Incident, UUID]:
     if delivery is None or delivery.channel != Channel.VOICE or not (delivery.incident_id and delivery.alert_id):
         raise NotFound(f"there is no call {delivery_id}")
     return incidents.read(tx, delivery.incident_id), delivery.alert_id

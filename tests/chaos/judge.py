@@ -13,6 +13,7 @@ from chaos.acknowledgements import acknowledgements_lost, holders
 from chaos.evidence import Entry, Evidence
 from chaos.lateness import OVERDUE_AFTER, excess, expired_steps, outages
 from ess.domain.incident import ENDED, TAKEN, DeadlineKind
+from ess.simulator import taps
 from ess.store import tables
 from ess.store.tables import DeliveryState
 
@@ -240,15 +241,16 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
 
 def _words(entry: Entry) -> str:
     """A LINE message without its buttons, whose labels no delivery keeps."""
-    templates = ((message.get("template") or message)["text"] for message in entry["messages"])
-    return "\n".join(templates)
+    parts = (part for message in entry["messages"] for part in taps.parts(message))
+    return "\n".join(part.text for part in parts if part.text and not part.button)
 
 
 def _said(delivery: tables.Delivery) -> tuple[str, str]:
     """To whom, and which words; as `_words` and the text of an SMS have them."""
     parts = []
     for message in delivery.envelope["messages"]:
-        parts.append(message["text"])
+        # the paragraphs of a bubble stand one below the other
+        parts.append(message["text"].replace("\n\n", "\n") if message.get("alt") else message["text"])
         if delivery.channel == "line" and message["prompt"] is not None:
             parts.append(message["prompt"])
     return delivery.envelope["to"], "\n".join(parts)

@@ -15,6 +15,7 @@ from chaos.schedule import CALM, Answer, Habit, ReportByApi, ReportByLine, Sched
 from chaos.world import SPOTS, World
 from ess.conversation.answer import Pressed, Verb, button_data, read_button
 from ess.domain.follow_up import Outcome
+from ess.simulator import taps
 from ess.store.keys import KeyRole
 
 _POLL_S = 0.1
@@ -170,8 +171,8 @@ def _repeated(habits: tuple[Habit, ...]) -> Iterator[Habit]:
 
 def _pressable(entry: dict[str, Any]) -> Iterator[str]:
     for message in entry["messages"]:
-        for action in (message.get("template") or {}).get("actions") or []:
-            if data := action.get("data"):
+        for button in taps.buttons(message):
+            if data := button.action.get("data"):
                 yield data
 
 

@@ -11,6 +11,7 @@ from config.settings import HERE
 from ess.cli import app
 from ess.domain.duty import NATIONAL_ROLES
 from ess.domain.errors import Misconfigured
+from ess.domain.policy import Grade
 from ess.domain.report import IncidentType
 from ess.policies import load_policies
 
@@ -49,6 +50,11 @@ def test_every_shipped_policy_ends_at_people_who_are_always_there() -> None:
 
 def test_every_shipped_policy_promises_a_call() -> None:
     assert all(policy.follow_ups for policy in load_policies(SHIPPED).values())
+
+
+def test_the_graver_a_case_the_more_it_is_promised() -> None:
+    promised = {policy.grade: len(policy.follow_ups) for policy in load_policies(SHIPPED).values()}
+    assert promised == {Grade.CRITICAL: 3, Grade.URGENT: 1}
 
 
 # --- one bad value ---------------------------------------------------------------------------------------
@@ -166,6 +172,31 @@ WRONG = {
         ("national_desk works for the whole country: write `within: nation`",),
     ),
     "a call that is never made": ("tries: 3", "tries: 0", "- name: first_call", ("tries must be 1 or more",)),
+    "a grade that there is not": ("grade: urgent", "grade: dire", "dire", ("grade", "'critical', 'emergency'")),
+    "a critical case that nobody calls within a day": (
+        "due: 24 h",
+        "due: 25 h",
+        "grade: critical",
+        ("grade", "needs a follow-up that is due within 24 h"),
+    ),
+    "a visit by whoever works for the whole country": (
+        "{by: one_home, due: 2 d}",
+        "{by: supervisor, due: 2 d}",
+        "visit:",
+        ("follow_ups.0.visit.by", "visits are made from the province: use one_home"),
+    ),
+    "a visit that is due at once": (
+        "{by: one_home, due: 2 d}",
+        "{by: one_home, due: 0 s}",
+        "visit:",
+        ("follow_ups.0.visit.due", "must be longer than nothing"),
+    ),
+    "a visit for a visit": (
+        "calling_hours: true",
+        "kind: visit",
+        "visit: {",
+        ("follow_ups.0.visit", "a visit that could not be made is a supervisor's: leave it out"),
+    ),
     "a tag that runs code": (
         "type: assault",
         "type: !!python/object/apply:os.getcwd []",
@@ -188,6 +219,8 @@ def test_what_is_wrong_is_named_with_file_and_line(name: str, folder: Path) -> N
     old, new, where, told = WRONG[name]
     path = folder / "assault.yaml"
     good = path.read_text(encoding="utf-8")
+    if where and "critical" in where:
+        good = good.replace("grade: urgent", where)
     assert old in good
     bad = good.replace(old, new, 1)
     path.write_text(bad, encoding="utf-8")

@@ -17,9 +17,11 @@ from uuid import UUID
 import geothai
 import pytest
 import yaml
+from linebot.v3.messaging import FlexContainer
 
 from config.settings import HERE
 from ess import roster
+from ess.channels.bubble import bubble
 from ess.channels.envelope import Button, Message, Press
 from ess.conversation import citizen, letters, spoken
 from ess.conversation.answer import VERBS, Pressed, Verb, read_button
@@ -40,6 +42,7 @@ from ess.domain.place import Area, Place
 from ess.domain.policy import Grade, Kind
 from ess.domain.report import Contact, IncidentType
 from ess.policies import load_policies
+from ess.simulator import line_rules, taps
 from ess.store import links
 
 ROOT = Path(__file__).parent.parent.parent
@@ -572,6 +575,18 @@ def test_on_the_card_of_a_follow_up_the_victims_wish_comes_before_anything_else(
     for card in cards:
         first, *_ = card.message.text.splitlines()
         assert first.endswith(tuple(wishes)), card.message.text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_card_is_a_bubble_that_line_takes_and_that_says_all_of_it(language: str) -> None:
+    cards = [letter.message for letter in all_letters(language) if letter.message.alt]
+    assert cards
+    for card in cards:
+        contents = FlexContainer.from_dict(bubble(card)).to_dict()
+        message = {"type": "flex", "altText": card.alt, "contents": contents}
+        assert line_rules.problems([message]) == []
+        shown = taps.plain_text(message).splitlines()
+        assert shown == [*card.text.replace("\n\n", "\n").splitlines(), *(f"[{b.label}]" for b in card.buttons)]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

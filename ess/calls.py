@@ -23,27 +23,28 @@ _ASKED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE})
 
 
 def pick_up(engine: Engine, delivery_id: UUID) -> Speech:
-    """Somebody, or something, has picked up: the alert, or that nothing more is needed.
+    """Somebody, or something, has picked up: what it is about, or that nothing more is needed.
 
     NotFound for no call of ours.
     """
     with engine.store.transaction() as tx:
-        delivery = tx.session.get(tables.Delivery, delivery_id)
-        if delivery is not None and delivery.message == BRIDGE:
+        delivery = _call(tx, delivery_id)
+        if delivery.message == BRIDGE:
             return bridges.greet(engine, tx, delivery)
-        incident, alert_id = _called(delivery_id, delivery, tx)
+        incident, alert_id = _asked(tx, delivery)
         return _speech(engine, incident, alert_id)
 
 
 def press(engine: Engine, delivery_id: UUID, digits: str) -> Speech | bridges.Connection:
     """They pressed a digit: what they hear then, or who is rung for them.  NotFound for no call of ours."""
     with engine.store.transaction() as tx:
-        delivery = tx.session.get(tables.Delivery, delivery_id)
-        is_bridge = delivery is not None and delivery.message == BRIDGE
-        if not is_bridge:
-            incident, alert_id = _called(delivery_id, delivery, tx)
-    if is_bridge:
-        return bridges.press(engine, delivery_id, digits)
+        is_bridge = _call(tx, delivery_id).message == BRIDGE
+    return bridges.press(engine, delivery_id, digits) if is_bridge else _answer(engine, delivery_id, digits)
+
+
+def _answer(engine: Engine, delivery_id: UUID, digits: str) -> Speech:
+    with engine.store.transaction() as tx:
+        incident, alert_id = _asked(tx, _call(tx, delivery_id))
     if digits == AGAIN:
         return _speech(engine, incident, alert_id)
     verb = DIGITS.get(digits)
@@ -69,9 +70,17 @@ def press(engine: Engine, delivery_id: UUID, digits: str) -> Speech | bridges.Co
     return statement(engine.texts, verb)
 
 
-def _called(delivery_id: UUID, delivery: tables.Delivery | None, tx: Transaction) -> tuple[Incident, UUID]:
-    if delivery is None or delivery.channel != Channel.VOICE or not (delivery.incident_id and delivery.alert_id):
+def _call(tx: Transaction, delivery_id: UUID) -> tables.Delivery:
+    delivery = tx.session.get(tables.Delivery, delivery_id)
+    if delivery is None or delivery.channel != Channel.VOICE:
         raise NotFound(f"there is no call {delivery_id}")
+    return delivery
+
+
+def _asked(tx: Transaction, delivery: tables.Delivery) -> tuple[Incident, UUID]:
+    """About which alert the call asks."""
+    if not (delivery.incident_id and delivery.alert_id):
+        raise NotFound(f"the call {delivery.id} asks about no alert")
     return incidents.read(tx, delivery.incident_id), delivery.alert_id
 
 

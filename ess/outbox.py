@@ -359,7 +359,7 @@ class Outbox:
         return True
 
     def _can_call(self, follow_up: FollowUp, row: tables.Responder) -> bool:
-        """Whether the card offers to connect them, at whatever hour it is read; what it is asked for is looked at then."""
+        """Whether the card offers to connect them: it may be read at any hour, and what is tapped is looked at anew."""
         ends = bridges.ends(self._tx, self._incident.id, follow_up, row, number=self._engine.bridge.number)
         return obstacle(self._incident, follow_up, replace(ends, is_under_way=False), self._tx.now) is None
 

@@ -80,7 +80,7 @@ def question(texts: Texts, incident: Incident, *first: Phrase) -> Speech:
 
 
 def bridge_question(texts: Texts, incident: Incident, *first: str) -> Speech:
-    """Before a victim's phone rings: the code, to ask first whether it is safe to talk, and what to press; no person."""
+    """Before a victim's phone rings: the code, what to ask first, and what to press; no person and no place."""
     keys = (*first, "bridge")
     return Speech(
         (*(phrase(texts, key) for key in keys), _code(incident), phrase(texts, "bridge_choice")),

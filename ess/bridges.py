@@ -21,7 +21,7 @@ from ess.domain.follow_up import FollowUp
 from ess.domain.incident import Fact, Incident
 from ess.engine import Engine
 from ess.outbox import Outbox, queue
-from ess.store import Transaction, bridges, incidents, tables
+from ess.store import Transaction, bridges, incidents, reach, tables
 from ess.store.bridges import ANSWERED_BY, BRIDGE, CONNECTED
 from ess.store.tables import Delivery, DeliveryState
 
@@ -46,10 +46,9 @@ def ask(engine: Engine, tx: Transaction, incident: Incident, follow_up_id: UUID,
     """The social worker's phone is going to ring, or they are told why not: what they read."""
     follow_up = _follow_up(incident, follow_up_id)
     why = _obstacle(engine, tx, incident, follow_up, row)
-    about = {"follow_up_id": follow_up.id, "plan": follow_up.plan.name, "responder_id": row.id}
     if why is not None or row.phone is None:
         why = why or Obstacle.NO_OWN_PHONE
-        incidents.note(tx, incident.id, Fact("follow_up_call_refused", {**about, "why": why}))
+        _note(tx, incident, follow_up, row, "follow_up_call_refused", why=why)
         return engine.texts.say("bridge_refused", Channel.LINE, code=incident.code, why=_why(engine, why))
     queue(
         tx,
@@ -62,7 +61,7 @@ def ask(engine: Engine, tx: Transaction, incident: Incident, follow_up_id: UUID,
         follow_up_id=follow_up.id,
         responder_id=row.id,
     )
-    incidents.note(tx, incident.id, Fact("follow_up_call_asked", about))
+    _note(tx, incident, follow_up, row, "follow_up_call_asked")
     return engine.texts.say("bridge_rings", Channel.LINE, code=incident.code)
 
 
@@ -90,8 +89,9 @@ def press(engine: Engine, delivery_id: UUID, digits: str) -> Speech | Connection
         if delivery.state in {DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.EXPIRED}:
             return statement(engine.texts, "bridge_again")
         deliveries.record_digit(tx, delivery.id)
+        reach.verify(tx, row, Channel.VOICE)
         delivery.claimed_until = tx.now + engine.bridge.ring + engine.bridge.talk + _MARGIN
-        _note(tx, delivery, "follow_up_call_connecting")
+        _note(tx, incident, follow_up, row, "follow_up_call_connecting")
         return Connection(to, engine.bridge.number)
 
 
@@ -125,9 +125,9 @@ def end(engine: Engine, delivery_id: UUID, status: str, duration_s: int, *, said
         if delivery.claimed_until is not None:
             delivery.claimed_until = None
             if how is Ending.BRIDGED:
-                _note(tx, delivery, "follow_up_call_bridged", duration_s=duration_s)
+                _note(tx, incident, follow_up, row, "follow_up_call_bridged", duration_s=duration_s)
             else:
-                _note(tx, delivery, "follow_up_call_unanswered", why=how)
+                _note(tx, incident, follow_up, row, "follow_up_call_unanswered", why=how)
             if not follow_up.is_done and incident.is_open:
                 key = "bridge_over" if how is Ending.BRIDGED else "bridge_unanswered"
                 Outbox(engine, tx, incident).ask_follow_up(follow_up, key, row)
@@ -183,7 +183,8 @@ def _why(engine: Engine, why: Obstacle) -> str:
     return engine.texts.word("obstacles", why)
 
 
-def _note(tx: Transaction, delivery: Delivery, fact: str, **more: object) -> None:
-    about = {"follow_up_id": delivery.follow_up_id, "responder_id": delivery.responder_id, **more}
-    if delivery.incident_id is not None:
-        incidents.note(tx, delivery.incident_id, Fact(fact, about))
+def _note(
+    tx: Transaction, incident: Incident, follow_up: FollowUp, row: tables.Responder, fact: str, **more: object
+) -> None:
+    about = {"follow_up_id": follow_up.id, "plan": follow_up.plan.name, "responder_id": row.id, **more}
+    incidents.note(tx, incident.id, Fact(fact, about))

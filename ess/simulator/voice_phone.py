@@ -33,6 +33,8 @@ class Habit(StrEnum):
 
 #: What is told of who picked up a phone that was dialled; who says nothing cannot be told from a machine.
 _ANSWERED_BY = {Habit.MACHINE: "machine_start", Habit.SILENT: "unknown"}
+#: The attributes of a `<Number>` that name where Twilio asks and tells.
+_HOOKS = ("url", "statusCallback", "amdStatusCallback")
 #: The two can talk.
 _CONNECTED = "in-progress"
 
@@ -207,10 +209,10 @@ class VoicePhones:
         world, parent, number = self._world, line.call, verb.find("Number")
         if number is None:
             raise AssertionError("only <Dial><Number> is simulated")
-        call = self._second_call(parent, verb, number)
+        call = self._second_call(parent, base, verb, number)
         other = _Line(call)
         left = asyncio.ensure_future(line.hung_up())
-        ready = asyncio.ensure_future(self._until_connected(other, urljoin(base, number.get("url", ""))))
+        ready = asyncio.ensure_future(self._until_connected(other))
         theirs = asyncio.ensure_future(other.hung_up())
         try:
             await asyncio.wait({left, ready, theirs}, return_when=asyncio.FIRST_COMPLETED)
@@ -241,19 +243,20 @@ class VoicePhones:
             return "", {}
         return action, form
 
-    def _second_call(self, parent: Call, verb: ElementTree.Element, number: ElementTree.Element) -> Call:
+    def _second_call(self, parent: Call, base: str, verb: ElementTree.Element, number: ElementTree.Element) -> Call:
         now = self._world.clock()
+        hooks = {name: urljoin(base, number.attrib[name]) for name in _HOOKS if name in number.attrib}
         call = Call(
             sid=self._world.twilio.new_sid("CA"),
             to=(number.text or "").strip(),
             sender=verb.get("callerId") or parent.to,  # Twilio shows the first phone where none is said
-            url=number.get("url", ""),
+            url=hooks.get("url", ""),
             status="queued",
             created_at=now,
             updated_at=now,
-            status_callback=number.get("statusCallback"),
+            status_callback=hooks.get("statusCallback"),
             status_events=frozenset(number.get("statusCallbackEvent", "completed").split()),
-            amd_callback=number.get("amdStatusCallback") if number.get("machineDetection") else None,
+            amd_callback=hooks.get("amdStatusCallback") if number.get("machineDetection") else None,
             ring_s=int(verb.get("timeout", "30")),
             parent_sid=parent.sid,
         )
@@ -263,9 +266,10 @@ class VoicePhones:
         )
         return call
 
-    async def _until_connected(self, line: _Line, url: str) -> str:
+    async def _until_connected(self, line: _Line) -> str:
         """The second phone's part: how it ended, or that it is connected now."""
         call = line.call
+        url = call.url
         if call.to in self._lines:
             return "busy"
         self._lines[call.to] = line

@@ -31,6 +31,8 @@ CONNECT = "1"
 _ASKED_FOR = timedelta(minutes=2)
 #: Between the victim's phone and the provider's word for how it went.
 _MARGIN = timedelta(minutes=1)
+#: What became of the victim's side may be told so long after the social worker's is over.
+_TOLD_LATE = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -119,19 +121,43 @@ def end(engine: Engine, delivery_id: UUID, status: str, duration_s: int, *, said
     """
     with engine.store.transaction() as tx:
         delivery = _lock(tx, delivery_id)
-        incident, follow_up, row = _about(tx, delivery, incidents.lock)
         was_connected = bridges.kept(tx, delivery.id, CONNECTED) is not None
         how = bridge.ending(status, was_bridged=was_connected and said_bridged is not False)
-        if delivery.claimed_until is not None:
-            delivery.claimed_until = None
-            if how is Ending.BRIDGED:
-                _note(tx, incident, follow_up, row, "follow_up_call_bridged", duration_s=duration_s)
-            else:
-                _note(tx, incident, follow_up, row, "follow_up_call_unanswered", why=how)
-            if not follow_up.is_done and incident.is_open:
-                key = "bridge_over" if how is Ending.BRIDGED else "bridge_unanswered"
-                Outbox(engine, tx, incident).ask_follow_up(follow_up, key, row)
+        _record_end(engine, tx, delivery, how, duration_s)
         return statement(engine.texts, "bridge_over" if how is Ending.BRIDGED else "bridge_unanswered")
+
+
+def settle(engine: Engine, tx: Transaction, delivery_id: UUID) -> bool:
+    """The social worker's side is over; false where what became of the victim's is still waited for.
+
+    Who hangs up before Twilio has read what to dial is told of by nothing else.
+    """
+    delivery = tx.session.get(Delivery, delivery_id, with_for_update=True)
+    if delivery is None or delivery.message != BRIDGE or delivery.claimed_until is None:
+        return True
+    delivery.claimed_until = min(delivery.claimed_until, tx.now + _TOLD_LATE)
+    if delivery.claimed_until > tx.now:
+        return False
+    was_connected = bridges.kept(tx, delivery.id, CONNECTED) is not None
+    _record_end(engine, tx, delivery, Ending.BRIDGED if was_connected else Ending.GIVEN_UP)
+    return True
+
+
+def _record_end(
+    engine: Engine, tx: Transaction, delivery: Delivery, how: Ending, duration_s: int | None = None
+) -> None:
+    if delivery.claimed_until is None:  # said before
+        return
+    incident, follow_up, row = _about(tx, delivery, incidents.lock)
+    delivery.claimed_until = None
+    if how is Ending.BRIDGED:
+        key = "bridge_over"
+        _note(tx, incident, follow_up, row, "follow_up_call_bridged", duration_s=duration_s)
+    else:
+        key = "bridge_unanswered"
+        _note(tx, incident, follow_up, row, "follow_up_call_unanswered", why=how)
+    if not follow_up.is_done and incident.is_open:
+        Outbox(engine, tx, incident).ask_follow_up(follow_up, key, row)
 
 
 # --- look-ups --------------------------------------------------------------------------------------------

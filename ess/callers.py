@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlmodel import col, func, select
 
 from ess.domain.duty import Responder
@@ -17,6 +18,9 @@ from ess.store import Transaction, candidates, tables
 _WITH_CHILDREN = "children"
 #: Of a province's social workers so many are looked at for a call.
 _MOST_CALLERS = 256
+
+
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 3))")
 
 
 def responsible(
@@ -42,12 +46,14 @@ def responsible(
     fewest = min(n_missing.values())
     fit = [responder for responder in able if n_missing[responder.id] == fewest]
     before = next((each for each in known if each in {responder.id for responder in fit}), None)
-    chosen = before or _least_busy(tx, fit)
-    tx.called[chosen] += not known or chosen != known[0]
-    return chosen
+    return before or _least_busy(tx, incident, fit)
 
 
-def _least_busy(tx: Transaction, able: Sequence[Responder]) -> UUID:
+def _least_busy(tx: Transaction, incident: Incident, able: Sequence[Responder]) -> UUID:
+    # Many calls fall due at the same opening: one after the other, so that each sees whom the one before has asked.
+    # Nobody is alerted here, so that waiting holds no alert up; one key for all roles, so that no two wait crosswise.
+    province = incident.place.province.code if incident.place else ""
+    tx.session.execute(_LOCK, {"key": f"callers {province}"})
     busy: Sequence[Any] = tx.session.exec(
         select(tables.FollowUp.responder_id, func.count())
         .where(
@@ -57,9 +63,8 @@ def _least_busy(tx: Transaction, able: Sequence[Responder]) -> UUID:
         .group_by(col(tables.FollowUp.responder_id))
     ).all()
     load: dict[UUID, int] = dict(busy)
-    # Many calls fall due at the same opening, and what this transaction gave them is not in the rows yet.  They come
-    # ranked, and of equals the first is kept.
-    return min(able, key=lambda found: load.get(found.id, 0) + tx.called[found.id]).id
+    # They come ranked, and of equals the first is kept.
+    return min(able, key=lambda found: load.get(found.id, 0)).id
 
 
 def _skills(tx: Transaction, incident: Incident) -> tuple[str, ...]:

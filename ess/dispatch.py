@@ -210,7 +210,7 @@ def keep_deadlines(engine: Engine, deadline_ids: Collection[int]) -> None:
 def _kept(engine: Engine, tx: Transaction, incident: Incident, deadlines: Iterable[life.Deadline]) -> Decision:
     decision = Decision(incident)
     for deadline in deadlines:
-        command = _command(engine, tx, decision.incident, deadline)
+        command = _command_for(engine, tx, decision.incident, deadline)
         if command is None:
             continue
         try:
@@ -221,7 +221,7 @@ def _kept(engine: Engine, tx: Transaction, incident: Incident, deadlines: Iterab
     return decision
 
 
-def _command(engine: Engine, tx: Transaction, incident: Incident, deadline: life.Deadline) -> life.Command | None:
+def _command_for(engine: Engine, tx: Transaction, incident: Incident, deadline: life.Deadline) -> life.Command | None:
     """What a deadline asks of its incident; None: only the choice, which follows whatever else was decided."""
     match deadline.kind:
         case life.DeadlineKind.SELECT:
@@ -440,10 +440,14 @@ def report_follow_up(
     outcome: Outcome,
     *,
     via: str,
+    attempt: int | None = None,
     then: Callable[[Transaction, Incident], None] | None = None,
 ) -> Incident:
-    """A social worker says how the call went, or a team how the visit did."""
-    command = life.ReportFollowUp(follow_up_id, outcome, via, engine.calling_hours)
+    """A social worker says how the call went, or a team how the visit did.
+
+    `attempt` is the try, from 1, for which the card was sent that says so: two taps on one card are one try.
+    """
+    command = life.ReportFollowUp(follow_up_id, outcome, via, engine.calling_hours, attempt)
     return _follow_up(engine, follow_up_id, command, then)
 
 

@@ -489,7 +489,8 @@ def _follow_up(
     elif pressed.service:
         dispatch.name_service(engine, follow_up_id, pressed.service, via=channel, then=confirm)
     else:
-        dispatch.report_follow_up(engine, follow_up_id, Outcome(pressed.do), via=channel, then=confirm)
+        outcome = Outcome(pressed.do)
+        dispatch.report_follow_up(engine, follow_up_id, outcome, via=channel, attempt=pressed.attempt, then=confirm)
 
 
 def _incident(tx: Transaction, pressed: Pressed) -> Incident:
@@ -527,7 +528,8 @@ def _refusal(engine: Engine, tx: Transaction, incident: Incident, channel: Chann
 def _receipt(engine: Engine, tx: Transaction, body: Mapping[str, Any]) -> bool:
     if "CallSid" in body:
         about = str(body["CallSid"]), str(body.get("CallStatus", "")), str(body.get("AnsweredBy", ""))
-        deliveries.record_call(engine, tx, UUID(body["delivery"]), *about)
-        return True
+        delivery_id = UUID(body["delivery"])
+        deliveries.record_call(engine, tx, delivery_id, *about)
+        return body.get("CallStatus") != "completed" or bridges.settle(engine, tx, delivery_id)
     status = str(body.get("MessageStatus") or body.get("SmsStatus") or "")
     return deliveries.record_receipt(engine, tx, str(body.get("MessageSid", "")), status, body.get("ErrorCode"))

@@ -51,6 +51,7 @@ _SENTENCES: dict[str, str] = {
     "follow_up_referred": "follow-up {plan}: referred to another agency",
     "follow_up_service": "follow-up {plan}: {service}",
     "follow_up_no_answer": "follow-up {plan}: no answer",
+    "follow_up_waits": "follow-up {plan}: waits for the calling hours",
     "follow_up_reminded": "follow-up {plan}: overdue, reminded",
     "follow_up_overdue": "follow-up {plan}: overdue, supervisors told",
     "follow_up_call_asked": "follow-up {plan}: {who} asks to be connected",
@@ -63,6 +64,7 @@ _SENTENCES: dict[str, str] = {
     "visit_reassigned": "{plan}: goes to {who}",
     "visit_visited": "{plan}: the victim was visited",
     "visit_could_not": "{plan}: could not be made",
+    "visit_waits": "{plan}: waits for the calling hours",
     "visit_reminded": "{plan}: overdue, reminded",
     "visit_overdue": "{plan}: overdue or not possible, supervisors told",
     "phone_given": "the reporter gave a phone (kept encrypted)",
@@ -108,7 +110,7 @@ def sentence(texts: Texts, fact: Mapping[str, Any]) -> Text:
     """One fact as a line of the story."""
     who = (fact.get("responder") or {}).get("name_th", "")
     values: dict[str, Any] = {
-        **dict.fromkeys(("district", "by", "reason", "via", "error", "into_code"), "—"),
+        **dict.fromkeys(("district", "by", "reason", "via", "error", "into_code", "duration_s"), "—"),
         **{key: value for key, value in fact.items() if value is not None},
         "who": who or "nobody yet",
         "to_who": f" to {who}" if who else " to the reporter",

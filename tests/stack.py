@@ -7,7 +7,7 @@ real programs; LINE and Twilio are the simulator.  Only the policies' waits are 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ import yaml
 from sqlalchemy import text
 
 from config.settings import HERE, Settings
+from ess.domain.calling_hours import BANGKOK
 from ess.embedded import Services, services
 from ess.embedded.processes import Process, free_port
 from ess.embedded.secrets import embedded_secrets
@@ -66,6 +67,15 @@ def write_policies(folder: Path) -> None:
                 first = policy["follow_ups"][0] | {"due": "2 s", "remind_every": "2 s", "reminders": 1}
                 policy["follow_ups"] = [first | {"retry_after": "2 s", "calling_hours": False}]
         (folder / path.name).write_text(yaml.safe_dump(policy, allow_unicode=True), encoding="utf-8")
+
+
+def every_day_worked(folder: Path) -> Path:
+    """A calendar in which victims are called on each of these days, whenever the tests run."""
+    today = datetime.now(BANGKOK).date()
+    days = [today + timedelta(days=i) for i in range(-2, 50)]
+    path = folder / "holidays.yaml"
+    path.write_text(yaml.safe_dump({"working_days": days}), encoding="utf-8")
+    return path
 
 
 class Deployment:
@@ -168,6 +178,7 @@ def deployed(folder: Path, policies: Callable[[Path], None] = write_policies, **
                 "ESS_CHANNEL_PAUSE_S": "3",
                 "ESS_CANARY_EVERY_S": "0",
                 "ESS_CALLING_HOURS": "00:00-24:00",
+                "ESS_HOLIDAY_FILE": str(every_day_worked(folder)),
                 **more,
             },
         )

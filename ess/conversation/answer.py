@@ -106,6 +106,8 @@ class Pressed:
     at: datetime | None = None
     #: Which service is needed, or which agency goes on: a word of `config/messages`.
     service: str | None = None
+    #: The try that a card was sent for, from 1.
+    attempt: int | None = None
 
 
 def button_data(pressed: Pressed) -> str:
@@ -116,6 +118,7 @@ def button_data(pressed: Pressed) -> str:
         "follow_up": pressed.follow_up_id,
         "at": int(pressed.at.timestamp()) if pressed.at else None,
         "service": pressed.service,
+        "try": pressed.attempt,
     }
     return urlencode({name: str(value) for name, value in about.items() if value is not None})
 
@@ -130,12 +133,13 @@ def read_button(data: str) -> Pressed | None:
             case {"do": Ask.CALL, "follow_up": follow_up_id}:
                 return Pressed(Ask.CALL, follow_up_id=UUID(follow_up_id))
             case {"do": do, "follow_up": follow_up_id}:
-                at, service = fields.get("at"), fields.get("service")
+                at, service, attempt = fields.get("at"), fields.get("service"), fields.get("try")
                 return Pressed(
                     Outcome(do),
                     follow_up_id=UUID(follow_up_id),
                     at=datetime.fromtimestamp(int(at), UTC) if at else None,
                     service=service if service and _SERVICE.match(service) else None,
+                    attempt=int(attempt) if attempt else None,
                 )
             case _:
                 return None

@@ -145,10 +145,13 @@ def follow_up_letter(
 
     Where the engine `can_call` it offers to connect the two.
     """
+    attempt = follow_up.tries + 1
     call = Button(texts.word("buttons", Ask.CALL), button_data(Pressed(Ask.CALL, follow_up_id=follow_up.id)))
     buttons = [call] if can_call else []
     buttons += [
-        Button(texts.word("buttons", outcome), button_data(Pressed(outcome, follow_up_id=follow_up.id)))
+        Button(
+            texts.word("buttons", outcome), button_data(Pressed(outcome, follow_up_id=follow_up.id, attempt=attempt))
+        )
         for outcome in OUTCOMES[follow_up.plan.kind]
     ]
     if follow_up.is_visit:
@@ -162,7 +165,7 @@ def follow_up_letter(
         due=texts.moment(follow_up.due_at),
         contact=texts.word("contact", about.contact),
         minor=texts.phrase("minor") if about.minor else "",
-        attempt=follow_up.tries + 1,
+        attempt=attempt,
     )
 
 

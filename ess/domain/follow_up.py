@@ -168,9 +168,13 @@ def _noted_as_opened(call: FollowUp, due_at: datetime, wake_at: datetime) -> Cou
 def minded(follow_up: FollowUp, caller: UUID | None, now: datetime, hours: CallingHours = ANY_TIME) -> Course:
     """A follow-up's time has come: it is asked for, or was missed.
 
-    `caller` is who is responsible now: somebody else than before where the roster or the duty has changed.
+    `caller` is who is responsible now: somebody else than before where the roster or the duty has changed.  Outside of
+    calling hours nobody is asked or reminded: it waits for the next opening.
     """
     hours = hours_of(follow_up.plan, hours)
+    opens_at = hours.at_or_after(now)
+    if opens_at > now:
+        return Course(wakes=((follow_up.id, opens_at),), facts=(_fact("waits", follow_up, until=opens_at),))
     again_at = hours.at_or_after(now + follow_up.plan.remind_every)
     if follow_up.ask_at is not None or (follow_up.responder_id is None and caller is not None):
         return _asked(follow_up, caller, again_at, now)
@@ -210,11 +214,17 @@ def _reassigned(before: FollowUp, caller: UUID) -> Course:
 
 
 def reported(
-    follow_up: FollowUp, outcome: Outcome, now: datetime, hours: CallingHours = ANY_TIME, via: str = ""
+    follow_up: FollowUp,
+    outcome: Outcome,
+    now: datetime,
+    hours: CallingHours = ANY_TIME,
+    via: str = "",
+    attempt: int | None = None,
 ) -> Course:
-    """After a call or a visit.
+    """After a call or a visit; `attempt` is the try, from 1, for which the card was sent that says so.
 
-    AlreadyRecorded where it is done, Refused where the outcome belongs to the other kind or to `moved`.
+    AlreadyRecorded where it is done, or nobody answered that try before; Refused where the outcome belongs to the other
+    kind or to `moved`.
     """
     if follow_up.is_done:
         raise AlreadyRecorded("this follow-up is done already")
@@ -223,6 +233,8 @@ def reported(
         raise Refused(f"of a {follow_up.plan.kind} this can be reported: {wanted}")
     if follow_up.outcome is outcome is Outcome.COULD_NOT:
         raise AlreadyRecorded("that it could not be made is recorded already: a supervisor decides")
+    if outcome is Outcome.NO_ANSWER and attempt is not None and attempt <= follow_up.tries:
+        raise AlreadyRecorded("that nobody answered this try is recorded already: the card comes again")
     said = Course(facts=(_fact(outcome, follow_up, via=via),))
     match outcome:
         case Outcome.NO_ANSWER:

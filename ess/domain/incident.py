@@ -373,6 +373,8 @@ class ReportFollowUp:
     outcome: Outcome
     via: str = ""
     hours: CallingHours = ANY_TIME
+    #: The try, from 1, for which the card was sent that says so; None where it does not say.
+    attempt: int | None = None
 
 
 @dataclass(frozen=True)
@@ -1091,7 +1093,7 @@ def _mind_follow_up(turn: _Turn, command: MindFollowUp) -> None:
 
 def _report_follow_up(turn: _Turn, command: ReportFollowUp) -> None:
     follow_up = _follow_up(turn.incident, command.follow_up_id)
-    _take(turn, care.reported(follow_up, command.outcome, turn.now, command.hours, command.via))
+    _take(turn, care.reported(follow_up, command.outcome, turn.now, command.hours, command.via, command.attempt))
     _close_when_complete(turn)
 
 

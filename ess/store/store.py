@@ -42,8 +42,6 @@ class Transaction:
         self._last: dict[type[SQLModel], list[dict[str, Any]]] = {}
         #: To how many incidents it alerts a responder of whom the database does not know so yet.
         self.alerted: Counter[UUID] = Counter()
-        #: And of how many follow-ups it asks somebody.
-        self.called: Counter[UUID] = Counter()
         #: What `incidents` has loaded, by the incident's id.
         self.loaded: dict[UUID, Rows] = {}
 
@@ -110,7 +108,9 @@ class Store:
                 "options": "-c timezone=UTC -c lock_timeout=5s -c statement_timeout=15s"
                 " -c idle_in_transaction_session_timeout=30s"
                 # Compiling a query takes longer than any of ours.
-                " -c jit=off",
+                " -c jit=off"
+                # A plan that was made while a table was nearly empty stays while it fills, and would read all of it.
+                " -c enable_seqscan=off",
             },
         )
 

@@ -54,7 +54,7 @@ def test_every_shipped_policy_promises_a_call() -> None:
 
 def test_the_graver_a_case_the_more_it_is_promised() -> None:
     promised = {policy.grade: len(policy.follow_ups) for policy in load_policies(SHIPPED).values()}
-    assert promised == {Grade.CRITICAL: 3, Grade.URGENT: 1}
+    assert promised == {Grade.CRITICAL: 3, Grade.EMERGENCY: 3, Grade.URGENT: 1}
 
 
 # --- one bad value ---------------------------------------------------------------------------------------

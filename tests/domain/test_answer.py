@@ -1,5 +1,6 @@
 """What a responder says back: two digits and a verb by SMS, typed in a hurry, or a button in LINE."""
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -177,7 +178,12 @@ def test_no_code_stands_for_two_open_alerts(used: list[str], data: st.DataObject
 
 # --- buttons ---------------------------------------------------------------------------------------------
 presses = st.builds(Pressed, st.sampled_from(Verb), alert_id=st.uuids()) | st.builds(
-    Pressed, st.sampled_from(Outcome), follow_up_id=st.uuids()
+    Pressed,
+    st.sampled_from(Outcome),
+    follow_up_id=st.uuids(),
+    at=st.none() | st.integers(0, 4_102_444_800).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
+    service=st.none() | st.sampled_from(["hospital", "legal_aid"]),
+    attempt=st.none() | st.integers(1, 99),
 )
 
 
@@ -186,6 +192,14 @@ def test_a_button_says_what_was_pressed_and_for_which_alert_or_call(pressed: Pre
     data = button_data(pressed)
     assert read_button(data) == pressed
     assert len(data) <= LINE_POSTBACK_LIMIT
+
+
+def test_a_service_is_a_word_of_ours_and_nothing_else() -> None:
+    data = button_data(Pressed(Outcome.REFERRED, follow_up_id=an_id("a call")))
+    for words in ("0810000000", "บ้านเลขที่+5", "a" * 31):
+        pressed = read_button(f"{data}&service={words}")
+        assert pressed is not None
+        assert pressed.service is None
 
 
 def test_a_button_may_gain_a_field_and_is_still_understood() -> None:

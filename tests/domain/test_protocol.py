@@ -92,13 +92,28 @@ def test_reminders_are_sent_in_calling_hours_however_late_the_clock_is(
 ) -> None:
     course = promised(now, hours)
     call, at = course.follow_ups[0], course.wakes[0][1]
-    for each in late:
+    reminders = 0
+    for each in [*late, *(timedelta() for _ in range(12))]:
         now = at + each
         course = care.minded(call, SOCIAL_WORKER.id, now, hours)
-        call, at = only(course), wake(course)
+        at = wake(course)
         assert hours.has(at)
-        assert at >= now + FIRST.remind_every
+        if course.asked:
+            assert hours.has(now), "nobody is reminded at night"
+            assert at >= now + FIRST.remind_every
+            call, reminders = only(course), reminders + 1
+        else:
+            assert facts(course) == ["follow_up_waits"]
+            assert at == hours.at_or_after(now) > now
+    assert call.reminders == reminders > FIRST.reminders
     assert call.state is FollowUpState.OVERDUE
+
+
+def test_what_is_due_at_the_closing_is_reminded_of_in_the_morning() -> None:
+    call, at = first_call(bangkok("2026-04-01 20:00")), bangkok("2026-04-02 18:00")
+    assert call.due_at == at
+    course = care.minded(call, SOCIAL_WORKER.id, at + timedelta(seconds=1), HOURS)
+    assert (course.asked, wake(course)) == ((), bangkok("2026-04-03 08:30"))
 
 
 # --- who is asked ----------------------------------------------------------------------------------------
@@ -198,6 +213,14 @@ def test_a_visit_that_could_not_be_made_is_told_once_and_again_when_nobody_decid
         care.reported(visit, Outcome.COULD_NOT, TEN_IN_THE_MORNING, HOURS)
     assert care.minded(visit, ONE_HOME.id, wake(course), HOURS).told == (("visit_overdue", visit.id),)
     assert only(care.reported(visit, Outcome.VISITED, TEN_IN_THE_MORNING, HOURS)).is_done
+
+
+def test_what_one_card_says_twice_is_said_once() -> None:
+    call = only(care.reported(first_call(), Outcome.NO_ANSWER, TEN_IN_THE_MORNING, HOURS, attempt=1))
+    with pytest.raises(AlreadyRecorded):
+        care.reported(call, Outcome.NO_ANSWER, TEN_IN_THE_MORNING, HOURS, attempt=1)
+    assert only(care.reported(call, Outcome.NO_ANSWER, TEN_IN_THE_MORNING, HOURS, attempt=2)).tries == 2
+    assert only(care.reported(call, Outcome.REACHED, TEN_IN_THE_MORNING, HOURS, attempt=1)).is_done
 
 
 # --- moved -----------------------------------------------------------------------------------------------

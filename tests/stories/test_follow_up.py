@@ -56,6 +56,17 @@ def test_a_call_without_answer_is_tried_again_and_then_the_team_is_asked_to_visi
     incident.reaches("closed")
 
 
+def test_two_taps_on_one_card_are_one_try(story: Story) -> None:
+    social_worker = story.social_worker(CHIANG_RAI)
+    incident = resolved(story, "assault", CHIANG_RAI)
+    social_worker.hears("ขอให้โทรติดตามผู้เสียหาย")
+    social_worker.taps("ไม่รับสาย")
+    social_worker.hears("บันทึกผลการโทรติดตามแล้ว")
+    social_worker.taps("ไม่รับสาย")
+    social_worker.hears("บันทึกไว้แล้ว ไม่มีการเปลี่ยนแปลง")
+    assert incident.now["follow_ups"][0]["tries"] == 1
+
+
 def test_a_visit_that_could_not_be_made_is_a_supervisors_who_says_why_not(story: Story) -> None:
     social_worker, supervisor = story.social_worker(CHIANG_RAI), story.supervisor()
     team, station = story.one_home(CHIANG_RAI), story.station(CHIANG_RAI)
@@ -63,6 +74,9 @@ def test_a_visit_that_could_not_be_made_is_a_supervisors_who_says_why_not(story:
     incident = over(story, "assault", CHIANG_RAI, station)
     social_worker.hears("ขอให้โทรติดตามผู้เสียหาย")
     for tries in (1, 2, 3):
+        if tries > 1:
+            story.comes_due("follow_up")
+            social_worker.hears(f"โทรครั้งที่ {tries}")
         social_worker.taps("ไม่รับสาย")
         social_worker.hears("บันทึกผลการโทรติดตามแล้ว")
         incident.told("follow_up_no_answer", times=tries)

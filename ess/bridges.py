@@ -14,7 +14,7 @@ from ess import deliveries
 from ess.channels.envelope import Message
 from ess.conversation.spoken import Phrase, Speech, bridge_question, statement
 from ess.domain import bridge
-from ess.domain.bridge import Ending, Leg, Obstacle
+from ess.domain.bridge import Ending, Ends, Leg, Obstacle
 from ess.domain.duty import Channel
 from ess.domain.errors import NotFound
 from ess.domain.follow_up import FollowUp
@@ -47,7 +47,8 @@ class Connection:
 def ask(engine: Engine, tx: Transaction, incident: Incident, follow_up_id: UUID, row: tables.Responder) -> Message:
     """The social worker's phone is going to ring, or they are told why not: what they read."""
     follow_up = _follow_up(incident, follow_up_id)
-    why = _obstacle(engine, tx, incident, follow_up, row)
+    ends = replace(_ends(engine, tx, incident, follow_up, row), is_under_way=bridges.is_under_way(tx, follow_up.id))
+    why = bridge.obstacle(incident, follow_up, ends, tx.now, engine.calling_hours)
     if why is not None or row.phone is None:
         why = why or Obstacle.NO_OWN_PHONE
         _note(tx, incident, follow_up, row, "follow_up_call_refused", why=why)
@@ -70,7 +71,7 @@ def ask(engine: Engine, tx: Transaction, incident: Incident, follow_up_id: UUID,
 def greet(engine: Engine, tx: Transaction, delivery: Delivery) -> Speech:
     """What the social worker hears who picks up: what it is about, and how to be connected."""
     incident, follow_up, row = _about(tx, delivery, incidents.read)
-    why = _obstacle(engine, tx, incident, follow_up, row, in_call=True)
+    why = _obstacle(engine, tx, incident, follow_up, row)
     return _refused(engine, why) if why else bridge_question(engine.texts, incident)
 
 
@@ -84,7 +85,7 @@ def press(engine: Engine, delivery_id: UUID, digits: str) -> Speech | Connection
         incident, follow_up, row = _about(tx, delivery, incidents.lock)
         if digits != CONNECT:
             return bridge_question(engine.texts, incident, "unclear")
-        why = _obstacle(engine, tx, incident, follow_up, row, in_call=True)
+        why = _obstacle(engine, tx, incident, follow_up, row)
         to = bridges.victims_phone(tx, incident.id, row)
         if why is not None or to is None or engine.bridge.number is None:
             return _refused(engine, why or Obstacle.NO_PHONE)
@@ -186,19 +187,15 @@ def _follow_up(incident: Incident, follow_up_id: UUID) -> FollowUp:
 
 
 def _obstacle(
-    engine: Engine,
-    tx: Transaction,
-    incident: Incident,
-    follow_up: FollowUp,
-    row: tables.Responder,
-    *,
-    in_call: bool = False,
+    engine: Engine, tx: Transaction, incident: Incident, follow_up: FollowUp, row: tables.Responder
 ) -> Obstacle | None:
-    """What stands against it now; in the call that was asked for, that one does not."""
-    ends = bridges.ends(tx, incident.id, follow_up, row, number=engine.bridge.number)
-    if in_call:
-        ends = replace(ends, is_under_way=False)
+    """What stands against it in the call that was asked for."""
+    ends = _ends(engine, tx, incident, follow_up, row)
     return bridge.obstacle(incident, follow_up, ends, tx.now, engine.calling_hours)
+
+
+def _ends(engine: Engine, tx: Transaction, incident: Incident, follow_up: FollowUp, row: tables.Responder) -> Ends:
+    return bridges.ends(tx, incident.id, follow_up, row, number=engine.bridge.number)
 
 
 def _refused(engine: Engine, why: Obstacle) -> Speech:

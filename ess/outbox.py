@@ -6,7 +6,7 @@ says the very same.  The calls to providers are in `deliveries`.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Literal, Self
@@ -361,7 +361,7 @@ class Outbox:
     def _can_call(self, follow_up: FollowUp, row: tables.Responder) -> bool:
         """Whether the card offers to connect them: it may be read at any hour, and what is tapped is looked at anew."""
         ends = bridges.ends(self._tx, self._incident.id, follow_up, row, number=self._engine.bridge.number)
-        return obstacle(self._incident, follow_up, replace(ends, is_under_way=False), self._tx.now) is None
+        return obstacle(self._incident, follow_up, ends, self._tx.now) is None
 
     def _tell_responder(self, alert: Alert, key: str, holder: UUID | None, into: str) -> None:
         row = self._people[alert.responder_id]

@@ -34,7 +34,6 @@ def ends(tx: Transaction, incident_id: UUID, follow_up: FollowUp, row: tables.Re
         has_own_phone=row.phone is not None,
         is_theirs=row.active and (row.id == follow_up.responder_id or row.role in NATIONAL_ROLES),
         has_number=number is not None,
-        is_under_way=_is_under_way(tx, follow_up.id),
     )
 
 
@@ -48,7 +47,8 @@ def victims_phone(tx: Transaction, incident_id: UUID, row: tables.Responder) -> 
     return next((str(phone) for phone in phones if phone), None)
 
 
-def _is_under_way(tx: Transaction, follow_up_id: UUID) -> bool:
+def is_under_way(tx: Transaction, follow_up_id: UUID) -> bool:
+    """Whether a call of this follow-up rings, or two talk."""
     rings = col(Delivery.state).in_(_NOT_OVER) & (col(Delivery.expires_at) > tx.now)
     query = select(Delivery.id).where(
         Delivery.follow_up_id == follow_up_id,

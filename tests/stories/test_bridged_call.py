@@ -274,8 +274,8 @@ def test_who_was_never_asked_cannot_have_anybody_called(story: Story) -> None:
     assert calls_to(story, other.phone) == []
 
 
-def test_a_victim_who_changes_their_mind_while_it_rings_is_not_called(story: Story) -> None:
-    victim, worker = a_victim(story, line=True), a_worker(story)
+def reported_in_line(story: Story, victim: Citizen) -> Incident:
+    """With a phone, and the wish to be contacted."""
     story.station(CHIANG_RAI)
     story.care_team(CHIANG_RAI)
     incident = victim.reports("running_amok", at=CHIANG_RAI)
@@ -286,6 +286,23 @@ def test_a_victim_who_changes_their_mind_while_it_rings_is_not_called(story: Sto
     victim.phone = "+66810000000"
     victim.writes("0810000000")
     incident.told("phone_given")
+    return incident
+
+
+def test_who_said_that_they_are_in_danger_is_not_called(story: Story) -> None:
+    victim, worker = a_victim(story, line=True), a_worker(story)
+    incident = reported_in_line(story, victim)
+    victim.presses("say=in_danger")
+    incident.told("reporter_in_danger")
+    is_over(story, incident)
+    assert not offers_a_call(worker.hears(CALL))
+    worker.presses(f"do=call&follow_up={incident.now['follow_ups'][0]['follow_up_id']}")
+    worker.hears("ผู้แจ้งบอกว่าอยู่ในอันตราย")
+
+
+def test_a_victim_who_changes_their_mind_while_it_rings_is_not_called(story: Story) -> None:
+    victim, worker = a_victim(story, line=True), a_worker(story)
+    incident = reported_in_line(story, victim)
     is_over(story, incident)
     phone = asks_for_the_call(worker)
     victim.presses("say=text_only")

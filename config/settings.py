@@ -68,6 +68,12 @@ class Settings(BaseSettings):
     #: Where recorded prompts lie, to be played instead of a machine's voice; docs/deployment.md lists them.
     voice_prompts_url: str | None = None
 
+    #: A victim's phone rings for so long when a social worker is connected with it; shorter than until a voicemail
+    #: takes the call.
+    bridge_ring_s: int = Field(default=25, ge=5, le=120)
+    #: So long they can talk at most.
+    bridge_talk_s: int = Field(default=1800, ge=60, le=14_400)
+
     policy_dir: Path = HERE / "policies"
     message_dir: Path = HERE / "messages"
     #: Days off beside the official calendar, and official ones that are worked.
@@ -126,6 +132,12 @@ class Settings(BaseSettings):
     def outside_url(self) -> str:
         """The URL of the web edge as the outside knows it, without a slash at the end."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def calling_number(self) -> str | None:
+        """The number that calls; None where the sender is a name."""
+        number = self.twilio_voice_from or self.twilio_from
+        return number if number and number.startswith("+") else None
 
     @property
     def line_content_base(self) -> str:

@@ -22,6 +22,7 @@ from ess.domain.incident import ENDED, TAKEN, AlertState, Fact, LoseContact, Sta
 from ess.engine import Engine
 from ess.outbox import Outbox, alarm, asked_beside, carry_out
 from ess.store import Transaction, incidents, outages, tables
+from ess.store.bridges import BRIDGE
 from ess.store.tables import Delivery, DeliveryState
 from ess.wake import SEND
 
@@ -118,6 +119,8 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
         delivery.error = why
         tx.session.delete(deadline)
         _note(tx, delivery, "delivery_expired", error=why)
+        if delivery.message == BRIDGE:
+            _tell_not_connected(engine, tx, delivery)
         _lose_contact(engine, tx, delivery)
         return None
     token = delivery.reply_token if tx.now - delivery.created_at < _REPLY_TOKEN_LIVES else None
@@ -238,7 +241,9 @@ def fail(engine: Engine, tx: Transaction, delivery: Delivery, why: str) -> None:
     delivery.state = DeliveryState.FAILED
     delivery.error = why
     _note(tx, delivery, "delivery_failed", error=why)
-    if not _over_next_channel(engine, tx, delivery):
+    if delivery.message == BRIDGE:
+        _tell_not_connected(engine, tx, delivery)
+    elif not _over_next_channel(engine, tx, delivery):
         _lose_contact(engine, tx, delivery)
 
 
@@ -293,6 +298,17 @@ def _lose_contact(engine: Engine, tx: Transaction, delivery: Delivery) -> None:
         return
     incidents.save(tx, decision)
     carry_out(engine, tx, [decision])
+
+
+def _tell_not_connected(engine: Engine, tx: Transaction, delivery: Delivery) -> None:
+    """Whoever asked to be connected was not reached, or pressed nothing: they read so, with the buttons."""
+    if delivery.incident_id is None or delivery.responder_id is None:
+        return
+    incident = incidents.lock(tx, delivery.incident_id)
+    follow_up = next(call for call in incident.follow_ups if call.id == delivery.follow_up_id)
+    if not follow_up.is_done and incident.is_open:
+        row = tx.session.get_one(tables.Responder, delivery.responder_id)
+        Outbox(engine, tx, incident).ask_follow_up(follow_up, "bridge_lost", row)
 
 
 def account_lost(engine: Engine, tx: Transaction, people: Iterable[tables.Responder], why: str) -> None:
@@ -376,6 +392,10 @@ def record_call(engine: Engine, tx: Transaction, delivery_id: UUID, sid: str, st
         _note(tx, delivery, "delivery_sent")
     if status in {"busy", "no-answer", "failed", "canceled"}:
         fail(engine, tx, delivery, f"the call: {status}")
+    elif delivery.message == BRIDGE:
+        # Whoever asked for the call is there: a person who is taken for a machine can press all the same.
+        if status == "completed":
+            fail(engine, tx, delivery, "the call: over without the digit")
     elif answered_by.startswith("machine") or answered_by == "fax":
         fail(engine, tx, delivery, "the call: a machine picked up")
 

@@ -30,6 +30,18 @@ class DraftWaits:
 
 
 @dataclass(frozen=True)
+class BridgeLimits:
+    """How a social worker is connected with a victim."""
+
+    #: What both see: the engine's own number in E.164; None where it has none that can call.
+    number: str | None = None
+    #: How long the victim's phone rings.
+    ring: timedelta = timedelta(seconds=25)
+    #: How long they can talk at most.
+    talk: timedelta = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
 class Engine:
     """One process's hold on the world, given to each function of `dispatch`, `inbox` and `outbox`."""
 
@@ -51,6 +63,7 @@ class Engine:
     refines: bool = False
     #: Seconds after the alert at which a channel's turn comes, for whoever's row in the roster does not say.
     turns: Mapping[Channel, int] = field(default_factory=dict)
+    bridge: BridgeLimits = field(default_factory=BridgeLimits)
     #: What stands before the secret of a link in an SMS; None where SMS are answered by SMS.
     link_base: str | None = None
 
@@ -87,6 +100,11 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
         calling_hours=_calling_hours(settings, days_off),
         refines=settings.geocoder is not None,
         turns=_turns(settings.channel_turns),
+        bridge=BridgeLimits(
+            settings.calling_number,
+            timedelta(seconds=settings.bridge_ring_s),
+            timedelta(seconds=settings.bridge_talk_s),
+        ),
         link_base=None if settings.sms_two_way else f"{settings.outside_url}/a/",
     )
 

@@ -16,10 +16,10 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
-from ess import attachments, deliveries, dispatch, linking, outbox, roll_call
+from ess import attachments, bridges, deliveries, dispatch, linking, outbox, roll_call
 from ess.channels.envelope import Message
 from ess.conversation import citizen
-from ess.conversation.answer import Answer, Pressed, Verb, read_button, read_sms
+from ess.conversation.answer import Answer, Ask, Pressed, Verb, read_button, read_sms
 from ess.conversation.letters import (
     citizen_reply,
     kept_letter,
@@ -527,20 +527,23 @@ def _answer(
 ) -> None:
     """Do what was pressed and say so, or say what holds instead; either way the event is handled once."""
 
+    def say(tx: Transaction, incident: Incident, message: Message) -> None:
+        until = tx.now + _REPLY_LIVES
+        outbox.queue(
+            tx,
+            channel,
+            to,
+            (message,),
+            "reply",
+            until,
+            incident_id=incident.id,
+            responder_id=row.id,
+            reply_token=reply_token,
+        )
+
     def reply(tx: Transaction, incident: Incident, message: Message) -> None:
         if _done(tx, deadline_id):
-            until = tx.now + _REPLY_LIVES
-            outbox.queue(
-                tx,
-                channel,
-                to,
-                (message,),
-                "reply",
-                until,
-                incident_id=incident.id,
-                responder_id=row.id,
-                reply_token=reply_token,
-            )
+            say(tx, incident, message)
 
     def confirm(tx: Transaction, incident: Incident) -> None:
         reply(tx, incident, _confirmation(engine, tx, incident, pressed, channel))
@@ -550,6 +553,12 @@ def _answer(
             dispatch.answer_alert(
                 engine, pressed.alert_id, Verb(pressed.do), via=channel, eta=pressed.eta, then=confirm
             )
+        elif pressed.follow_up_id and pressed.do is Ask.CALL:
+            with engine.store.transaction() as tx:
+                incident = incidents.lock(tx, _incident(tx, pressed).id)
+                if _done(tx, deadline_id):  # a phone rings once for a tap
+                    person = tx.session.get_one(tables.Responder, row.id)
+                    say(tx, incident, bridges.ask(engine, tx, incident, pressed.follow_up_id, person))
         elif pressed.follow_up_id:
             _follow_up(engine, pressed.follow_up_id, pressed, channel, reply, confirm)
     except NotFound:
@@ -624,7 +633,8 @@ def _refusal(engine: Engine, tx: Transaction, incident: Incident, channel: Chann
 def _receipt(engine: Engine, tx: Transaction, body: Mapping[str, Any]) -> bool:
     if "CallSid" in body:
         about = str(body["CallSid"]), str(body.get("CallStatus", "")), str(body.get("AnsweredBy", ""))
-        deliveries.record_call(engine, tx, UUID(body["delivery"]), *about)
-        return True
+        delivery_id = UUID(body["delivery"])
+        deliveries.record_call(engine, tx, delivery_id, *about)
+        return body.get("CallStatus") != "completed" or bridges.settle(engine, tx, delivery_id)
     status = str(body.get("MessageStatus") or body.get("SmsStatus") or "")
     return deliveries.record_receipt(engine, tx, str(body.get("MessageSid", "")), status, body.get("ErrorCode"))

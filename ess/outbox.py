@@ -25,6 +25,7 @@ from ess.conversation.letters import (
     progress_letter,
     reporter_letter,
 )
+from ess.domain.bridge import obstacle
 from ess.domain.duty import Channel, turns_after
 from ess.domain.follow_up import FollowUp
 from ess.domain.incident import (
@@ -45,7 +46,8 @@ from ess.domain.incident import (
 )
 from ess.domain.report import Contact, strictest
 from ess.engine import Engine
-from ess.store import Transaction, incidents, links, outages, responders, tables
+from ess.store import Transaction, bridges, incidents, links, outages, responders, tables
+from ess.store.bridges import BRIDGE
 from ess.store.tables import Delivery, DeliveryState
 from ess.wake import ASK_FURTHER, SEND
 
@@ -114,11 +116,13 @@ def queue(
     """Promise one message; it goes out when this transaction has committed, and not after `until`.
 
     A `silent` one lights up no screen, where the channel can do that.  Deliveries with the same `asked_at` (UTC) belong
-    to one round, in which an alert goes over one channel after the other.  A call asks a responder about an alert:
-    nobody else's phone rings, whatever anybody decides.
+    to one round, in which an alert goes over one channel after the other.  A call asks a responder about an alert,
+    or is the one that they asked for to be connected with a victim: nobody else's phone rings, whatever anybody
+    decides.
     """
-    if channel is Channel.VOICE and (responder_id is None or alert_id is None or key != "alert"):
-        raise AssertionError("only a responder's phone may ring, and only for an alert")
+    asked_for = (key == "alert" and alert_id is not None) or (key == BRIDGE and follow_up_id is not None)
+    if channel is Channel.VOICE and (responder_id is None or not asked_for):
+        raise AssertionError("only a responder's phone may ring, for an alert or for the call that they asked for")
     delivery_id = uuid4()
     tx.write_last(
         Delivery,
@@ -351,9 +355,16 @@ class Outbox:
         channel = _next_channel(order, after, self._down) if after else _channel(order, self._down)
         if channel is None:
             return False
-        letter = follow_up_letter(self._texts, key, self._about, follow_up, channel)
+        letter = follow_up_letter(
+            self._texts, key, self._about, follow_up, channel, can_call=self._can_call(follow_up, row)
+        )
         self._queue(row, channel, letter, key, follow_up=follow_up)
         return True
+
+    def _can_call(self, follow_up: FollowUp, row: tables.Responder) -> bool:
+        """Whether the card offers to connect them: it may be read at any hour, and what is tapped is looked at anew."""
+        ends = bridges.ends(self._tx, self._incident.id, follow_up, row, number=self._engine.bridge.number)
+        return obstacle(self._incident, follow_up, ends, self._tx.now) is None
 
     def _tell_responder(self, alert: Alert, key: str, holder: UUID | None, into: str) -> None:
         row = self._people[alert.responder_id]

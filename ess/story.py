@@ -61,6 +61,11 @@ SENTENCES: dict[str, str] = {
     "follow_up_waits": "follow-up {plan}: waits for the calling hours",
     "follow_up_reminded": "follow-up {plan}: overdue, reminded",
     "follow_up_overdue": "follow-up {plan}: overdue, supervisors told",
+    "follow_up_call_asked": "follow-up {plan}: {who} asks to be connected",
+    "follow_up_call_refused": "follow-up {plan}: {who} is not connected: {why}",
+    "follow_up_call_connecting": "follow-up {plan}: {who} is connected, the other phone rings",
+    "follow_up_call_bridged": "follow-up {plan}: they could talk, {duration_s} s",
+    "follow_up_call_unanswered": "follow-up {plan}: the other phone was not reached: {why}",
     "visit_opened": "nobody answers: a visit is promised, by {due}",
     "visit_asked": "{plan}: {who} is asked to visit, by {due}",
     "visit_reassigned": "{plan}: goes to {who}",
@@ -113,7 +118,7 @@ def sentence(texts: Texts, fact: Mapping[str, Any]) -> Text:
     """One fact as a line of the story."""
     who = (fact.get("responder") or {}).get("name_th", "")
     values: dict[str, Any] = {
-        **dict.fromkeys(("district", "by", "reason", "via", "error", "into_code"), "—"),
+        **dict.fromkeys(("district", "by", "reason", "via", "error", "into_code", "duration_s"), "—"),
         **{key: value for key, value in fact.items() if value is not None},
         "who": who or "nobody yet",
         "to_who": f" to {who}" if who else " to the reporter",

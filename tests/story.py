@@ -202,6 +202,24 @@ class Phone:
         self._does("pick-up")
         return self.owner.hears("", by=Channel.VOICE)
 
+    @property
+    def sees(self) -> str:
+        """The number that the screen shows."""
+        calls = [entry for entry in self.owner.story.ledger() if entry["kind"] == "call" and entry["shown"]]
+        return str([call["detail"]["from"] for call in calls if call["person"] == self.owner.phone][-1])
+
+    def is_answered(self) -> None:
+        """Where nothing is said."""
+        self._does("pick-up")
+
+    def is_connected(self, *, times: int = 1) -> None:
+        """They can talk with whoever is at the other end."""
+        story, phone = self.owner.story, self.owner.phone
+        wait_for(
+            lambda: sum(each["kind"] == "connected" and each["person"] == phone for each in story.ledger()) >= times,
+            f"{self.owner.name} is connected",
+        )
+
     def presses(self, digit: str) -> None:
         """Whoever has not picked up does so first; what was said before the digit is heard."""
         self._does("press", {"digits": digit})

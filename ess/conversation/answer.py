@@ -33,6 +33,13 @@ class Verb(StrEnum):
     BACKUP = "backup"
 
 
+class Ask(StrEnum):
+    """What a responder can ask the engine to do."""
+
+    #: Connect them with the victim.
+    CALL = "call"
+
+
 VERBS: dict[str, Verb] = {
     **dict.fromkeys(("1", "รับ", "รับทราบ", "ok", "โอเค", "accept", "yes"), Verb.ACCEPT),
     **dict.fromkeys(("2", "ไม่", "ไม่รับ", "ไปไม่ได้", "decline", "no"), Verb.DECLINE),
@@ -161,7 +168,7 @@ def next_code(used: Sequence[str], open_now: Collection[str]) -> str | None:
 class Pressed:
     """What a LINE button carries: what to do, and to which alert or follow-up."""
 
-    do: Verb | Outcome
+    do: Verb | Outcome | Ask
     alert_id: UUID | None = None
     follow_up_id: UUID | None = None
     #: When a call is moved to, on the second (UTC).
@@ -203,6 +210,8 @@ def read_button(data: str) -> Pressed | None:
                 if (Verb(do) is Verb.ETA and eta_min is None) or (eta_min is not None and not 0 <= eta_min <= _DAY_MIN):
                     return None
                 return Pressed(Verb(do), alert_id=UUID(alert_id), eta_min=eta_min)
+            case {"do": Ask.CALL, "follow_up": follow_up_id}:
+                return Pressed(Ask.CALL, follow_up_id=UUID(follow_up_id))
             case {"do": do, "follow_up": follow_up_id}:
                 at, service, attempt = fields.get("at"), fields.get("service"), fields.get("try")
                 return Pressed(

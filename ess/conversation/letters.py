@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ess.channels.envelope import Button, Message, Press
-from ess.conversation.answer import ETAS_MIN, PRESENT, UNLINK, Pressed, Verb, button_data
+from ess.conversation.answer import ETAS_MIN, PRESENT, UNLINK, Ask, Pressed, Verb, button_data
 from ess.conversation.citizen import CONTACT_WORDS, DANGER_WORDS, OUTCOME_WORDS, PLACE, START, WISH
 from ess.conversation.spoken import question
 from ess.conversation.texts import Texts
@@ -175,10 +175,17 @@ def kept_letter(texts: Texts, channel: Channel) -> Message:
     return texts.say("responder_noted", channel, (report,))
 
 
-def follow_up_letter(texts: Texts, key: str, about: About, follow_up: FollowUp, channel: Channel) -> Message:
-    """The call to make, or the visit, with the victim's wish before anything else; or that it is overdue."""
+def follow_up_letter(
+    texts: Texts, key: str, about: About, follow_up: FollowUp, channel: Channel, *, can_call: bool = False
+) -> Message:
+    """The call to make, or the visit, with the victim's wish before anything else; or that it is overdue.
+
+    Where the engine `can_call` it offers to connect the two.
+    """
     attempt = follow_up.tries + 1
-    buttons = [
+    call = Button(texts.word("buttons", Ask.CALL), button_data(Pressed(Ask.CALL, follow_up_id=follow_up.id)))
+    buttons = [call] if can_call else []
+    buttons += [
         Button(
             texts.word("buttons", outcome), button_data(Pressed(outcome, follow_up_id=follow_up.id, attempt=attempt))
         )

@@ -4,18 +4,21 @@ https://www.twilio.com/docs/voice/twiml
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
 from ess.conversation.answer import Verb
 from ess.conversation.texts import Texts
+from ess.domain.bridge import Leg
 from ess.domain.incident import Incident
 
 #: Somebody who is woken needs a moment.
 _WAIT_FOR_DIGIT_S = 8
 #: How often the same is said to somebody who presses nothing.
 _TIMES = 2
+#: Whoever picks up says something within this, and so does a machine.
+_DETECTION_S = 8
 _LANGUAGES = {"th": ("th-TH", "Google.th-TH-Standard-A"), "en": ("en-US", "Google.en-US-Standard-C")}
 
 DIGITS: dict[str, Verb] = {"1": Verb.ACCEPT, "2": Verb.DECLINE}
@@ -36,6 +39,8 @@ class Speech:
 
     phrases: tuple[Phrase, ...]
     asks: bool = False
+    #: The phrase for whoever presses nothing.
+    goodbye: str = "no_digit"
 
     @property
     def words(self) -> str:
@@ -64,11 +69,24 @@ def phrase(texts: Texts, key: str) -> Phrase:
     return Phrase(texts.word("voice", key), (key,))
 
 
+def _code(incident: Incident) -> Phrase:
+    return Phrase(" ".join(incident.code), tuple(incident.code.lower()))
+
+
 def question(texts: Texts, incident: Incident, *first: Phrase) -> Speech:
     """The alert: code, place to the district, and what to press; no type and no person, whoever picks up hears it."""
-    code = Phrase(" ".join(incident.code), tuple(incident.code.lower()))
     place = Phrase(texts.place(incident.place, "spoken_places"))
-    return Speech((*first, phrase(texts, "alert"), code, place, phrase(texts, "choices")), asks=True)
+    return Speech((*first, phrase(texts, "alert"), _code(incident), place, phrase(texts, "choices")), asks=True)
+
+
+def bridge_question(texts: Texts, incident: Incident, *first: str) -> Speech:
+    """Before a victim's phone rings: the code, what to ask first, and what to press; no person and no place."""
+    keys = (*first, "bridge")
+    return Speech(
+        (*(phrase(texts, key) for key in keys), _code(incident), phrase(texts, "bridge_choice")),
+        asks=True,
+        goodbye="bridge_no_digit",
+    )
 
 
 def statement(texts: Texts, key: str) -> Speech:
@@ -84,10 +102,70 @@ def twiml(texts: Texts, voice: Voice, speech: Speech, ask_at: str) -> str:
             gather = Gather(num_digits=1, timeout=_WAIT_FOR_DIGIT_S, action=ask_at, method="POST")
             _say(gather, voice, speech.phrases)
             response.append(gather)
-        _say(response, voice, [phrase(texts, "no_digit")])
+        _say(response, voice, [phrase(texts, speech.goodbye)])
     else:
         _say(response, voice, speech.phrases)
     response.hangup()
+    return str(response)
+
+
+@dataclass(frozen=True)
+class Dial:
+    """How a second phone is rung and connected with the call."""
+
+    to: str = field(repr=False)
+    #: What both see.
+    number: str
+    ring_s: int
+    talk_s: int
+    #: Where it is asked what to say once the second phone's part is over.
+    ended_at: str
+    #: Where it is asked what happens on the second phone's side before the two are connected.
+    hold_at: str
+    #: Where it is told who picked up there, and how it ended.
+    told_at: str
+
+
+def dial_twiml(texts: Texts, voice: Voice, dial: Dial) -> str:
+    """The document that connects: nothing is recorded, and the caller hears it ring until the two can talk.
+
+    https://www.twilio.com/docs/voice/twiml/dial, https://www.twilio.com/docs/voice/twiml/number
+    """
+    response = VoiceResponse()
+    _say(response, voice, [phrase(texts, "bridge_connecting")])
+    leg = response.dial(
+        caller_id=dial.number,
+        answer_on_bridge=True,
+        timeout=dial.ring_s,
+        time_limit=dial.talk_s,
+        record="do-not-record",
+        action=dial.ended_at,
+        method="POST",
+    )
+    leg.number(
+        dial.to,
+        url=dial.hold_at,
+        method="POST",
+        machine_detection="Enable",
+        machine_detection_timeout=_DETECTION_S,
+        amd_status_callback=dial.told_at,
+        status_callback=dial.told_at,
+        status_callback_event="completed",
+    )
+    return str(response)
+
+
+def hold_twiml(leg: Leg, again_at: str) -> str:
+    """What the second phone's side hears before the two are connected, which is nothing; an empty one connects them."""
+    response = VoiceResponse()
+    match leg:
+        case Leg.WAIT:
+            response.pause(length=1)
+            response.redirect(again_at, method="POST")
+        case Leg.HANG_UP:
+            response.hangup()
+        case Leg.CONNECT:
+            pass
     return str(response)
 
 

@@ -29,7 +29,7 @@ class Channel(StrEnum):
 
     LINE = "line"
     SMS = "sms"
-    #: A call that a digit answers; it rings, so it is for alerts to responders and for nothing and nobody else.
+    #: A call that a digit answers; it rings, so it is for alerts to responders, and for who asked to be called.
     VOICE = "voice"
     #: Reaches nobody: for units that exist only to be alerted by drills.
     DRILL = "drill"

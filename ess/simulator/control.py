@@ -279,7 +279,7 @@ def _voice_routes(world: World, voice: VoicePhones) -> APIRouter:
 
     @routes.post("/{phone}/hang-up")
     async def hang_up(phone: Phone) -> dict[str, str]:
-        return done(phone, there_was_one=await voice.hang_up(phone))
+        return done(phone, there_was_one=voice.hang_up(phone))
 
     return routes
 

@@ -34,6 +34,8 @@ class Kind(StrEnum):
     CALL = "call"
     #: Something said in a call.
     SPOKEN = "spoken"
+    #: Two phones can talk with one another from now on; one entry for each.
+    CONNECTED = "connected"
     #: Something that a person did on the phone.
     INBOUND = "inbound"
     #: How the edge answered the delivery of something inbound.

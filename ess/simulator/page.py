@@ -165,10 +165,12 @@ def _bubbles(world: World, entry: Entry) -> list[Bubble]:
     time = _clock(entry)
     if entry.kind == Kind.INBOUND:
         return [_said(entry, time)]
+    if entry.kind == Kind.CONNECTED:
+        return [Bubble(entry.seq, "note", time, [Part("text", "🔗 ต่อสายแล้ว")])]
     if entry.kind not in OUTBOUND or entry.status not in {200, 201, None}:
         return []
     if entry.kind in {Kind.CALL, Kind.SPOKEN}:
-        words = entry.text if entry.kind == Kind.SPOKEN else "📞 สายเข้า"
+        words = entry.text if entry.kind == Kind.SPOKEN else f"📞 สายเข้าจาก {entry.detail.get('from', '')}".strip()
         return [
             Bubble(entry.seq, "theirs", time, [Part("text", words)], "ในสาย" if entry.text else "", not entry.shown)
         ]

@@ -125,6 +125,13 @@ class Call:
     ring_s: int = 60
     answered_by: str | None = None
     started_at: datetime | None = None
+    #: The call whose `<Dial>` rang this phone; None for a call by API.
+    parent_sid: str | None = None
+
+    @property
+    def direction(self) -> str:
+        """Twilio's word for how it came about."""
+        return "outbound-dial" if self.parent_sid else "outbound-api"
 
     def resource(self, account_sid: str) -> dict[str, Any]:
         """The Call resource as the API returns it."""
@@ -138,14 +145,14 @@ class Call:
             "caller_name": None,
             "date_created": format_datetime(self.created_at),
             "date_updated": format_datetime(self.updated_at),
-            "direction": "outbound-api",
+            "direction": self.direction,
             "duration": "0" if over else None,
             "end_time": format_datetime(self.updated_at) if over else None,
             "forwarded_from": None,
             "from": self.sender,
             "from_formatted": self.sender,
             "group_sid": None,
-            "parent_call_sid": None,
+            "parent_call_sid": self.parent_sid,
             "phone_number_sid": None,
             "price": None,
             "price_unit": "USD",

@@ -1,6 +1,7 @@
 """What happens on a phone that Twilio calls: it rings, somebody may pick up, hears what TwiML says, presses digits.
 
-Speech takes no time here, and a phone that is answered by a machine presses nothing.
+Speech takes no time here, and a phone that is answered by a machine presses nothing.  A `<Dial>` rings a second phone,
+which may hear a document of its own before both are connected.
 """
 
 import asyncio
@@ -26,8 +27,16 @@ class Habit(StrEnum):
     NO_ANSWER = "no_answer"
     #: Voicemail picks up, and presses nothing.
     MACHINE = "machine"
-    #: A person picks up and presses nothing.
+    #: A person picks up, presses nothing and says nothing.
     SILENT = "silent"
+
+
+#: What is told of who picked up a phone that was dialled; who says nothing cannot be told from a machine.
+_ANSWERED_BY = {Habit.MACHINE: "machine_start", Habit.SILENT: "unknown"}
+#: The attributes of a `<Number>` that name where Twilio asks and tells.
+_HOOKS = ("url", "statusCallback", "amdStatusCallback")
+#: The two can talk.
+_CONNECTED = "in-progress"
 
 
 @dataclass
@@ -40,6 +49,13 @@ class _Line:
     keys: "asyncio.Queue[str | None]" = field(default_factory=asyncio.Queue)
     #: Waits for a digit right now.
     asks: bool = False
+    #: Not taken.
+    refused: bool = False
+
+    async def hung_up(self) -> None:
+        """Returns when they hang up; digits do nothing."""
+        while await self.keys.get() is not None:
+            pass
 
 
 class VoicePhones:
@@ -67,7 +83,12 @@ class VoicePhones:
         )
         world.twilio.calls[call.sid] = call
         world.ledger.record(
-            Provider.TWILIO, Kind.CALL, call.to, to=call.to, status=201, sid=call.sid, shown=error_code is None
+            *(Provider.TWILIO, Kind.CALL, call.to),
+            to=call.to,
+            status=201,
+            sid=call.sid,
+            shown=error_code is None,
+            detail={"from": call.sender},
         )
         line = self._lines[call.to] = _Line(call)
         world.twilio.later(self._live(line, error_code))
@@ -98,16 +119,16 @@ class VoicePhones:
             line.keys.put_nowait(digits)
         return line is not None
 
-    async def hang_up(self, phone: str) -> bool:
-        """They hang up, or do not take the call."""
+    def hang_up(self, phone: str) -> bool:
+        """They hang up, or do not take the call; false where there is none."""
         line = self._lines.get(phone)
         if line is None:
             return False
         if line.picked_up.is_set():
             line.keys.put_nowait(None)
         else:
-            self._lines.pop(phone, None)
-            await self._end(line.call, "busy")
+            line.refused = True
+            line.picked_up.set()
         return True
 
     async def _live(self, line: _Line, error_code: int | None) -> None:
@@ -119,23 +140,31 @@ class VoicePhones:
                 return
             call.status = "ringing"
             await self._report(call, "ringing")
-            habit = Habit(self._world.twilio.habits.get(call.to, Habit.RINGS))
-            if habit in {Habit.BUSY, Habit.NO_ANSWER}:
-                await self._end(call, "busy" if habit is Habit.BUSY else "no-answer")
+            habit = self._habit(call)
+            if missed := await self._missed(line, habit):
+                await self._end(call, missed)
                 return
-            if habit is Habit.RINGS:
-                try:
-                    await asyncio.wait_for(line.picked_up.wait(), call.ring_s)
-                except TimeoutError:
-                    await self._end(call, "no-answer")
-                    return
-            if self._lines.get(call.to) is not line:
-                return  # refused meanwhile
             await self._talk(line, habit)
             await self._end(call, "completed")
         finally:
             if self._lines.get(call.to) is line:
                 del self._lines[call.to]
+
+    def _habit(self, call: Call) -> Habit:
+        return Habit(self._world.twilio.habits.get(call.to, Habit.RINGS))
+
+    async def _missed(self, line: _Line, habit: Habit) -> str:
+        """How the ringing ended where nobody picked up; empty where somebody did."""
+        if habit is Habit.BUSY:
+            return "busy"
+        if habit is Habit.NO_ANSWER:
+            return "no-answer"
+        if habit is Habit.RINGS:
+            try:
+                await asyncio.wait_for(line.picked_up.wait(), line.call.ring_s)
+            except TimeoutError:
+                return "no-answer"
+        return "busy" if line.refused else ""
 
     async def _talk(self, line: _Line, habit: Habit) -> None:
         call = line.call
@@ -167,11 +196,112 @@ class VoicePhones:
                     if digits:
                         pressed = digits[: int(verb.get("numDigits", "1"))]
                         return urljoin(base, verb.get("action") or base), self._form(call) | {"Digits": pressed}
+                case "Dial":
+                    return await self._dial(line, base, verb)
                 case "Redirect":
                     return urljoin(base, (verb.text or "").strip()), self._form(call)
                 case "Hangup" | "Reject":
                     return "", {}
         return "", {}
+
+    async def _dial(self, line: _Line, base: str, verb: ElementTree.Element) -> tuple[str, dict[str, str]]:
+        """Ring the second phone, connect both, until one hangs up or the time is over; where Twilio asks next."""
+        world, parent, number = self._world, line.call, verb.find("Number")
+        if number is None:
+            raise AssertionError("only <Dial><Number> is simulated")
+        call = self._second_call(parent, base, verb, number)
+        other = _Line(call)
+        left = asyncio.ensure_future(line.hung_up())
+        ready = asyncio.ensure_future(self._until_connected(other))
+        theirs = asyncio.ensure_future(other.hung_up())
+        try:
+            await asyncio.wait({left, ready, theirs}, return_when=asyncio.FIRST_COMPLETED)
+            status = ready.result() if ready.done() else "completed" if call.started_at else "canceled"
+            bridged = status == _CONNECTED
+            if bridged:
+                for each in (parent, call):
+                    world.ledger.record(Provider.TWILIO, Kind.CONNECTED, each.to, sid=each.sid)
+                await asyncio.wait(
+                    {left, theirs}, timeout=float(verb.get("timeLimit", "14400")), return_when=asyncio.FIRST_COMPLETED
+                )
+        finally:
+            for task in (ready, theirs, left):
+                task.cancel()
+            if self._lines.get(call.to) is other:
+                del self._lines[call.to]
+        over = "completed" if bridged else status
+        world.twilio.later(self._end(call, over))
+        form = self._form(parent) | {
+            "DialCallSid": call.sid,
+            "DialCallStatus": over,
+            "DialCallDuration": str(self._talked_s(call)),
+            "DialBridged": str(bridged).lower(),
+        }
+        action = urljoin(base, verb.get("action") or base)
+        if left.done() and not left.cancelled():  # nobody hears what comes next
+            await self._ask(parent, action, form)
+            return "", {}
+        return action, form
+
+    def _second_call(self, parent: Call, base: str, verb: ElementTree.Element, number: ElementTree.Element) -> Call:
+        now = self._world.clock()
+        hooks = {name: urljoin(base, number.attrib[name]) for name in _HOOKS if name in number.attrib}
+        call = Call(
+            sid=self._world.twilio.new_sid("CA"),
+            to=(number.text or "").strip(),
+            sender=verb.get("callerId") or parent.to,  # Twilio shows the first phone where none is said
+            url=hooks.get("url", ""),
+            status="queued",
+            created_at=now,
+            updated_at=now,
+            status_callback=hooks.get("statusCallback"),
+            status_events=frozenset(number.get("statusCallbackEvent", "completed").split()),
+            amd_callback=hooks.get("amdStatusCallback") if number.get("machineDetection") else None,
+            ring_s=int(verb.get("timeout", "30")),
+            parent_sid=parent.sid,
+        )
+        self._world.twilio.calls[call.sid] = call
+        self._world.ledger.record(
+            *(Provider.TWILIO, Kind.CALL, call.to), to=call.to, sid=call.sid, shown=True, detail={"from": call.sender}
+        )
+        return call
+
+    async def _until_connected(self, line: _Line) -> str:
+        """The second phone's part: how it ended, or that it is connected now."""
+        call = line.call
+        url = call.url
+        if call.to in self._lines:
+            return "busy"
+        self._lines[call.to] = line
+        call.status = "ringing"
+        await self._report(call, "ringing")
+        habit = self._habit(call)
+        if missed := await self._missed(line, habit):
+            return missed
+        call.status, call.started_at = _CONNECTED, self._world.clock()
+        call.answered_by = _ANSWERED_BY.get(habit, "human")
+        if call.amd_callback:
+            self._world.twilio.later(self._tell_who(call, call.amd_callback))
+        while url:
+            answer = await self._ask(call, url, self._form(call))
+            if answer.status != 200:
+                return "failed"
+            url = ""
+            for verb in ElementTree.fromstring(answer.body):  # noqa: S314 - written by our own edge, on loopback
+                match verb.tag:
+                    case "Say" | "Play":
+                        self._say(call, *_words(verb))
+                    case "Pause":
+                        await asyncio.sleep(float(verb.get("length", "1")))
+                    case "Redirect":
+                        url = urljoin(call.url, (verb.text or "").strip())
+                    case "Hangup":
+                        return "completed"
+        return _CONNECTED
+
+    def _talked_s(self, call: Call) -> int:
+        """Since it was picked up, whole seconds."""
+        return int((self._world.clock() - call.started_at).total_seconds()) if call.started_at else 0
 
     async def _digits(self, line: _Line, timeout_s: float) -> str | None:
         line.asks = True
@@ -234,8 +364,9 @@ class VoicePhones:
             "From": call.sender,
             "To": call.to,
             "CallStatus": call.status,
+            "CallDuration": str(self._talked_s(call)),
             "ApiVersion": API_VERSION,
-            "Direction": "outbound-api",
+            "Direction": call.direction,
         }
 
 

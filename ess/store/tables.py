@@ -467,7 +467,8 @@ class Inbound(SQLModel, table=True):
 
     #: The provider's own event id, so a repeated webhook is one row.
     id: str = Field(primary_key=True)
-    #: `line`, `sms`, `receipt`, or `unreadable` where no person could be told.
+    #: `line`, `sms`, `receipt`, or `unreadable` where no person could be told; `answered_by` and `connected` of a
+    #: victim's side of a call.
     kind: str
     body: dict[str, Any] = Field(sa_type=_SECRET)
     received_at: datetime = Field(sa_type=_INSTANT)

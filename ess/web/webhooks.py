@@ -6,6 +6,7 @@ https://www.twilio.com/docs/usage/webhooks/webhooks-security
 """
 
 import json
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +16,8 @@ from linebot.v3.webhook import SignatureValidator
 from twilio.request_validator import RequestValidator
 
 from config.settings import Settings
-from ess import calls, inbox
-from ess.conversation.spoken import Voice, twiml
+from ess import bridges, calls, inbox
+from ess.conversation.spoken import Dial, Speech, Voice, dial_twiml, hold_twiml, twiml
 from ess.web.auth import engine_of
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
@@ -84,13 +85,77 @@ async def twilio_voice(request: Request, delivery: UUID | None = None) -> Respon
         return _twiml("<Response><Reject/></Response>")
     settings: Settings = request.app.state.settings
     engine, digits = engine_of(request), form.get("Digits", "")
+    speech: Speech | bridges.Connection
     if digits:
         speech = await run_in_threadpool(calls.press, engine, delivery, digits)
     else:
         speech = await run_in_threadpool(calls.pick_up, engine, delivery)
-    voice = Voice.of(settings.language, settings.voice_name, settings.voice_prompts_url)
+    if isinstance(speech, bridges.Connection):
+        return Response(
+            dial_twiml(engine.texts, _voice(settings), _dial(request, delivery, speech)), media_type="text/xml"
+        )
+    return _speech(request, delivery, speech)
+
+
+@router.post("/twilio/bridge")
+async def twilio_bridge(request: Request, delivery: UUID) -> Response:
+    """The victim's side of a call that connects is over, and the social worker is still on the line."""
+    form = await _twilio_form(request, "DialCallStatus")
+    bridged = {"true": True, "false": False}.get(form.get("DialBridged", "").lower())
+    about = form["DialCallStatus"], _seconds(form.get("DialCallDuration"))
+    end = partial(bridges.end, engine_of(request), delivery, *about, said_bridged=bridged)
+    return _speech(request, delivery, await run_in_threadpool(end))
+
+
+@router.post("/twilio/leg")
+async def twilio_leg(request: Request, delivery: UUID, turn: int = 1) -> Response:
+    """Somebody, or something, has picked up on the victim's side: silence until it is known to be a person."""
+    form = await _twilio_form(request, "CallSid")
+    said = form.get("AnsweredBy")
+    leg = await run_in_threadpool(bridges.hold, engine_of(request), delivery, said, turn)
+    settings: Settings = request.app.state.settings
+    again_at = f"{settings.outside_url}/webhooks/twilio/leg?delivery={delivery}&turn={turn + 1}"
+    return Response(hold_twiml(leg, again_at), media_type="text/xml")
+
+
+@router.post("/twilio/leg/status")
+async def twilio_leg_status(request: Request, delivery: UUID) -> Response:
+    """Who picked up on the victim's side, or how it ended: the latter also where the social worker hung up first."""
+    form = await _twilio_form(request, "CallSid")
+    engine = engine_of(request)
+    if said := form.get("AnsweredBy"):
+        await run_in_threadpool(bridges.hear_answered_by, engine, delivery, said)
+    elif status := form.get("CallStatus"):
+        await run_in_threadpool(bridges.end, engine, delivery, status, _seconds(form.get("CallDuration")))
+    return Response(status_code=204)
+
+
+def _speech(request: Request, delivery: UUID, speech: Speech) -> Response:
+    settings: Settings = request.app.state.settings
     ask_at = f"{settings.outside_url}/webhooks/twilio/voice?delivery={delivery}"
-    return Response(twiml(engine.texts, voice, speech, ask_at), media_type="text/xml")
+    return Response(twiml(engine_of(request).texts, _voice(settings), speech, ask_at), media_type="text/xml")
+
+
+def _voice(settings: Settings) -> Voice:
+    return Voice.of(settings.language, settings.voice_name, settings.voice_prompts_url)
+
+
+def _dial(request: Request, delivery: UUID, connection: bridges.Connection) -> Dial:
+    settings: Settings = request.app.state.settings
+    webhooks, its = f"{settings.outside_url}/webhooks/twilio", f"delivery={delivery}"
+    return Dial(
+        to=connection.to,
+        number=connection.number,
+        ring_s=settings.bridge_ring_s,
+        talk_s=settings.bridge_talk_s,
+        ended_at=f"{webhooks}/bridge?{its}",
+        hold_at=f"{webhooks}/leg?{its}",
+        told_at=f"{webhooks}/leg/status?{its}",
+    )
+
+
+def _seconds(text: str | None) -> int:
+    return int(text) if text and text.isdigit() else 0
 
 
 def _twiml(xml: str) -> Response:

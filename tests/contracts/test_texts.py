@@ -24,7 +24,7 @@ from ess import roster
 from ess.channels.bubble import bubble
 from ess.channels.envelope import Button, Message, Press
 from ess.conversation import citizen, letters, spoken
-from ess.conversation.answer import VERBS, Pressed, Verb, read_button
+from ess.conversation.answer import VERBS, Ask, Pressed, Verb, read_button
 from ess.conversation.citizen import START
 from ess.conversation.letters import (
     About,
@@ -35,6 +35,7 @@ from ess.conversation.letters import (
     progress_letter,
 )
 from ess.conversation.texts import Texts
+from ess.domain.bridge import Obstacle
 from ess.domain.duty import Channel, Role
 from ess.domain.follow_up import FollowUp, FollowUpState, Outcome
 from ess.domain.incident import Alert, AlertState, Deadline, DeadlineKind, Incident, State, Track, TrackState
@@ -55,6 +56,7 @@ SPEAKERS = (
         "ess/roll_call.py",
         "ess/outbox.py",
         "ess/inbox.py",
+        "ess/bridges.py",
         "ess/domain/incident.py",
         "ess/domain/follow_up.py",
         "ess/deliveries.py",
@@ -221,8 +223,11 @@ def all_letters(language: str) -> Iterator[Letter]:
                 yield Letter(key, channel, letter)
         for contact in Contact:
             about = About(an_incident(place), AT, pin=(16.821123, 100.265912), minor=True, contact=contact)
-            for key in ("follow_up", "follow_up_reminder", "follow_up_overdue"):
-                yield Letter(key, channel, follow_up_letter(texts, key, about, CALL, channel))
+            for key in (
+                *("follow_up", "follow_up_reminder", "follow_up_overdue"),
+                *("bridge_over", "bridge_unanswered", "bridge_lost"),
+            ):
+                yield Letter(key, channel, follow_up_letter(texts, key, about, CALL, channel, can_call=True))
             for key in ("visit", "visit_reminder", "visit_overdue"):
                 yield Letter(key, channel, follow_up_letter(texts, key, about, VISIT, channel))
         for outcome in (Outcome.REACHED, Outcome.VISITED):
@@ -275,6 +280,10 @@ def all_letters(language: str) -> Iterator[Letter]:
         yield Letter("present_noted", channel, texts.say("present_noted", channel))
         numbers = {"date": texts.moment(AT), "asked": "99999", "answered": "99998", "silent": "99997"}
         yield Letter("roll_call_over", channel, texts.say("roll_call_over", channel, **numbers))
+    yield Letter("bridge_rings", Channel.LINE, texts.say("bridge_rings", Channel.LINE, code=CODE))
+    for why in Obstacle:
+        refused = texts.say("bridge_refused", Channel.LINE, code=CODE, why=texts.word("obstacles", why))
+        yield Letter("bridge_refused", Channel.LINE, refused)
     for outcome, key in ((Outcome.NEEDS_SERVICE, "follow_up_need"), (Outcome.REFERRED, "follow_up_agency")):
         pressed = Pressed(outcome, follow_up_id=_ID)
         yield Letter(key, Channel.LINE, letters.noted_letter(texts, an_incident(place), pressed, Channel.LINE))
@@ -430,7 +439,7 @@ _GROUPS = (
     "places",
     "spoken_places",
 )
-_GROUPS += ("voice", "answer_page")
+_GROUPS += ("voice", "answer_page", "obstacles")
 
 
 @pytest.mark.parametrize("group", _GROUPS)
@@ -438,7 +447,10 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
     wanted = {
         "types": set(IncidentType),
         "type_labels": set(IncidentType),
-        "buttons": {*(set(Verb) - {Verb.ETA}), *Outcome, "minutes", "report", "share_pin", "map", "unlink", "present"},
+        "buttons": {
+            *(set(Verb) - {Verb.ETA}),
+            *(*Outcome, *Ask, "minutes", "report", "share_pin", "map", "unlink", "present"),
+        },
         "wishes": {*citizen.DANGER_WORDS, *citizen.CONTACT_WORDS, *citizen.OUTCOME_WORDS},
         "statuses": set(State),
         "roles": set(Role),
@@ -450,7 +462,10 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
         "voice": {
             *(*spoken.DIGITS.values(), "alert", "choices", "unclear", "no_digit"),
             *("already_taken", "already_recorded", "over"),
+            *("bridge", "bridge_choice", "bridge_no_digit", "bridge_connecting"),
+            *("bridge_again", "bridge_over", "bridge_unanswered"),
         },
+        "obstacles": set(Obstacle),
         "answer_page": {
             *(state for state in AlertState if state is not AlertState.UNREACHABLE),
             *("over", "old", "unknown", "too_many", "place", "type", "reported", "eta", "when"),
@@ -597,11 +612,14 @@ def test_on_the_card_of_a_follow_up_the_victims_wish_comes_before_anything_else(
     cards = [
         letter
         for letter in all_letters(language)
-        if letter.key.startswith(("follow_up", "visit")) and letter.channel is Channel.LINE and letter.message.alt
+        if letter.key.startswith(("follow_up", "visit", "bridge"))
+        and letter.channel is Channel.LINE
+        and letter.message.alt
     ]
     assert {card.key for card in cards} == {
         *("follow_up", "follow_up_reminder", "follow_up_overdue"),
         *("visit", "visit_reminder", "visit_overdue"),
+        *("bridge_over", "bridge_unanswered", "bridge_lost"),
     }
     wishes = [texts.word("contact", contact) for contact in Contact]
     for card in cards:

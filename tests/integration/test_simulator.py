@@ -101,6 +101,8 @@ class Edge:
     webhooks: list[list[str]] = field(default_factory=list)
     forms: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     twiml: str = "<Response/>"
+    #: What another answer than `twiml` is for, by the webhook's name.
+    documents: dict[str, str] = field(default_factory=dict)
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -121,7 +123,7 @@ class Edge:
             if not validator.validate(url, form, request.headers["x-twilio-signature"]):
                 return Response(status_code=403)
             self.forms.append((what, form))
-            return Response(self.twiml, media_type="text/xml")
+            return Response(self.documents.get(what, self.twiml), media_type="text/xml")
 
         return app
 
@@ -211,6 +213,7 @@ def simulation(running: Simulation) -> Simulation:
     running.edge.webhooks.clear()
     running.edge.forms.clear()
     running.edge.twiml = "<Response/>"
+    running.edge.documents.clear()
     running.clock.ahead = timedelta()
     return running
 
@@ -719,6 +722,99 @@ def test_a_phone_does_by_itself_what_it_is_told(
     until(lambda: set(call_statuses(simulation, call.sid)) == statuses)
     assert [entry["text"] for entry in simulation.ledger("spoken")] == spoken
     simulation.say(f"voice/{PHONE}/pick-up", status=409)
+
+
+SECOND = "+66899999999"
+DIAL = (
+    f'<Response><Dial callerId="{SENDER}" action="ended" timeout="20" timeLimit="{{limit}}">'
+    '<Number url="leg" machineDetection="Enable" amdStatusCallback="told" statusCallback="told">'
+    f"{SECOND}</Number></Dial></Response>"
+)
+
+
+def dial(simulation: Simulation, leg: str = "<Response/>", limit: int = 60) -> None:
+    """The first phone picks up, and is to be connected with a second."""
+    simulation.edge.documents |= {"leg": leg, "ended": "<Response><Say>it is over</Say></Response>"}
+    simulation.edge.documents["voice"] = DIAL.format(limit=limit)
+    ring(simulation)
+    simulation.say(f"voice/{PHONE}/pick-up")
+    until(lambda: [entry for entry in simulation.ledger("call") if entry["person"] == SECOND])
+
+
+def ended(simulation: Simulation) -> dict[str, str]:
+    """How the second phone's part went, once the first has heard that it is over."""
+    until(lambda: [form for what, form in simulation.edge.forms if what == "ended"])
+    return next(form for what, form in simulation.edge.forms if what == "ended")
+
+
+def told(simulation: Simulation) -> list[str]:
+    """What was told of the second phone."""
+    return [form.get("AnsweredBy") or form["CallStatus"] for what, form in simulation.edge.forms if what == "told"]
+
+
+def connected(simulation: Simulation) -> list[str]:
+    return sorted(entry["person"] for entry in simulation.ledger("connected"))
+
+
+def test_a_dial_rings_a_second_phone_that_sees_the_caller_id_and_connects_both(simulation: Simulation) -> None:
+    dial(simulation)
+    assert [entry["detail"]["from"] for entry in simulation.ledger("call")] == [SENDER, SENDER]
+    state = simulation.sim.get("/sim/phones").json()
+    assert f"สายเข้าจาก {SENDER}" in state["phones"][SECOND]
+    assert PHONE not in state["phones"][SECOND]
+    simulation.say(f"voice/{SECOND}/pick-up")
+    until(lambda: connected(simulation) == sorted([PHONE, SECOND]))
+    simulation.say(f"voice/{SECOND}/hang-up")
+    form = ended(simulation)
+    assert (form["DialCallStatus"], form["DialBridged"], form["To"]) == ("completed", "true", PHONE)
+    until(lambda: told(simulation) == ["human", "completed"])
+    until(lambda: [entry["text"] for entry in simulation.ledger("spoken")] == ["it is over"])
+    (found,) = simulation.twilio.calls.list(to=SECOND)
+    assert (found.direction, found.status, found.parent_call_sid) == ("outbound-dial", "completed", form["CallSid"])
+
+
+@pytest.mark.parametrize(("habit", "status"), [("busy", "busy"), ("no_answer", "no-answer")])
+def test_a_second_phone_that_nobody_picks_up_ends_the_dial(simulation: Simulation, habit: str, status: str) -> None:
+    simulation.say(f"voice/{SECOND}/habit", {"habit": habit})
+    dial(simulation)
+    form = ended(simulation)
+    assert (form["DialCallStatus"], form["DialBridged"]) == (status, "false")
+    until(lambda: told(simulation) == [status])
+    assert connected(simulation) == []
+
+
+def test_a_second_phone_that_does_not_take_the_call_is_busy(simulation: Simulation) -> None:
+    dial(simulation)
+    simulation.say(f"voice/{SECOND}/hang-up")
+    assert ended(simulation)["DialCallStatus"] == "busy"
+
+
+@pytest.mark.parametrize(("habit", "who"), [("machine", "machine_start"), ("silent", "unknown")])
+def test_a_document_for_the_second_phone_hangs_up_before_anything_is_connected(
+    simulation: Simulation, habit: str, who: str
+) -> None:
+    simulation.say(f"voice/{SECOND}/habit", {"habit": habit})
+    dial(simulation, leg="<Response><Hangup/></Response>")
+    form = ended(simulation)
+    assert (form["DialCallStatus"], form["DialBridged"]) == ("completed", "false")
+    until(lambda: set(told(simulation)) == {who, "completed"})
+    assert connected(simulation) == []
+
+
+def test_a_caller_who_hangs_up_takes_the_second_phone_along(simulation: Simulation) -> None:
+    dial(simulation)
+    simulation.say(f"voice/{PHONE}/hang-up")
+    assert ended(simulation)["DialCallStatus"] == "canceled"
+    until(lambda: told(simulation) == ["canceled"])
+    simulation.say(f"voice/{SECOND}/pick-up", status=409)
+    assert simulation.ledger("spoken") == []
+
+
+def test_a_talk_ends_with_its_time(simulation: Simulation) -> None:
+    dial(simulation, limit=1)
+    simulation.say(f"voice/{SECOND}/pick-up")
+    assert ended(simulation)["DialBridged"] == "true"
+    simulation.say(f"voice/{SECOND}/hang-up", status=409)
 
 
 @pytest.mark.parametrize(("to", "code"), [("0812345678", 21211), ("+12", 21211)])

@@ -215,6 +215,13 @@ def test_who_makes_the_calls_sees_their_day(story: Story) -> None:
     assert "month_call" not in [call["plan"] for call in today if call["code"] == incident.code]
     assert story.deployment.get("/v1/follow-ups", province="10")["follow_ups"] == []
 
+    assert [call["late"] for call in mine] == [False]
+    time_comes(incident, "first_call")
+    worker.hears("เลยกำหนดแล้ว")
+    (late,) = story.deployment.get("/v1/follow-ups", responder=worker.ref, due="true")["follow_ups"]
+    assert late["late"]
+    assert late["promised_at"] == mine[0]["due_at"]
+
     http = story.deployment.http
     intake = http.get("/v1/follow-ups", headers=story.deployment.bearer(KeyRole.INTAKE))
     assert intake.status_code == 403

@@ -7,6 +7,7 @@ report through the shell:
     inbox                        what LINE and Twilio sent is kept, then understood
     dispatch                     one function for each thing that a person or the clock can do
     duties, rotas                who is on duty when, and what coordinators change about it
+    callers, follow_ups          who makes a promised call; what is to be made today
     outbox, deliveries           what is to be said, to whom and how; the calls that say it
     geo                          pin or address → province and district
     store                        the rows, which are the truth; `wake` tells the workers after commit

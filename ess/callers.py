@@ -9,7 +9,7 @@ from sqlmodel import col, func, select
 
 from ess.domain.duty import Responder
 from ess.domain.follow_up import FollowUpState
-from ess.domain.incident import Incident
+from ess.domain.incident import Incident, State
 from ess.domain.policy import FollowUpPlan, Target, Within
 from ess.domain.selection import choose
 from ess.store import Transaction, candidates, tables
@@ -33,7 +33,7 @@ def responsible(
     """Whoever of the province is to be asked; None where nobody is on duty and can be reached.
 
     Of those with most of the skills: whoever of `known` has had a follow-up of this incident, the first of them first,
-    so that nobody has to tell their story anew; else the one with the fewest open follow-ups.  `off` says by `ref` who
+    so that nobody has to tell their story anew; else the one with the fewest open cases.  `off` says by `ref` who
     is off duty, and why.
     """
     wanted = Target(plan.by, Within.PROVINCE, count=_MOST_CALLERS, skills=_skills(tx, incident))
@@ -54,17 +54,19 @@ def _least_busy(tx: Transaction, incident: Incident, able: Sequence[Responder]) 
     # Nobody is alerted here, so that waiting holds no alert up; one key for all roles, so that no two wait crosswise.
     province = incident.place.province.code if incident.place else ""
     tx.session.execute(_LOCK, {"key": f"callers {province}"})
-    busy: Sequence[Any] = tx.session.exec(
-        select(tables.FollowUp.responder_id, func.count())
+    cases: Sequence[Any] = tx.session.exec(
+        select(tables.FollowUp.responder_id, func.count(func.distinct(tables.FollowUp.incident_id)))
+        .join(tables.Incident, col(tables.Incident.id) == col(tables.FollowUp.incident_id))
         .where(
             col(tables.FollowUp.responder_id).in_([responder.id for responder in able]),
             tables.FollowUp.state != FollowUpState.DONE,
+            tables.Incident.state == State.RESOLVED,  # of one that was closed over its calls nothing is to be made
         )
         .group_by(col(tables.FollowUp.responder_id))
     ).all()
-    load: dict[UUID, int] = dict(busy)
+    n_cases: dict[UUID, int] = dict(cases)
     # They come ranked, and of equals the first is kept.
-    return min(able, key=lambda found: load.get(found.id, 0)).id
+    return min(able, key=lambda found: n_cases.get(found.id, 0)).id
 
 
 def _skills(tx: Transaction, incident: Incident) -> tuple[str, ...]:

@@ -297,7 +297,8 @@ def followups(
             texts.word("grades", call["grade"]) if call["grade"] else "",
             call["plan"].replace("_", " "),
             f"{(place['district'] or place['province'])['name_th']}" if place else texts.word("places", "unknown"),
-            f"{texts.moment(datetime.fromisoformat(call['due_at']))}{' LATE' if call['late'] else ''}",
+            texts.moment(datetime.fromisoformat(call["promised_at" if call["late"] else "due_at"]))
+            + (" LATE" if call["late"] else ""),
             call["responder"]["name_th"] if call["responder"] else asked,
             str(call["tries"] + 1),
             texts.word("contact", call["contact"]),

@@ -57,7 +57,7 @@ def listing(
             "grade": policy.body.get("grade"),
             "place": place_of(incident.place),
             "contact": strictest(wishes[incident.id]),
-            "late": row.ask_at is None and (row.promised_at or row.due_at) < tx.now,
+            "late": row.state == FollowUpState.OVERDUE or row.reminders > 0 or (row.ask_at or row.due_at) < tx.now,
         }
         for row, incident, policy in found
     ]

@@ -1,15 +1,21 @@
 """A social worker's day: the follow-ups that are to be made, for programs and on a page beside the board."""
 
+from contextlib import suppress
 from typing import Annotated, Any
+from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from ess import follow_ups
+from ess import dispatch, follow_ups
+from ess.domain.errors import AlreadyRecorded
+from ess.domain.follow_up import Outcome
 from ess.engine import Engine
 from ess.store.keys import KeyRole
 from ess.web.auth import Caller, caller_with, engine_of, reader
 from ess.web.board import page
+from ess.web.incidents import state_of
 
 router = APIRouter()
 
@@ -31,6 +37,34 @@ def list_follow_ups(
     with engine.store.transaction() as tx:
         found = follow_ups.listing(tx, due=due, province=province, responder=responder)
     return {"follow_ups": found, "more": len(found) == follow_ups.MOST}
+
+
+class ReportBody(BaseModel):
+    """More about an outcome: `at` belongs to `moved`, `service` to `needs_service` and `referred`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at: AwareDatetime | None = None
+    service: Annotated[str | None, Field(pattern=r"^[a-z_]{1,30}$")] = None
+
+
+@router.post("/v1/follow-ups/{follow_up_id}/{outcome}", tags=["follow-ups"])
+def report(
+    engine: EngineOf, caller: Operator, follow_up_id: UUID, outcome: Outcome, body: ReportBody | None = None
+) -> dict[str, Any]:
+    """Report a call or a visit for whoever made it: the same as their tap in LINE."""
+    more, via = body or ReportBody(), f"api:{caller.name}"
+    if outcome is Outcome.MOVED:
+        if more.at is None:
+            raise HTTPException(
+                422, "say to when: `at` is an instant in calling hours, such as 2026-11-27T09:00:00+07:00"
+            )
+        return state_of(dispatch.move_follow_up(engine, follow_up_id, more.at, via=via))
+    if more.service is None:
+        return state_of(dispatch.report_follow_up(engine, follow_up_id, outcome, via=via))
+    with suppress(AlreadyRecorded):  # and only the service is told afterwards
+        dispatch.report_follow_up(engine, follow_up_id, outcome, via=via)
+    return state_of(dispatch.name_service(engine, follow_up_id, more.service, via=via))
 
 
 @router.get("/board/follow-ups", include_in_schema=False)

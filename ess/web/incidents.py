@@ -113,7 +113,7 @@ class HandOverBody(_Body):
 @router.post("/alerts/{alert_id}/hand-over")
 def hand_over(engine: EngineOf, caller: Operator, alert_id: UUID, body: HandOverBody) -> dict[str, Any]:
     """Give a track to another unit: at once where it comes as backup, else as soon as it accepts."""
-    return _state(dispatch.hand_over(engine, alert_id, body.responder, by=caller.name))
+    return state_of(dispatch.hand_over(engine, alert_id, body.responder, by=caller.name))
 
 
 @router.post("/alerts/{alert_id}/{verb}")
@@ -124,13 +124,13 @@ def answer_alert(
     eta = timedelta(minutes=body.eta_min) if body and body.eta_min is not None else None
     if verb is Verb.ETA and eta is None:
         raise HTTPException(422, "say when they will be there: `eta_min` is in minutes from now")
-    return _state(dispatch.answer_alert(engine, alert_id, verb, via=f"api:{caller.name}", eta=eta))
+    return state_of(dispatch.answer_alert(engine, alert_id, verb, via=f"api:{caller.name}", eta=eta))
 
 
 @router.post("/incidents/{incident_id}/locate")
 def locate(engine: EngineOf, caller: Operator, incident_id: UUID, body: LocationBody) -> dict[str, Any]:
     """Say where it is, by a pin, an address or both; everybody who has the alert is told."""
-    return _state(dispatch.locate_by_operator(engine, incident_id, body.location(), by=caller.name))
+    return state_of(dispatch.locate_by_operator(engine, incident_id, body.location(), by=caller.name))
 
 
 class OperationBody(_Body):
@@ -159,26 +159,27 @@ def operate(
     by = caller.name
     match operation:
         case "cancel":
-            return _state(dispatch.cancel_incident(engine, incident_id, by=by, reason=wish.reason))
+            return state_of(dispatch.cancel_incident(engine, incident_id, by=by, reason=wish.reason))
         case "close":
-            return _state(
+            return state_of(
                 dispatch.close_incident(engine, incident_id, by=by, reason=wish.reason, false_report=wish.false_report)
             )
         case "escalate":
-            return _state(dispatch.escalate_incident(engine, incident_id, by=by, track=wish.track))
+            return state_of(dispatch.escalate_incident(engine, incident_id, by=by, track=wish.track))
         case "assign":
             if not wish.responder:
                 raise HTTPException(422, "say whom: `responder` is a number of the roster, such as PS-6501")
-            return _state(dispatch.assign_incident(engine, incident_id, wish.responder, by=by))
+            return state_of(dispatch.assign_incident(engine, incident_id, wish.responder, by=by))
         case "merge":
             if not wish.into:
                 raise HTTPException(422, "say which incident goes on: `into` is its id")
-            return _state(dispatch.merge_incident(engine, incident_id, wish.into, by=by))
+            return state_of(dispatch.merge_incident(engine, incident_id, wish.into, by=by))
         case "split":
             if not wish.reports:
                 raise HTTPException(422, "say which reports go: `reports` holds their ids, as the incident lists them")
-            return _state(dispatch.split_incident(engine, incident_id, wish.reports, by=by))
+            return state_of(dispatch.split_incident(engine, incident_id, wish.reports, by=by))
 
 
-def _state(incident: Incident) -> dict[str, Any]:
+def state_of(incident: Incident) -> dict[str, Any]:
+    """What whoever did something hears back."""
     return {"incident_id": str(incident.id), "code": incident.code, "state": incident.state}

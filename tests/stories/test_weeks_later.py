@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import select
-from story import CHIANG_RAI, Incident, Responder, Spot, Story
+from story import CHIANG_RAI, SMS_ONLY, Incident, Responder, Spot, Story
 from typer.testing import CliRunner
 
+from ess.domain.duty import Channel
 from ess.store import tables
 from ess.store.keys import KeyRole
 
@@ -214,6 +215,13 @@ def test_who_makes_the_calls_sees_their_day(story: Story) -> None:
     assert "month_call" not in [call["plan"] for call in today if call["code"] == incident.code]
     assert story.deployment.get("/v1/follow-ups", province="10")["follow_ups"] == []
 
+    assert [call["late"] for call in mine] == [False]
+    time_comes(incident, "first_call")
+    worker.hears("เลยกำหนดแล้ว")
+    (late,) = story.deployment.get("/v1/follow-ups", responder=worker.ref, due="true")["follow_ups"]
+    assert late["late"]
+    assert late["promised_at"] == mine[0]["due_at"]
+
     http = story.deployment.http
     intake = http.get("/v1/follow-ups", headers=story.deployment.bearer(KeyRole.INTAKE))
     assert intake.status_code == 403
@@ -236,6 +244,38 @@ def test_the_command_lists_what_is_to_be_made(story: Story, monkeypatch: Any) ->
     assert listed.exit_code == 0, listed.output
     assert incident.code in {call["code"] for call in json.loads(listed.stdout)}
     assert incident.code in CliRunner().invoke(app, ["followups", "--responder", worker.ref]).stdout
+
+
+def test_what_somebody_says_on_the_telephone_is_reported_for_them(story: Story) -> None:
+    worker = story.social_worker(CHIANG_RAI, SMS_ONLY)
+    incident = over(story, "confinement", CHIANG_RAI)
+    worker.hears("มีงานโทรติดตาม", by=Channel.SMS)
+    path = f"/v1/follow-ups/{follow_up(incident, 'first_call')['follow_up_id']}"
+    assert story.post(f"{path}/reached", {}, KeyRole.INTAKE).status_code == 403
+    assert story.post(f"{path}/visited", {}).status_code == 409, "it is a call"
+    assert story.post(f"{path}/moved", {}).status_code == 422
+    at = datetime.fromisoformat(incident.now["received_at"]) + timedelta(hours=20)
+    assert story.post(f"{path}/moved", {"at": at.isoformat()}).status_code == 200
+    assert datetime.fromisoformat(follow_up(incident, "first_call")["ask_at"]) == at
+    far = at + timedelta(days=30)
+    assert story.post(f"{path}/moved", {"at": far.isoformat()}).status_code == 409, "the protocol allows three days"
+
+    assert story.post(f"{path}/referred", {"service": "บ้านเลขที่ 5"}).status_code == 422
+    assert story.post(f"{path}/referred", {}).status_code == 200
+    assert story.post(f"{path}/referred", {"service": "police"}).status_code == 200
+    incident.told("follow_up_service", service="police", via="api:test-supervisor")
+    assert follow_up(incident, "first_call")["state"] == "done"
+
+
+def test_who_had_a_case_that_was_closed_over_its_calls_is_free_again(story: Story) -> None:
+    first, second = story.social_worker(CHIANG_RAI), story.social_worker(CHIANG_RAI)
+    for each in (first, second):
+        each.may_hear("")
+    cases = [over(story, "assault", CHIANG_RAI) for _ in range(2)]
+    assert {asked(case, "first_call") for case in cases} == {first.ref, second.ref}, "one case each"
+    assert cases[0].ask("close", reason="done otherwise").status_code == 200
+    third = over(story, "assault", CHIANG_RAI)
+    assert asked(third, "first_call") == asked(cases[0], "first_call")
 
 
 #: What plans of the release before did not say.

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, Uuid, bindparam, cast
+from sqlalchemy import Select, Uuid, bindparam, cast, exists
 from sqlalchemy import select as select_columns
 from sqlmodel import col, delete, func, select, update
 
@@ -52,8 +52,8 @@ _DUE: Select[Any] = (
     .where(col(tables.Deadline.id) == bindparam("deadline_id"), col(tables.Deadline.kind) == SEND)
     .with_for_update(of=(tables.Deadline, Delivery), skip_locked=True)
 )
-#: Unless the attempt was taken for dead, and somebody else has gone on.
-_SENT = (
+#: Unless the attempt was taken for dead, and somebody else has gone on; the promise is kept with it.
+_IS_SENT = (
     update(Delivery)
     .where(
         col(Delivery.id) == bindparam("delivery_id"),
@@ -67,9 +67,15 @@ _SENT = (
         claimed_until=None,
         error=None,
     )
-    .returning(col(Delivery.sent_at))
-    .execution_options(synchronize_session=False)
+    .returning(col(Delivery.sent_at).label("sent_at"))
+    .cte("is_sent")
 )
+_IS_KEPT = (
+    delete(tables.Deadline)
+    .where(col(tables.Deadline.id) == bindparam("deadline_id"), exists(select_columns(_IS_SENT)))
+    .cte("is_kept")
+)
+_SENT = select_columns(_IS_SENT).add_cte(_IS_KEPT)
 
 
 def send_delivery(engine: Engine, senders: Mapping[Channel, Sender], deadline_id: int) -> None:
@@ -120,7 +126,7 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
         delivery.doubtful_since = delivery.doubtful_since or delivery.created_at
     delivery.state = DeliveryState.SENDING
     delivery.attempt += 1
-    delivery.claimed_until = deadline.wake_at = tx.now + _CALL_AT_MOST
+    delivery.claimed_until = tx.now + _CALL_AT_MOST
     delivery.claimed_by = engine.run
     envelope = Envelope(
         id=delivery.id,
@@ -195,7 +201,7 @@ def _record(
         case ReplyRefused():
             delivery.state = DeliveryState.QUEUED
             delivery.reply_token = None
-            tx.wake_now(deadline)
+            tx.move(deadline, tx.now)
         case TransientFailure():
             pause = outcome.after or timedelta(seconds=min(60, 2 ** min(attempt, 6) / 2))
             delivery.state = DeliveryState.UNKNOWN if outcome.unknown else DeliveryState.QUEUED
@@ -217,11 +223,10 @@ def _record(
 def _record_sent(tx: Transaction, delivery: Delivery, deadline_id: int, provider_ref: str) -> bool:
     """The provider took it; false where this attempt was taken for dead, and somebody else has gone on."""
     about = {"delivery_id": delivery.id, "its_attempt": delivery.attempt, "ref": provider_ref or None}
-    row = tx.session.execute(_SENT, about).first()
+    row = tx.session.execute(_SENT, about | {"deadline_id": deadline_id}).first()
     if row is None:
         return False
     tx.saw_clock(row.sent_at)
-    tx.session.execute(delete(tables.Deadline).where(col(tables.Deadline.id) == deadline_id))
     _note(tx, delivery, "delivery_sent")
     return True
 
@@ -285,7 +290,7 @@ def _lose_contact(engine: Engine, tx: Transaction, delivery: Delivery) -> None:
         log.info("contact_not_missed", incident=incident.code, why=str(refused))
         return
     incidents.save(tx, decision)
-    carry_out(engine, tx, decision)
+    carry_out(engine, tx, [decision])
 
 
 def account_lost(engine: Engine, tx: Transaction, people: Iterable[tables.Responder], why: str) -> None:

@@ -346,7 +346,7 @@ def _promises(story: _Story, people: Mapping[str, roster.Entry], worker: roster.
         Promise(
             "Flower shows the tasks by name",
             f"{len(tasks)} names",
-            {"ess.locate_incident", "ess.fire_deadline", "ess.send_delivery"} <= tasks,
+            {"ess.locate_incident", "ess.send_delivery"} <= tasks,
         ),
     ]
 

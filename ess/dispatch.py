@@ -6,7 +6,7 @@ the order of an incident's life: accept, locate, select, fire, answer, follow up
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -187,23 +187,64 @@ def _report_row(
     )
 
 
-def _finish(engine: Engine, tx: Transaction, decision: Decision, *, reply_token: str | None = None) -> None:
-    incidents.save(tx, decision)
-    outbox.carry_out(engine, tx, decision, reply_token=reply_token)
+def _finish(engine: Engine, tx: Transaction, *decisions: Decision, reply_token: str | None = None) -> None:
+    for decision in decisions:
+        incidents.save(tx, decision)
+    outbox.carry_out(engine, tx, decisions, reply_token=reply_token)
 
 
 # --- incident → place → alerts ---------------------------------------------------------------------------
-def locate_incident(engine: Engine, deadline_id: int) -> None:
+def keep_deadlines(engine: Engine, deadline_ids: Collection[int]) -> None:
+    """Do what these deadlines of incidents promised, each once, all in one transaction.
+
+    Whoever finds the row gone, or moved, comes too late and does nothing.  With the decision go the choices that it
+    makes due: the responders are alerted at once.  What fails fails for all of them: keep each alone then.
+    """
+    with engine.store.transaction() as tx, tx.session.no_autoflush:
+        due = incidents.lock_for(tx, deadline_ids)
+        decisions = [_kept(engine, tx, incident, deadlines) for incident, deadlines in due]
+        if any(_choices_due(decision.incident, tx.now) for decision in decisions):
+            duty = _on_duty_now(engine, tx, [decision.incident for decision in decisions])
+            decisions = [_with_choices(tx, decision, duty) for decision in decisions]
+        _finish(engine, tx, *decisions)
+        for (before, _), decision in zip(due, decisions, strict=True):
+            _refine_later(engine, tx, before, decision.incident)
+
+
+def _kept(engine: Engine, tx: Transaction, incident: Incident, deadlines: Iterable[life.Deadline]) -> Decision:
+    decision = Decision(incident)
+    for deadline in deadlines:
+        command = _command_for(engine, tx, decision.incident, deadline)
+        if command is None:
+            continue
+        try:
+            decision = decision.then(decide(decision.incident, command, tx.now))
+        except AlreadyRecorded as late:
+            log.info("deadline_decides_nothing", incident=incident.code, kind=deadline.kind, why=str(late))
+            incidents.drop(tx, incident, deadline)
+    return decision
+
+
+def _command_for(engine: Engine, tx: Transaction, incident: Incident, deadline: life.Deadline) -> life.Command | None:
+    """What a deadline asks of its incident; None: only the choice, which follows whatever else was decided."""
+    match deadline.kind:
+        case life.DeadlineKind.SELECT:
+            return None
+        case life.DeadlineKind.LOCATE:
+            return _locate(tx, incident)
+        case life.DeadlineKind.OPEN_FOLLOW_UPS:
+            return _open_follow_ups(engine, tx, incident)
+        case _:
+            return life.PassDeadline(deadline)
+
+
+def _locate(tx: Transaction, incident: Incident) -> life.Locate:
     """Name the place of a new incident; where nobody can, the national desk is alerted."""
-
-    def command(tx: Transaction, incident: Incident, _: life.Deadline) -> life.Command:
-        reports = incidents.reports(tx, incident.id)
-        places = (_found(Location(**report.details["location"])) for report in reports)
-        place = next((place for place in places if place is not None), None)
-        unclear = any(report.details["location"]["address"] for report in reports)
-        return life.Locate(place, incident.pin, unclear=unclear)
-
-    _keep(engine, deadline_id, command)
+    reports = incidents.reports(tx, incident.id)
+    places = (_found(Location(**report.details["location"])) for report in reports)
+    place = next((place for place in places if place is not None), None)
+    unclear = any(report.details["location"]["address"] for report in reports)
+    return life.Locate(place, incident.pin, unclear=unclear)
 
 
 def _found(location: Location, source: Source | None = None) -> Place | None:
@@ -228,22 +269,19 @@ def _looked_up(look: Callable[..., Place | None], *what: float | str) -> Place |
         return None
 
 
-def select_responders(engine: Engine, deadline_id: int) -> None:
-    """Choose and alert the responders of a track's present step, and of each other track that waits for the same."""
-    _keep(engine, deadline_id, None)
-
-
-def _with_choices(engine: Engine, tx: Transaction, decision: Decision) -> Decision:
+def _with_choices(tx: Transaction, decision: Decision, duty: rotas.Now) -> Decision:
     """The decision and every choice that it makes due.
 
     A step for which there is nobody leads to the next one here and now.
     """
     pool: Pool = {}
-    off: Mapping[str, str] | None = None
+    off = _off_duty(tx, decision.incident, duty)
+    alerted: set[UUID] = set()
     while due := min(_choices_due(decision.incident, tx.now), default=None):
-        off = _off_duty(engine, tx, decision.incident) if off is None else off
         choice = _choice(tx, decision.incident, due, pool, off)
         decision = decision.then(decide(decision.incident, choice, tx.now))
+        alerted |= {chosen.responder_id for chosen in choice.chosen}
+    tx.alerted.update(alerted)
     return decision
 
 
@@ -251,12 +289,18 @@ def _with_choices(engine: Engine, tx: Transaction, decision: Decision) -> Decisi
 Pool = dict[Target, candidates.Found]
 
 
-def _off_duty(engine: Engine, tx: Transaction, incident: Incident) -> dict[str, str]:
+def _on_duty_now(engine: Engine, tx: Transaction, about: Iterable[Incident]) -> rotas.Now:
+    """The rotas of all provinces that these may lie in."""
+    return rotas.now(tx, {code for incident in about for code in _provinces(incident)}, engine.days_off)
+
+
+def _off_duty(tx: Transaction, incident: Incident, duty: rotas.Now) -> Mapping[str, str]:
     """Who of those who could be asked is in a rota and off duty now, and why; a drill knows no rotas."""
-    if tx.loaded[incident.id].incident.drill:
-        return {}
-    provinces = [area.code for area in incident.place.candidates] if incident.place else []
-    return rotas.off_duty(tx, provinces, tx.now, engine.days_off)
+    return {} if tx.loaded[incident.id].incident.drill else duty.off_duty(_provinces(incident))
+
+
+def _provinces(incident: Incident) -> list[str]:
+    return [area.code for area in incident.place.candidates] if incident.place else []
 
 
 def _choices_due(incident: Incident, now: datetime) -> list[life.Deadline]:
@@ -321,35 +365,6 @@ def _passed_over(candidate: Candidate) -> dict[str, Any]:
     return {"responder_id": candidate.responder.id, "reason": candidate.reason}
 
 
-def fire_deadline(engine: Engine, deadline_id: int) -> None:
-    """A deadline has come that needs no look-up: nobody acknowledged, arrived or called."""
-
-    _keep(engine, deadline_id, lambda _tx, _incident, deadline: life.PassDeadline(deadline))
-
-
-def _keep(
-    engine: Engine, deadline_id: int, command: Callable[[Transaction, Incident, life.Deadline], life.Command] | None
-) -> None:
-    """Do what a deadline promised, once: whoever finds the row gone, or moved, comes too late and does nothing.
-
-    With the command, where there is one, go the choices that it makes due: the responders are alerted at once.
-    """
-    with engine.store.transaction() as tx:
-        found = incidents.lock_for(tx, deadline_id)
-        if found is None:
-            return
-        incident, deadline = found
-        try:
-            decision = decide(incident, command(tx, incident, deadline), tx.now) if command else Decision(incident)
-        except AlreadyRecorded as late:
-            log.info("deadline_decides_nothing", incident=incident.code, kind=deadline.kind, why=str(late))
-            incidents.drop(tx, incident, deadline)
-            return
-        decision = _with_choices(engine, tx, decision)
-        _finish(engine, tx, decision)
-        _refine_later(engine, tx, incident, decision.incident)
-
-
 def _refine_later(engine: Engine, tx: Transaction, before: Incident, after: Incident) -> None:
     """Words alone said where, and somebody has been alerted by them: now there is time to ask a geocoder."""
     if not engine.refines or before.state not in _NOT_BEGUN or after.state not in _BEGUN:
@@ -402,15 +417,12 @@ def _incident_of(tx: Transaction, table: type[tables.Alert] | type[tables.Follow
 
 
 # --- resolution → follow-up ------------------------------------------------------------------------------
-def open_follow_ups(engine: Engine, deadline_id: int) -> None:
+def _open_follow_ups(engine: Engine, tx: Transaction, incident: Incident) -> life.OpenFollowUps:
     """Promise the calls of the protocol, each to the social worker of the province with the fewest open ones."""
-
-    def command(tx: Transaction, incident: Incident, _: life.Deadline) -> life.Command:
-        off = _off_duty(engine, tx, incident)
-        calls = [(uuid4(), plan, _caller(tx, incident, plan, off)) for plan in incident.policy.follow_ups]
-        return life.OpenFollowUps(tuple(calls))
-
-    _keep(engine, deadline_id, command)
+    off = _off_duty(tx, incident, _on_duty_now(engine, tx, [incident]))
+    return life.OpenFollowUps(
+        tuple((uuid4(), plan, _caller(tx, incident, plan, off)) for plan in incident.policy.follow_ups)
+    )
 
 
 def _caller(tx: Transaction, incident: Incident, plan: FollowUpPlan, off: Mapping[str, str]) -> UUID | None:

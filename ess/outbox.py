@@ -77,12 +77,22 @@ _PROMISED = frozenset({"received", "goes_on_as", "where", "which_place", "acknow
 _STRICTEST = (Contact.NONE, Contact.TEXT_ONLY, Contact.ANY)
 
 
-def carry_out(engine: Engine, tx: Transaction, decision: Decision, *, reply_token: str | None = None) -> None:
-    """Write a delivery for everybody whom the decision wants to hear something."""
-    if decision.effects:
-        # One flush at the end writes all of it: whatever is looked up meanwhile was there before.
-        with tx.session.no_autoflush:
-            Outbox(engine, tx, decision.incident, reply_token).carry_out(decision.effects)
+def carry_out(
+    engine: Engine, tx: Transaction, decisions: Iterable[Decision], *, reply_token: str | None = None
+) -> None:
+    """Write a delivery for everybody whom the decisions want to hear something."""
+    told = [decision for decision in decisions if decision.effects]
+    around = Around(tx, [decision.incident for decision in told])
+    # One flush at the end writes all of it: whatever is looked up meanwhile was there before.
+    with tx.session.no_autoflush:
+        around.give_codes(
+            tx.loaded[decision.incident.id].alerts[effect.alert_id]
+            for decision in told
+            for effect in decision.effects
+            if isinstance(effect, AskResponder)
+        )
+        for decision in told:
+            Outbox(engine, tx, decision.incident, reply_token, around).carry_out(decision.effects)
 
 
 def queue(
@@ -134,10 +144,71 @@ def queue(
     tx.promise(SEND, tx.now, incident_id=incident_id, subject=str(delivery_id))
 
 
+class Around:
+    """What is looked up once for all incidents of a transaction, when it is first needed."""
+
+    def __init__(self, tx: Transaction, about: Sequence[Incident]) -> None:
+        self._tx = tx
+        self._about = about
+
+    @cached_property
+    def down(self) -> dict[Channel, tables.Outage]:
+        """The channels that are not to be tried now."""
+        return outages.active(self._tx)
+
+    @cached_property
+    def people(self) -> dict[UUID, tables.Responder]:
+        """Everybody who was asked anything about one of the incidents."""
+        asked = {alert.responder_id for incident in self._about for alert in incident.alerts}
+        callers = {call.responder_id for incident in self._about for call in incident.follow_ups if call.responder_id}
+        return responders.by_ids(self._tx, asked | callers)
+
+    def give_codes(self, alerts: Iterable[tables.Alert]) -> None:
+        """Two digits for each new alert, unique among the phone's open alerts and those of the last day."""
+        wanted: defaultdict[bytes, list[tables.Alert]] = defaultdict(list)
+        for row in alerts:
+            index = self.people[row.responder_id].phone_index
+            if row.reply_code is None and index is not None:
+                wanted[index].append(row)
+        if not wanted:
+            return
+        self._tx.session.execute(_LOCK_PHONES, {"keys": sorted(index.hex() for index in wanted)})
+        used, open_now = self._codes_of(wanted)
+        for index, rows in wanted.items():
+            for row in rows:
+                row.phone_index = index
+                row.reply_code = next_code(used[index], open_now[index])
+                if row.reply_code:
+                    used[index].append(row.reply_code)
+                    open_now[index].add(row.reply_code)
+
+    def _codes_of(
+        self, phones: Collection[bytes]
+    ) -> tuple[defaultdict[bytes, list[str]], defaultdict[bytes, set[str]]]:
+        """For each phone the codes of the last day, the oldest first, and those that are open now."""
+        about = {"phones": list(phones), "since": self._tx.now - timedelta(hours=24)}
+        rows = self._tx.session.exec(_CODES, params=about)
+        used: defaultdict[bytes, list[str]] = defaultdict(list)
+        open_now: defaultdict[bytes, set[str]] = defaultdict(set)
+        for index, code, still in rows:
+            if index is not None and code is not None:
+                used[index].append(code)
+                if still:
+                    open_now[index].add(code)
+        return used, open_now
+
+
 class Outbox:
     """Writes deliveries about one incident, in one transaction that holds its lock."""
 
-    def __init__(self, engine: Engine, tx: Transaction, incident: Incident, reply_token: str | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        tx: Transaction,
+        incident: Incident,
+        reply_token: str | None = None,
+        around: Around | None = None,
+    ) -> None:
         self._engine = engine
         self._texts = engine.texts
         self._tx = tx
@@ -147,10 +218,16 @@ class Outbox:
         self._alerts = {alert.id: alert for alert in incident.alerts}
         self._follow_ups = {follow_up.id: follow_up for follow_up in incident.follow_ups}
 
+        self._around = around or Around(tx, [incident])
+
     # Looked up when first needed: a decision that nobody is told of asks for none of these.
-    @cached_property
+    @property
     def _down(self) -> dict[Channel, tables.Outage]:
-        return outages.active(self._tx)
+        return self._around.down
+
+    @property
+    def _people(self) -> dict[UUID, tables.Responder]:
+        return self._around.people
 
     @property
     def _reports(self) -> list[tables.Report]:
@@ -159,12 +236,6 @@ class Outbox:
     @property
     def _rows(self) -> incidents.Rows:
         return self._tx.loaded[self._incident.id]
-
-    @cached_property
-    def _people(self) -> dict[UUID, tables.Responder]:
-        asked = {alert.responder_id for alert in self._alerts.values()}
-        callers = {call.responder_id for call in self._follow_ups.values() if call.responder_id}
-        return responders.by_ids(self._tx, asked | callers)
 
     @cached_property
     def _about(self) -> About:
@@ -183,8 +254,6 @@ class Outbox:
 
     def carry_out(self, effects: Iterable[Effect]) -> None:
         """One delivery, or a few, for each effect."""
-        effects = list(effects)
-        self._give_codes([self._alerts[effect.alert_id] for effect in effects if isinstance(effect, AskResponder)])
         for effect in effects:
             match effect:
                 case AskResponder(alert_id, again):
@@ -413,41 +482,6 @@ class Outbox:
             col(Delivery.state).in_({DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.UNKNOWN}),
         )
         return self._tx.session.exec(query).first() is not None
-
-    def _give_codes(self, alerts: Iterable[Alert]) -> None:
-        """Two digits for each new alert, unique among the phone's open alerts and those of the last day."""
-        wanted: defaultdict[bytes, list[tables.Alert]] = defaultdict(list)
-        for alert in alerts:
-            row = self._rows.alerts[alert.id]
-            index = self._people[alert.responder_id].phone_index
-            if row.reply_code is None and index is not None:
-                wanted[index].append(row)
-        if not wanted:
-            return
-        self._tx.session.execute(_LOCK_PHONES, {"keys": sorted(index.hex() for index in wanted)})
-        used, open_now = self._codes_of(wanted)
-        for index, rows in wanted.items():
-            for row in rows:
-                row.phone_index = index
-                row.reply_code = next_code(used[index], open_now[index])
-                if row.reply_code:
-                    used[index].append(row.reply_code)
-                    open_now[index].add(row.reply_code)
-
-    def _codes_of(
-        self, phones: Collection[bytes]
-    ) -> tuple[defaultdict[bytes, list[str]], defaultdict[bytes, set[str]]]:
-        """For each phone the codes of the last day, the oldest first, and those that are open now."""
-        about = {"phones": list(phones), "since": self._tx.now - timedelta(hours=24)}
-        rows = self._tx.session.exec(_CODES, params=about)
-        used: defaultdict[bytes, list[str]] = defaultdict(list)
-        open_now: defaultdict[bytes, set[str]] = defaultdict(set)
-        for index, code, still in rows:
-            if index is not None and code is not None:
-                used[index].append(code)
-                if still:
-                    open_now[index].add(code)
-        return used, open_now
 
 
 def alarm(engine: Engine, tx: Transaction, key: str, **values: str) -> None:

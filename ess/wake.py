@@ -6,8 +6,9 @@ clock sends it again.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from celery import Celery
@@ -45,6 +46,13 @@ TASKS: dict[str, tuple[str, str]] = {
     DeadlineKind.FOLLOW_UP: ("ess.fire_deadline", FOLLOWUP),
     ROLL_CALL: ("ess.roll_call", FOLLOWUP),
 }
+
+
+#: Of these, many that are due at once go in one message, and are kept in one transaction.
+TOGETHER = frozenset({DeadlineKind.LOCATE, DeadlineKind.SELECT, DeadlineKind.ACKNOWLEDGE, DeadlineKind.ARRIVE})
+_KEEP_TOGETHER = ("ess.keep_deadlines", DISPATCH)
+#: So many at most: whoever answers about one of them waits until all are kept.
+_MOST_TOGETHER = 16
 
 
 @dataclass(frozen=True)
@@ -124,18 +132,35 @@ class Waker:
 
     def publish(self, wake_ups: Iterable[WakeUp]) -> list[WakeUp]:
         """Send each once; the ones that could not be sent come back, and their rows wait for the clock."""
-        pending = list(wake_ups)
-        if time.monotonic() < self._paused_until:
-            return pending
-        try:
-            # One pooled connection for all; a publish that fails may have arrived, which is harmless.
-            with self._app.producer_or_acquire() as sender:
-                while pending:
-                    task, queue = TASKS[pending[0].kind]
-                    kwargs = {"deadline_id": pending[0].deadline_id}
-                    self._app.send_task(task, kwargs=kwargs, queue=queue, producer=sender, retry=False)
-                    pending.pop(0)
-        except (OperationalError, RedisError, OSError) as error:
-            self._paused_until = time.monotonic() + self._PAUSE_S
-            log.warning("broker_unreachable", waiting=len(pending), error=type(error).__name__)
-        return pending
+        pending = _messages(list(wake_ups))
+        if time.monotonic() >= self._paused_until:
+            try:
+                # One pooled connection for all; a publish that fails may have arrived, which is harmless.
+                with self._app.producer_or_acquire() as sender:
+                    while pending:
+                        (task, queue), kwargs = _message(pending[0])
+                        self._app.send_task(task, kwargs=kwargs, queue=queue, producer=sender, retry=False)
+                        pending.pop(0)
+            except (OperationalError, RedisError, OSError) as error:
+                self._paused_until = time.monotonic() + self._PAUSE_S
+                log.warning("broker_unreachable", waiting=sum(map(len, pending)), error=type(error).__name__)
+        return [wake_up for left in pending for wake_up in left]
+
+
+def _messages(wake_ups: Iterable[WakeUp]) -> list[list[WakeUp]]:
+    """Which go in one message; those that may go together first, because somebody is to be alerted by them."""
+    alone: list[list[WakeUp]] = []
+    together: list[WakeUp] = []
+    for wake_up in wake_ups:
+        if wake_up.kind in TOGETHER:
+            together.append(wake_up)
+        else:
+            alone.append([wake_up])
+    return [*(together[i : i + _MOST_TOGETHER] for i in range(0, len(together), _MOST_TOGETHER)), *alone]
+
+
+def _message(wake_ups: Sequence[WakeUp]) -> tuple[tuple[str, str], dict[str, Any]]:
+    """The task with its queue, and its arguments; one alone goes as it always has."""
+    if len(wake_ups) == 1:
+        return TASKS[wake_ups[0].kind], {"deadline_id": wake_ups[0].deadline_id}
+    return _KEEP_TOGETHER, {"deadline_ids": [wake_up.deadline_id for wake_up in wake_ups]}

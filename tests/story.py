@@ -489,11 +489,14 @@ class Story:
         answer = self.deployment.sim.post("/sim/faults", json={"provider": provider, "kind": kind, **more})
         assert answer.status_code == 201, answer.text
 
-    def comes_due(self, kind: str) -> None:
-        """What was promised of this kind, in minutes or in days, is due now."""
+    def comes_due(self, kind: str, subject: str | None = None) -> None:
+        """What was promised of this kind, in minutes or in days, is due now; of one track or call, or of all."""
         with self.deployment.store.transaction() as tx:
-            moved = "UPDATE deadline SET due_at = clock_timestamp(), wake_at = clock_timestamp() WHERE kind = :kind"
-            tx.session.execute(text(moved), {"kind": kind})
+            moved = (
+                "UPDATE deadline SET due_at = statement_timestamp(), wake_at = statement_timestamp()"
+                " WHERE kind = :kind AND subject = coalesce(:subject, subject)"
+            )
+            tx.session.execute(text(moved), {"kind": kind, "subject": subject})
 
     def new_incident(self) -> Incident:
         """The incident that this story has not met yet."""

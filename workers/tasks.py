@@ -5,6 +5,7 @@ deadline is postponed and the clock wakes it again.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import structlog
@@ -106,22 +107,39 @@ def fetch_attachment(deadline_id: int, **_: Any) -> None:
     _keeping(lambda engine, due: attachments.fetch(engine, hold.contents, due), deadline_id)
 
 
+def _keep_one(engine: Engine, deadline_id: int) -> None:
+    dispatch.keep_deadlines(engine, [deadline_id])
+
+
+@app.task(name="ess.keep_deadlines")
+def keep_deadlines(deadline_ids: list[int], **_: Any) -> None:
+    """Many deadlines of incidents came at once: locate, choose, go on, for all of them together."""
+    try:
+        dispatch.keep_deadlines(hold.engine, deadline_ids)
+    except Exception:
+        # Whichever it is, it must not hold up the others.
+        log.exception("deadlines_failed", deadline_ids=deadline_ids)
+        for deadline_id in deadline_ids:
+            with suppress(Exception):  # it has been logged and postponed
+                _keeping(_keep_one, deadline_id)
+
+
 @app.task(name="ess.locate_incident")
 def locate_incident(deadline_id: int, **_: Any) -> None:
     """Pin or address → province and district."""
-    _keeping(dispatch.locate_incident, deadline_id)
+    _keeping(_keep_one, deadline_id)
 
 
 @app.task(name="ess.select_responders")
 def select_responders(deadline_id: int, **_: Any) -> None:
     """Choose and alert the responders of a step."""
-    _keeping(dispatch.select_responders, deadline_id)
+    _keeping(_keep_one, deadline_id)
 
 
 @app.task(name="ess.fire_deadline")
 def fire_deadline(deadline_id: int, **_: Any) -> None:
     """Nobody acknowledged, arrived or called in time: go on."""
-    _keeping(dispatch.fire_deadline, deadline_id)
+    _keeping(_keep_one, deadline_id)
 
 
 @app.task(name="ess.ask_further")
@@ -139,7 +157,7 @@ def send_delivery(deadline_id: int, **_: Any) -> None:
 @app.task(name="ess.open_follow_ups")
 def open_follow_ups(deadline_id: int, **_: Any) -> None:
     """Assign the promised calls."""
-    _keeping(dispatch.open_follow_ups, deadline_id)
+    _keeping(_keep_one, deadline_id)
 
 
 @app.task(name="ess.refine_place")

@@ -11,7 +11,6 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from ess.domain.errors import Misconfigured
-from ess.geo import official, outlines
 from ess.store import Store, outline_sets
 
 log = structlog.get_logger()
@@ -36,6 +35,8 @@ class Follower:
             if wanted == self._used:
                 return False
             body = outline_sets.read(tx, wanted).body if wanted else None
+        from ess.geo import official, outlines  # noqa: PLC0415  # 20 MiB, where nothing was imported for nothing
+
         self._used, found = wanted, None
         try:
             found = official.unpack(body) if body else None

@@ -90,7 +90,7 @@ def find(
         read[wishes[number - 1].target].append(list(rows))
     for found in answer:
         if found.id is not None and found.id not in people:
-            people[found.id] = _person(found, off.get(found.ref))
+            people[found.id] = _person(tx, found, off.get(found.ref))
     return {target: _found(areas, people) for target, areas in read.items()}
 
 
@@ -128,16 +128,17 @@ def _found(areas: Iterable[list[Any]], people: Mapping[UUID, Responder]) -> Foun
     return Found(tuple(people[found] for found in read), max(n_left, elsewhere), max(n_left_near, elsewhere))
 
 
-def _person(row: Any, off_duty: str | None) -> Responder:
+def _person(tx: Transaction, row: Any, off_duty: str | None) -> Responder:
+    here = tx.alerted[row.id]
     return responders.domain(
         row,
         jurisdictions=tuple(row.jurisdictions),
         off_duty=off_duty,
         busy=row.busy,
-        asked=row.asked,
+        asked=row.asked + here,
         on_scene=row.on_scene,
         free_since=row.free_since,
-        last_alerted_at=row.last_alerted_at,
+        last_alerted_at=tx.now if here else row.last_alerted_at,
     )
 
 
@@ -156,9 +157,9 @@ def claimed(tx: Transaction, incident: Incident, chosen: Collection[Responder]) 
         replace(
             responder,
             busy=now[responder.id].busy,
-            asked=now[responder.id].asked + (responder.id in contested),
+            asked=now[responder.id].asked + (responder.id in contested) + tx.alerted[responder.id],
             on_scene=now[responder.id].on_scene,
-            last_alerted_at=now[responder.id].last_alerted_at,
+            last_alerted_at=tx.now if tx.alerted[responder.id] else now[responder.id].last_alerted_at,
         )
         for responder in chosen
     ]

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import bindparam
+from sqlalchemy import ARRAY, BigInteger, Uuid, any_, bindparam
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, delete, func, select
+from sqlmodel import col, func, select
 
 from ess.domain.duty import Role
 from ess.domain.errors import NotFound
@@ -60,26 +62,23 @@ _LOCK = (
     # locks the incident too would wait for ever.
     .with_for_update(key_share=True)
 )
+#: In the order of their ids, so that two who lock several never wait for each other.
 _LOCK_FOR = (
-    select(tables.Incident)
+    select(tables.Incident, tables.Deadline.id)
     .join(tables.Deadline, col(tables.Deadline.incident_id) == col(tables.Incident.id))
-    .where(col(tables.Deadline.id) == bindparam("deadline_id"))
+    .where(col(tables.Deadline.id) == any_(bindparam("deadline_ids", type_=ARRAY(BigInteger))))
+    .order_by(col(tables.Incident.id))
     .with_for_update(of=tables.Incident, key_share=True)
 )
-_ALERTS = (
-    select(tables.Alert)
-    .where(col(tables.Alert.incident_id) == bindparam("incident_id"))
-    .order_by(col(tables.Alert.created_at))
-)
-_FOLLOW_UPS = select(tables.FollowUp).where(col(tables.FollowUp.incident_id) == bindparam("incident_id"))
+_ITS = bindparam("incident_ids", type_=ARRAY(Uuid))
+_ALERTS = select(tables.Alert).where(col(tables.Alert.incident_id) == any_(_ITS)).order_by(col(tables.Alert.created_at))
+_FOLLOW_UPS = select(tables.FollowUp).where(col(tables.FollowUp.incident_id) == any_(_ITS))
 #: With the clock, so that it need not be asked for.
 _DEADLINES = select(tables.Deadline, func.clock_timestamp()).where(
-    col(tables.Deadline.incident_id) == bindparam("incident_id"), col(tables.Deadline.kind).in_(DeadlineKind)
+    col(tables.Deadline.incident_id) == any_(_ITS), col(tables.Deadline.kind).in_(DeadlineKind)
 )
 _REPORTS = (
-    select(tables.Report)
-    .where(col(tables.Report.incident_id) == bindparam("incident_id"))
-    .order_by(col(tables.Report.received_at))
+    select(tables.Report).where(col(tables.Report.incident_id) == any_(_ITS)).order_by(col(tables.Report.received_at))
 )
 
 
@@ -88,17 +87,26 @@ def lock(tx: Transaction, incident_id: UUID) -> Incident:
     row = tx.session.exec(_LOCK, params={"incident_id": incident_id}).one_or_none()
     if row is None:
         raise NotFound(f"there is no incident {incident_id}")
-    return _incident(tx, row)
+    return _incidents(tx, [row])[0]
 
 
-def lock_for(tx: Transaction, deadline_id: int) -> tuple[Incident, Deadline] | None:
-    """The incident of a deadline, locked, and the deadline; None where it was met or moved meanwhile, or is not due."""
-    row = tx.session.exec(_LOCK_FOR, params={"deadline_id": deadline_id}).one_or_none()
-    if row is None:
-        return None
-    incident = _incident(tx, row)
-    found = next((due for due, kept in tx.loaded[row.id].deadlines.items() if kept.id == deadline_id), None)
-    return (incident, found) if found and found.due_at <= tx.now else None
+def lock_for(tx: Transaction, deadline_ids: Collection[int]) -> list[tuple[Incident, list[Deadline]]]:
+    """The incidents of these deadlines, locked, each with those of them that are due.
+
+    What was met or moved meanwhile is left out, and an incident of which nothing is due.
+    """
+    wanted: dict[UUID, set[int | None]] = defaultdict(set)
+    rows: dict[UUID, tables.Incident] = {}
+    for row, deadline_id in tx.session.exec(_LOCK_FOR, params={"deadline_ids": list(deadline_ids)}):
+        rows[row.id] = row
+        wanted[row.id].add(deadline_id)
+    found = []
+    for incident in _incidents(tx, list(rows.values())):
+        kept = tx.loaded[incident.id].deadlines
+        due = [each for each in sorted(kept) if kept[each].id in wanted[incident.id] and each.due_at <= tx.now]
+        if due:
+            found.append((incident, due))
+    return found
 
 
 def read(tx: Transaction, incident_id: UUID) -> Incident:
@@ -106,7 +114,7 @@ def read(tx: Transaction, incident_id: UUID) -> Incident:
     row = tx.session.get(tables.Incident, incident_id)
     if row is None:
         raise NotFound(f"there is no incident {incident_id}")
-    return _incident(tx, row)
+    return _incidents(tx, [row])[0]
 
 
 def surviving(tx: Transaction, incident_id: UUID) -> UUID:
@@ -120,10 +128,15 @@ def surviving(tx: Transaction, incident_id: UUID) -> UUID:
 
 def reports(tx: Transaction, incident_id: UUID) -> list[tables.Report]:
     """What came in about an incident that this transaction has loaded, the first one first."""
-    rows = tx.loaded[incident_id]
-    if rows.reports is None:
-        rows.reports = list(tx.session.exec(_REPORTS, params={"incident_id": incident_id}))
-    return rows.reports
+    if tx.loaded[incident_id].reports is None:
+        # One query for all that are loaded: whoever asks for the reports of one asks for the others' too.
+        missing = [each for each, rows in tx.loaded.items() if rows.reports is None]
+        found: defaultdict[UUID, list[tables.Report]] = defaultdict(list)
+        for row in tx.session.exec(_REPORTS, params={"incident_ids": missing}):
+            found[row.incident_id].append(row)
+        for each in missing:
+            tx.loaded[each].reports = found[each]
+    return tx.loaded[incident_id].reports or []
 
 
 def drop(tx: Transaction, incident: Incident, deadline: Deadline) -> None:
@@ -131,22 +144,35 @@ def drop(tx: Transaction, incident: Incident, deadline: Deadline) -> None:
     tx.session.delete(tx.loaded[incident.id].deadlines[deadline])
 
 
-def _incident(tx: Transaction, row: tables.Incident) -> Incident:
-    session, state, its = tx.session, State(row.state), {"incident_id": row.id}
-    rows = tx.loaded[row.id] = Rows(row)
-    if state is not State.RECEIVED:  # before that nobody can have been alerted
-        rows.alerts = {alert.id: alert for alert in session.exec(_ALERTS, params=its)}
-    if state in _WITH_FOLLOW_UPS:
-        rows.follow_ups = {follow_up.id: follow_up for follow_up in session.exec(_FOLLOW_UPS, params=its)}
-    for deadline, at in session.exec(_DEADLINES, params=its):
+def _incidents(tx: Transaction, rows: Sequence[tables.Incident]) -> list[Incident]:
+    """All that a decision about these needs, in as many queries as for one of them."""
+    if not rows:
+        return []
+    for row in rows:
+        tx.loaded[row.id] = Rows(row)
+    # Before it is located nobody can have been alerted, and before it is resolved no call was promised.
+    begun = [row.id for row in rows if row.state != State.RECEIVED]
+    over = [row.id for row in rows if row.state in _WITH_FOLLOW_UPS]
+    for alert in tx.session.exec(_ALERTS, params={"incident_ids": begun}) if begun else ():
+        tx.loaded[alert.incident_id].alerts[alert.id] = alert
+    for follow_up in tx.session.exec(_FOLLOW_UPS, params={"incident_ids": over}) if over else ():
+        tx.loaded[follow_up.incident_id].follow_ups[follow_up.id] = follow_up
+    for deadline, at in tx.session.exec(_DEADLINES, params={"incident_ids": [row.id for row in rows]}):
         tx.saw_clock(at)
-        rows.deadlines[Deadline(deadline.due_at, DeadlineKind(deadline.kind), deadline.subject)] = deadline
+        if deadline.incident_id is not None:
+            kept = Deadline(deadline.due_at, DeadlineKind(deadline.kind), deadline.subject)
+            tx.loaded[deadline.incident_id].deadlines[kept] = deadline
+    return [_incident(tx, tx.loaded[row.id]) for row in rows]
+
+
+def _incident(tx: Transaction, rows: Rows) -> Incident:
+    row = rows.incident
     return Incident(
         id=row.id,
         code=row.code,
         type=IncidentType(row.type),
         policy=_policy(tx, row.policy_id),
-        state=state,
+        state=State(row.state),
         place=Place.from_json(row.place) if row.place else None,
         tracks=_TRACKS.validate_python(row.tracks),
         alerts=tuple(
@@ -321,15 +347,16 @@ def _save_follow_up(tx: Transaction, rows: Rows, follow_up: FollowUp) -> None:
 
 
 def _save_deadlines(tx: Transaction, rows: Rows, incident: Incident) -> None:
-    gone = [rows.deadlines.pop(deadline).id for deadline in [*rows.deadlines] if deadline not in incident.deadlines]
-    if gone:  # now, because a deadline that moves keeps its key: the old row goes before the new one comes
-        table = col(tables.Deadline.id).in_(gone)
-        with tx.session.no_autoflush:
-            tx.session.execute(delete(tables.Deadline).where(table), execution_options={"synchronize_session": False})
+    gone = {(it.kind, it.subject): rows.deadlines.pop(it) for it in [*rows.deadlines] if it not in incident.deadlines}
     for deadline in sorted(incident.deadlines - rows.deadlines.keys()):
-        rows.deadlines[deadline] = tx.promise(
+        moved = gone.pop((deadline.kind, deadline.subject), None)
+        if moved:
+            tx.move(moved, deadline.due_at)
+        rows.deadlines[deadline] = moved or tx.promise(
             deadline.kind, deadline.due_at, incident_id=incident.id, subject=deadline.subject
         )
+    for row in gone.values():
+        tx.session.delete(row)
 
 
 def note(tx: Transaction, incident_id: UUID, *facts: Fact) -> None:

@@ -41,30 +41,46 @@ class Kept:
     covers: tuple[Cover, ...]
 
 
-def off_duty(tx: Transaction, provinces: Collection[str], at: datetime, holidays: Container[date]) -> dict[str, str]:
-    """Whoever is in a rota of these provinces or of the nation and not on duty: their `ref`, and why in plain words.
+@dataclass(frozen=True)
+class Now:
+    """Who has the duty of each rota at one instant."""
 
-    Where there are no rotas it asks the database once.  A national rota in which nobody has the duty sends nobody
-    home: whoever is the last resort is asked, all of them.  A rota that cannot be worked out counts for nothing,
-    because nothing that can fail may stand before an alert.
+    standings: tuple[tuple[Rota, Standing], ...]
+
+    def off_duty(self, provinces: Container[str]) -> dict[str, str]:
+        """Whoever is in a rota of these provinces or of the nation and not on duty: their `ref`, and why, in words.
+
+        A national rota in which nobody has the duty sends nobody home: whoever is the last resort is asked, all of
+        them.
+        """
+        here = [(rota, standing) for rota, standing in self.standings if _is_of(rota, provinces)]
+        on = {ref for _, standing in here for ref in standing.refs}
+        return {
+            ref: _off(rota, standing)
+            for rota, standing in here
+            if standing.refs or rota.role not in NATIONAL_ROLES
+            for ref in members(rota) - on
+        }
+
+
+def _is_of(rota: Rota, provinces: Container[str]) -> bool:
+    return rota.area == NATION or rota.area[:2] in provinces
+
+
+def now(tx: Transaction, provinces: Collection[str], holidays: Container[date]) -> Now:
+    """The rotas of these provinces and of the nation, in one query where there are none.
+
+    One that cannot be worked out counts for nothing, because nothing that can fail may stand before an alert.
     """
-    kept = between(tx, at, at, provinces)
-    if not kept:
-        return {}
-    absent = away(tx, {ref for each in kept for ref in mentioned(each)})
-    on: set[str] = set()
-    off: dict[str, str] = {}
+    kept = between(tx, tx.now, tx.now, provinces)
+    absent = away(tx, {ref for each in kept for ref in mentioned(each)}) if kept else {}
+    standings: list[tuple[Rota, Standing]] = []
     for each in kept:
         try:
-            standing = on_duty(each.rota, each.covers, holidays, at, absent)
+            standings.append((each.rota, on_duty(each.rota, each.covers, holidays, tx.now, absent)))
         except Exception:
             log.exception("rota_failed", rota=each.rota.name)
-            continue
-        on.update(standing.refs)
-        if standing.refs or each.rota.role not in NATIONAL_ROLES:
-            reason = _off(each.rota, standing)
-            off |= dict.fromkeys(members(each.rota), reason)
-    return {ref: reason for ref, reason in off.items() if ref not in on}
+    return Now(tuple(standings))
 
 
 def _off(rota: Rota, standing: Standing) -> str:

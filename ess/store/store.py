@@ -5,6 +5,7 @@ where it failed.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -39,6 +40,8 @@ class Transaction:
         self.lease = lease
         self.due: list[Deadline] = []
         self._last: dict[type[SQLModel], list[dict[str, Any]]] = {}
+        #: To how many incidents it alerts a responder of whom the database does not know so yet.
+        self.alerted: Counter[UUID] = Counter()
         #: What `incidents` has loaded, by the incident's id.
         self.loaded: dict[UUID, Rows] = {}
 
@@ -73,11 +76,14 @@ class Transaction:
             self.due.append(row)
         return row
 
-    def wake_now(self, deadline: Deadline) -> None:
-        """An existing deadline is due at once: published after the commit, and again after the lease."""
-        deadline.due_at = self.now
-        deadline.wake_at = self.now + self.lease
-        self.due.append(deadline)
+    def move(self, deadline: Deadline, due_at: datetime) -> None:
+        """An existing deadline is due at another time; where that is now, it is published as a new one would be."""
+        due = due_at <= self.now
+        deadline.due_at = due_at
+        deadline.wake_at = self.now + self.lease if due else due_at
+        deadline.failures = 0
+        if due:
+            self.due.append(deadline)
 
 
 class Store:
@@ -102,7 +108,9 @@ class Store:
                 "options": "-c timezone=UTC -c lock_timeout=5s -c statement_timeout=15s"
                 " -c idle_in_transaction_session_timeout=30s"
                 # Compiling a query takes longer than any of ours.
-                " -c jit=off",
+                " -c jit=off"
+                # A plan that was made while a table was nearly empty stays while it fills, and would read all of it.
+                " -c enable_seqscan=off",
             },
         )
 

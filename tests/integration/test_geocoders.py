@@ -183,8 +183,8 @@ def reported(engine: Engine, address: str | None, pin: tuple[float, float] | Non
     latitude, longitude = pin or (None, None)
     report = Report(IncidentType.ASSAULT, Source.API, Location(latitude, longitude, address=address), Reporter())
     accepted = dispatch.accept_report(engine, report, owner="test", idempotency_key=str(uuid4()))
-    keep(engine, "locate", dispatch.locate_incident)
-    keep(engine, "select", dispatch.select_responders)
+    for kind in ("locate", "select"):
+        keep(engine, kind, lambda held, deadline_id: dispatch.keep_deadlines(held, [deadline_id]))
     return accepted.incident_id
 
 

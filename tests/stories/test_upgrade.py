@@ -16,6 +16,8 @@ SHAPES_OF_0_1_0 = {
     "select": ("ess.select_responders", "dispatch"),
     "acknowledge": ("ess.fire_deadline", "dispatch"),
     "arrive": ("ess.fire_deadline", "dispatch"),
+    "depart": ("ess.fire_deadline", "dispatch"),
+    "back_up": ("ess.fire_deadline", "dispatch"),
     "send": ("ess.send_delivery", "notify"),
     "open_follow_ups": ("ess.open_follow_ups", "followup"),
     "follow_up": ("ess.fire_deadline", "followup"),

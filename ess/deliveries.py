@@ -34,6 +34,9 @@ _FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState
 _LOST = frozenset({DeliveryState.FAILED, DeliveryState.EXPIRED})
 #: LINE says a minute from the event on, of which `inbox` has used up to 20 s; above the wait for a dead worker.
 _REPLY_TOKEN_LIVES = timedelta(seconds=35)
+#: A reply is begun only so soon that, if its worker dies in the call, another can still ask LINE by the same token
+#: whether it was said: a push that comes later has a key of its own, and says it twice.
+_REPLY_BEGINS_WITHIN = timedelta(seconds=10)
 #: What merely informs is not worth another channel when it fails; these are.
 _ASKING = frozenset(
     {"alert", "follow_up", "follow_up_reminder", "follow_up_overdue", "visit", "visit_reminder", "visit_overdue"}
@@ -123,7 +126,8 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
             _tell_not_connected(engine, tx, delivery)
         _lose_contact(engine, tx, delivery)
         return None
-    token = delivery.reply_token if tx.now - delivery.created_at < _REPLY_TOKEN_LIVES else None
+    may_reply_for = _REPLY_TOKEN_LIVES if delivery.attempt else _REPLY_BEGINS_WITHIN
+    token = delivery.reply_token if tx.now - delivery.created_at < may_reply_for else None
     if outage and outage.until > tx.now and not token:  # a reply costs nothing of a month's messages
         _wait_for_channel(engine, tx, delivery, deadline, outage.until, outage.reason)
         return None
@@ -131,6 +135,7 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
         delivery.doubtful_since = delivery.doubtful_since or delivery.created_at
     delivery.state = DeliveryState.SENDING
     delivery.attempt += 1
+    delivery.reply_token = token  # what goes out as a push stays one
     delivery.claimed_until = tx.now + _CALL_AT_MOST
     delivery.claimed_by = engine.run
     envelope = Envelope(

@@ -39,7 +39,7 @@ def list_follow_ups(
     return {"follow_ups": found, "more": len(found) == follow_ups.MOST}
 
 
-class ReportBody(BaseModel):
+class OutcomeBody(BaseModel):
     """More about an outcome: `at` belongs to `moved`, `service` to `needs_service` and `referred`."""
 
     model_config = ConfigDict(extra="forbid")
@@ -50,10 +50,10 @@ class ReportBody(BaseModel):
 
 @router.post("/v1/follow-ups/{follow_up_id}/{outcome}", tags=["follow-ups"])
 def report(
-    engine: EngineOf, caller: Operator, follow_up_id: UUID, outcome: Outcome, body: ReportBody | None = None
+    engine: EngineOf, caller: Operator, follow_up_id: UUID, outcome: Outcome, body: OutcomeBody | None = None
 ) -> dict[str, Any]:
     """Report a call or a visit for whoever made it: the same as their tap in LINE."""
-    more, via = body or ReportBody(), f"api:{caller.name}"
+    more, via = body or OutcomeBody(), f"api:{caller.name}"
     if outcome is Outcome.MOVED:
         if more.at is None:
             raise HTTPException(

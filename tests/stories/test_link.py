@@ -71,6 +71,22 @@ def test_a_link_leads_to_a_page_that_answers(story: Story) -> None:
     assert "maps" not in after
 
 
+def test_the_page_takes_the_minutes_until_they_are_there(story: Story) -> None:
+    station = story.station(UDON_THANI, SMS_ONLY)
+    story.care_team(UDON_THANI)
+    incident = story.citizen().reports_by_api("assault", at=UDON_THANI)
+    page = station.opens_link(station.hears(incident.code))
+    assert "นาที" not in page.get().text, "not before they have accepted"
+    page.presses("รับทราบ")
+    page.presses("30 นาที")
+    told = incident.told("estimated", via="link")
+    assert at(told, "eta_at") - at(told) == timedelta(minutes=30)
+    assert len(page.shows("คาดว่าถึง")) < LESS_THAN_10_KB
+    forged = page.form("30 นาที") | {"eta_min": "1"}
+    assert page.sends(forged).status_code == 303
+    assert len(incident.facts("estimated")) == 1, "only what the page offers"
+
+
 def test_a_link_of_an_alert_that_somebody_else_has_shows_how_it_stands(story: Story) -> None:
     station, radio = story.station(UDON_THANI, SMS_ONLY), story.radio_191(UDON_THANI)
     story.care_team(UDON_THANI)
@@ -120,19 +136,3 @@ def test_a_link_is_bound_to_its_alert_and_guessing_is_slow(story: Story) -> None
     assert answers[-1] == 429
     second.ask("cancel", reason="enough seen")
     station.hears("ยุติแล้ว")
-
-
-def test_the_page_takes_the_minutes_until_they_are_there(story: Story) -> None:
-    station = story.station(UDON_THANI, SMS_ONLY)
-    story.care_team(UDON_THANI)
-    incident = story.citizen().reports_by_api("assault", at=UDON_THANI)
-    page = station.opens_link(station.hears(incident.code))
-    assert "นาที" not in page.get().text, "not before they have accepted"
-    page.presses("รับทราบ")
-    page.presses("30 นาที")
-    told = incident.told("estimated", via="link")
-    assert at(told, "eta_at") - at(told) == timedelta(minutes=30)
-    assert len(page.shows("คาดว่าถึง")) < LESS_THAN_10_KB
-    forged = page.form("30 นาที") | {"eta_min": "1"}
-    assert page.sends(forged).status_code == 303
-    assert len(incident.facts("estimated")) == 1, "only what the page offers"

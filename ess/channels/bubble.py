@@ -19,7 +19,7 @@ from linebot.v3.messaging import (
 
 from ess.channels.envelope import Button, Press
 
-_WARNING, _GREY = "#B42318", "#667085"
+_WARNING = "#B42318"
 
 
 def bubble(text: str, buttons: Sequence[Button]) -> FlexBubble:
@@ -34,7 +34,7 @@ def bubble(text: str, buttons: Sequence[Button]) -> FlexBubble:
     for paragraph in rest:
         title, *lines = paragraph.splitlines()
         body += [FlexSeparator(margin="md"), _words(title, weight="bold", margin="md")]
-        body += [_words(line, size="sm", color=_GREY) for line in lines]
+        body += [_words(line) for line in lines]
     presses: list[FlexComponent] = [
         FlexButton(action=action(button), height="sm", style="secondary" if i else "primary")
         for i, button in enumerate(buttons)

@@ -228,6 +228,52 @@ def test_another_digit_connects_nobody(story: Story) -> None:
     assert calls_to(story, victim.phone) == []
 
 
+@pytest.mark.parametrize("fault", [{"kind": "error_code", "code": 21211}, {"kind": "undelivered"}])
+def test_a_worker_whose_phone_cannot_be_rung_reads_so_and_the_victims_does_not_ring(
+    story: Story, fault: dict[str, Any]
+) -> None:
+    victim, worker = a_victim(story), a_worker(story)
+    incident = over(story, victim)
+    story.breaks("twilio", to=worker.phone, **fault)
+    worker.hears(CALL)
+    worker.taps(BUTTON)
+    worker.hears(RINGS)
+    worker.hears(NOT_CONNECTED)
+    incident.told("delivery_failed", message="bridge")
+    assert calls_to(story, victim.phone) == []
+
+
+def test_a_call_that_could_not_be_placed_in_time_rings_nobody_any_more(story: Story) -> None:
+    victim, worker = a_victim(story), a_worker(story)
+    incident = over(story, victim)
+    story.breaks("twilio", kind="500", to=worker.phone, times=None)
+    worker.hears(CALL)
+    worker.taps(BUTTON)
+    worker.hears(RINGS)
+    incident.told("delivery_retried", message="bridge")
+    passed = "UPDATE delivery SET expires_at = statement_timestamp() WHERE message = 'bridge' RETURNING 1"
+    story.deployment.count(f"WITH old AS ({passed}) SELECT count(*) FROM old")
+    worker.hears(NOT_CONNECTED)
+    story.deployment.mend()
+    worker.taps(BUTTON)
+    worker.hears(RINGS)
+    worker.rings().hangs_up()
+    worker.hears(NOT_CONNECTED)
+    assert calls_to(story, victim.phone) == []
+
+
+def test_a_call_whose_beginning_nobody_heard_of_rings_once(story: Story) -> None:
+    victim, worker = a_victim(story), a_worker(story)
+    over(story, victim)
+    story.breaks("twilio", "drop_after_accept", to=worker.phone)
+    presses_1(worker, asks_for_the_call(worker))
+    victim.rings().hangs_up()
+    worker.hears("ติดต่อปลายสายไม่ได้", by=BY)
+    worker.hears("ติดต่อปลายสายไม่ได้ เหตุ")
+    story.deployment.settle()
+    assert len(calls_to(story, worker.phone)) == 1
+
+
 # --- it is not allowed -----------------------------------------------------------------------------------
 @pytest.mark.parametrize("contact", ["text_only", "none"])
 def test_where_the_victim_does_not_want_a_call_there_is_no_button_and_a_forged_tap_is_refused(

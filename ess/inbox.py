@@ -36,7 +36,7 @@ from ess.domain.incident import ENDED, Alert, AlertState, Fact, Incident
 from ess.domain.report import Contact, Location, Report, Reporter, Source
 from ess.engine import Engine
 from ess.store import Transaction, incidents, reach, responders, tables
-from ess.wake import DRAFT, HANDLE
+from ess.wake import CONFIRM, DRAFT, HANDLE
 
 log = structlog.get_logger()
 
@@ -72,9 +72,14 @@ def keep(engine: Engine, events: Iterable[Event]) -> int:
                 insert(tables.Inbound).values(row).on_conflict_do_nothing().returning(col(tables.Inbound.id))
             ).first()
             if added:
-                tx.promise(HANDLE, tx.now, subject=event.id)
+                tx.promise(CONFIRM if _is_good_news(event) else HANDLE, tx.now, subject=event.id)
                 n_new += 1
     return n_new
+
+
+def _is_good_news(event: Event) -> bool:
+    """A receipt that changes nothing: the message is on the phone.  A failed one brings the next channel forward."""
+    return event.kind == RECEIPT and (event.body.get("MessageStatus") or event.body.get("SmsStatus")) == "delivered"
 
 
 def keep_unreadable(engine: Engine, report: Mapping[str, Any], problems: list[str]) -> str:

@@ -28,11 +28,15 @@ CELERY_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in QUEUE
 
 #: Deadlines of the shell's own, beside those of an incident's life.
 SEND, HANDLE, DRAFT, FETCH, ASK_FURTHER = "send", "handle", "draft", "fetch", "ask_further"
+#: That a message was delivered: nobody waits to hear it.
+CONFIRM = "confirm"
 REFINE, ROLL_CALL = "refine", "roll_call"
 
 #: What a due deadline wakes: the task's fixed name and its queue.
 TASKS: dict[str, tuple[str, str]] = {
     HANDLE: ("ess.handle_inbound", INTAKE),
+    # Beside the sends that it confirms: hundreds of them must not stand before those who are still to be alerted.
+    CONFIRM: ("ess.handle_inbound", NOTIFY),
     DRAFT: ("ess.mind_draft", INTAKE),
     FETCH: ("ess.fetch_attachment", NOTIFY),
     DeadlineKind.LOCATE: ("ess.locate_incident", DISPATCH),

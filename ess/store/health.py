@@ -68,7 +68,8 @@ _RENEW_INBOUND = text(
     INSERT INTO deadline (kind, subject, due_at, wake_at, failures)
     SELECT 'handle', id, statement_timestamp(), statement_timestamp(), 0 FROM inbound
     WHERE handled_at IS NULL AND kind <> 'unreadable' AND received_at < statement_timestamp() - :settled
-      AND NOT EXISTS (SELECT FROM deadline WHERE incident_id IS NULL AND kind = 'handle' AND subject = inbound.id)
+      AND NOT EXISTS (SELECT FROM deadline
+                      WHERE incident_id IS NULL AND kind IN ('handle', 'confirm') AND subject = inbound.id)
     RETURNING 1
     """
 )

@@ -3,9 +3,11 @@
 import argparse
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import usage
 from figure import FULL, QUICK, Figure, Scale
 from figures import FIGURES
 from report import Report
@@ -18,7 +20,10 @@ out = Console(highlight=False)
 def _measured(name: str, here: World, scale: Scale) -> Figure:
     try:
         here.forget()
-        return FIGURES[name](here, scale)
+        before = usage.yardstick_ms()
+        figure = FIGURES[name](here, scale)
+        speed = f"one core's yardstick {before:.0f} → {usage.yardstick_ms():.0f} ms"
+        return replace(figure, bounded_by="; ".join(filter(None, (figure.bounded_by, speed))))
     except (TimeoutError, RuntimeError, httpx.HTTPError) as failed:
         return Figure(name, "", f"not measured: {failed}", "", passed=False)
 

@@ -2,7 +2,8 @@
 
 A girl of 17 reported in LINE, in three steps and without a word, that she was being beaten; officers came
 by the shared pin within twenty minutes, and social workers phoned her afterwards (thaigov.go.th news 67900).
-Here the station does not answer in time, so that the escalation is seen too.  Deadlines are shortened; all
+Here the station does not answer in time, the car that comes needs backup, and the social worker is connected with her
+through the engine's number, so that all of this is seen too.  Waits are shortened, and calls are made at any hour; all
 else is what a ministry would run: PostgreSQL, Redis, two workers, the clock, the web edge, Flower, and
 doubles of LINE and Twilio that speak their real HTTP.
 """
@@ -27,6 +28,7 @@ from rich.table import Table
 from config.settings import Settings
 from ess import roster
 from ess.conversation.texts import Texts
+from ess.domain.duty import NATIONAL_ROLES, Channel
 from ess.embedded import Services
 from ess.embedded.processes import POLL_S, StartFailed, free_port
 from ess.embedded.stack import Running, running
@@ -36,6 +38,7 @@ from ess.story import choice, sentence
 from ess.up import name_phones, open_store
 
 CITIZEN = "U" + "c" * 32
+_CITIZENS_PHONE, _CITIZENS_NUMBER = "081 000 0000", "+66810000000"
 _PIN = {"latitude": 16.8211, "longitude": 100.2659, "title": "บ้าน", "address": "อ.เมืองพิษณุโลก จ.พิษณุโลก"}
 _STATION, _RADIO, _ONE_HOME = "PS-6501", "R191-65", "OH-65"
 _STATION_WAITS_S = 5
@@ -44,6 +47,8 @@ _PAUSE_S = 0.7
 #: What happens on its own must have happened by then.
 _PATIENCE_S = 20.0
 _SHOWN = frozenset({"push", "reply", "sms"})
+#: In somebody's ear.
+_HEARD = {"call": "(rings)", "spoken": "", "connected": "(both can talk)"}
 
 out = Console(highlight=False, soft_wrap=True)
 
@@ -98,11 +103,11 @@ def _made(folder: Path) -> Path:
 
 
 def _shortened(folder: Path, target: Path) -> Path:
-    """The policies as shipped, but the station has seconds instead of a minute."""
+    """The policies as shipped, but the station has seconds instead of a minute, and a call is made at any hour."""
     shutil.copytree(folder, target)
     path = target / "assault.yaml"
-    text = path.read_text(encoding="utf-8")
-    path.write_text(re.sub(r"(?<= )wait: 60 s", f"wait: {_STATION_WAITS_S} s", text, count=1), encoding="utf-8")
+    text = re.sub(r"(?<= )wait: 60 s", f"wait: {_STATION_WAITS_S} s", path.read_text(encoding="utf-8"), count=1)
+    path.write_text(text.replace("calling_hours: true", "calling_hours: false"), encoding="utf-8")
     return target
 
 
@@ -132,13 +137,14 @@ def _played(settings: Settings, pids: list[int]) -> list[Promise]:
         names = {
             address: row.name_th for row in people.values() for address in (row.line_user_id, row.phone) if address
         }
-        name_phones(world, {**names, CITIZEN: "ผู้แจ้งเหตุ"})
+        names |= {CITIZEN: "ผู้แจ้งเหตุ", _CITIZENS_NUMBER: "ผู้แจ้งเหตุ"}
+        name_phones(world, names)
         n_processes = len(pids)
         out.print(
             f"[dim]Ready after {time.monotonic() - began:.1f} s: {n_processes} programs, "
             f"{secrets['n_responders']} sample responders in all 77 provinces.[/]\n"
         )
-        with _story(world, secrets["key"], {**names, CITIZEN: "ผู้แจ้งเหตุ"}) as story:
+        with _story(world, secrets["key"], names) as story:
             return _tell(story, people)
 
 
@@ -169,6 +175,10 @@ class _Story:
         """Somebody does something with their phone."""
         self.phones.post(path, json=body).raise_for_status()
 
+    def taps(self, user_id: str | None, group: str, word: str) -> None:
+        """Somebody taps the newest button with this label in LINE."""
+        self.does(f"/sim/line/{user_id}/tap", label=self.texts.word(group, word))
+
     def sees(self, what: str, seen: Callable[[], Any], within_s: float = _PATIENCE_S) -> None:
         """Tell on until it is seen; PromiseBroken where it is not in time."""
         end = time.monotonic() + within_s
@@ -191,6 +201,10 @@ class _Story:
         return [
             entry for entry in self.ledger if entry["kind"] in _SHOWN and entry["to"] == to and words in entry["text"]
         ]
+
+    def heard(self, phone: str | None, kind: str) -> list[dict[str, Any]]:
+        """What this phone did or said, of that kind."""
+        return [entry for entry in self.ledger if entry["kind"] == kind and entry["person"] == phone]
 
     def facts(self, name: str, **data: Any) -> list[dict[str, Any]]:
         """Facts of that name with these values."""
@@ -235,30 +249,20 @@ class _Story:
         if entry["kind"] in _SHOWN:
             over = "SMS" if entry["kind"] == "sms" else "LINE"
             out.print(f"[cyan]{since}[/] 📱 [bold]{who}[/] [dim]{over}[/] {words} [green]{buttons}[/]")
+        elif entry["kind"] in _HEARD:
+            heard = words or _HEARD[entry["kind"]]
+            out.print(f"[cyan]{since}[/] 📞 [bold]{who}[/] {heard}")
         elif entry["kind"] == "inbound":
             out.print(f"[cyan]{since}[/] 👆 [bold magenta]{who}[/] [magenta]{words}[/]")
 
 
 def _tell(story: _Story, people: Mapping[str, roster.Entry]) -> list[Promise]:
-    texts = story.texts
     station, radio, one_home = people[_STATION], people[_RADIO], people[_ONE_HOME]
-
-    def tap(user_id: str | None, group: str, word: str) -> None:
-        story.does(f"/sim/line/{user_id}/tap", label=texts.word(group, word))
-
-    story.does(f"/sim/line/{CITIZEN}/postback", data="action=report", display_text=texts.word("buttons", "report"))
-    story.sees("the five types are offered", lambda: story.shown(CITIZEN, "เลือก 1 ข้อ"))
-    story.rests()
-    tap(CITIZEN, "type_labels", "assault")
-    story.sees("the pin is asked for", lambda: story.shown(CITIZEN, texts.word("buttons", "share_pin")))
-    story.rests()
-    story.does(f"/sim/line/{CITIZEN}/location", **_PIN)
-    story.sees("the reporter is told that it was received", lambda: story.shown(CITIZEN, "รับเรื่องแล้ว"))
-    story.does(f"/sim/line/{CITIZEN}/text", text="081 000 0000")
+    _is_reported(story)
     story.sees("the station is alerted", lambda: story.shown(station.line_user_id, "เหตุด่วน"))
     story.sees("the One Home team is alerted", lambda: story.shown(one_home.line_user_id, "เหตุด่วน"))
     story.rests()
-    tap(one_home.line_user_id, "buttons", "accept")
+    story.taps(one_home.line_user_id, "buttons", "accept")
     story.sees("the One Home team has accepted", lambda: story.facts("accepted", track="social_care"))
 
     story.sees("the station's silence is noticed", lambda: story.facts("step_expired", track="police"))
@@ -268,26 +272,69 @@ def _tell(story: _Story, people: Mapping[str, roster.Entry]) -> list[Promise]:
     code = re.search(r"(\d\d) 1", alert_sms)
     if code is None:
         raise PromiseBroken(f"the SMS names a code to answer with: {alert_sms}")
-    story.does(f"/sim/sms/{radio.phone}/text", text=f"{code[1]} 1")
+
+    def texts_back(words: str, fact: str) -> None:
+        story.rests()
+        story.does(f"/sim/sms/{radio.phone}/text", text=f"{code[1]} {words}")
+        story.sees(f"the radio centre has {fact}", lambda: story.facts(fact))
+
+    texts_back("1 15", "acknowledged")
     story.sees("the reporter is told who comes and when", lambda: story.shown(CITIZEN, "คาดว่าถึง"))
     story.sees("the station is stood down", lambda: story.shown(station.line_user_id, radio.name_th))
-    for digit, fact in (("3", "departed"), ("4", "arrived"), ("9", "resolved")):
-        story.rests()
-        story.does(f"/sim/sms/{radio.phone}/text", text=f"{code[1]} {digit}")
-        story.sees(f"the radio centre has {fact}", lambda fact=fact: story.facts(fact))  # type: ignore[misc]
+    texts_back("3", "departed")
+    texts_back("5", "backup_wanted")
+    story.sees("the station is asked to come as backup", lambda: len(story.shown(station.line_user_id, "เหตุด่วน")) > 1)
+    story.rests()
+    story.taps(station.line_user_id, "buttons", "accept")
+    coming = story.texts.say("backup_comes", Channel.SMS, code=story.code).text
+    story.sees("191 hears that backup comes", lambda: story.shown(radio.phone, coming))
+    texts_back("4", "arrived")
+    texts_back("9", "resolved")
 
     story.sees("the follow-up call is promised", lambda: story.facts("follow_up_opened"))
     worker = people[story.facts("follow_up_opened")[0]["responder"]["ref"]]
     story.sees("the social worker is asked to call", lambda: story.shown(worker.line_user_id, "โทรติดตาม"))
     story.rests()
-    tap(worker.line_user_id, "buttons", "reached")
+    story.taps(worker.line_user_id, "buttons", "call")
+    _are_connected(story, worker)
+    story.taps(worker.line_user_id, "buttons", "reached")
     story.sees("the incident is closed", lambda: story.facts("closed"))
     story.sees("the social worker is thanked", lambda: story.shown(worker.line_user_id, "บันทึกผล"))
     return _promises(story, people, worker)
 
 
+def _is_reported(story: _Story) -> None:
+    """Three taps, and no word: the type, the pin; then a wish and a phone, which nobody waited for."""
+    texts = story.texts
+    story.does(f"/sim/line/{CITIZEN}/postback", data="action=report", display_text=texts.word("buttons", "report"))
+    story.sees("the five types are offered", lambda: story.shown(CITIZEN, "เลือก 1 ข้อ"))
+    story.rests()
+    story.taps(CITIZEN, "type_labels", "assault")
+    story.sees("the pin is asked for", lambda: story.shown(CITIZEN, texts.word("buttons", "share_pin")))
+    story.rests()
+    story.does(f"/sim/line/{CITIZEN}/location", **_PIN)
+    story.sees("the reporter is told that it was received", lambda: story.shown(CITIZEN, "รับเรื่องแล้ว"))
+    story.taps(CITIZEN, "wishes", "any")
+    story.does(f"/sim/line/{CITIZEN}/text", text=_CITIZENS_PHONE)
+
+
+def _are_connected(story: _Story, worker: roster.Entry) -> None:
+    """The social worker's phone rings first, and hers only at the digit; neither shows the other's number."""
+    hers = _CITIZENS_NUMBER
+    story.sees("the social worker's own phone rings", lambda: story.heard(worker.phone, "call"))
+    story.rests()
+    story.does(f"/sim/voice/{worker.phone}/press", digits="1")
+    story.sees("then hers", lambda: story.heard(hers, "call"))
+    story.rests()
+    story.does(f"/sim/voice/{hers}/pick-up")
+    story.sees("they can talk", lambda: story.heard(hers, "connected"))
+    story.rests()
+    story.does(f"/sim/voice/{hers}/hang-up")
+    story.sees("the card for the outcome comes again", lambda: story.shown(worker.line_user_id, "สายสิ้นสุดแล้ว"))
+
+
 def _promises(story: _Story, people: Mapping[str, roster.Entry], worker: roster.Entry) -> list[Promise]:
-    station, radio, one_home = people[_STATION], people[_RADIO], people[_ONE_HOME]
+    station, radio = people[_STATION], people[_RADIO]
 
     def at(item: Mapping[str, Any]) -> datetime:
         return datetime.fromisoformat(item["at"])
@@ -307,8 +354,13 @@ def _promises(story: _Story, people: Mapping[str, roster.Entry], worker: roster.
     asked = at(story.shown(worker.line_user_id, "โทรติดตาม")[0])
     resolved = at(story.facts("resolved")[0])
     sms = [entry["text"] for entry in story.ledger if entry["kind"] == "sms"]
-    expected = {CITIZEN, station.line_user_id, one_home.line_user_id, radio.phone, worker.line_user_id}
+    asked_to_act = [people[fact["responder"]["ref"]] for fact in story.facts("alerted")]
+    supervising = [person for person in people.values() if person.role in NATIONAL_ROLES]  # they hear of the backup
+    theirs = {person.line_user_id or person.phone for person in (*asked_to_act, *supervising, worker)}
     lit = {entry["to"] for entry in story.ledger if entry["kind"] in _SHOWN}
+    wanted = at(story.facts("backup_wanted")[0])
+    backup_asked = at(story.shown(station.line_user_id, "เหตุด่วน")[1])
+    calls = [entry for entry in story.ledger if entry["kind"] == "call"]
     longest = max(len(text.encode("utf-16-le")) // 2 for text in sms)
     tasks = _tasks_in_flower(story)
     second = timedelta(seconds=1)
@@ -336,8 +388,18 @@ def _promises(story: _Story, people: Mapping[str, roster.Entry], worker: roster.
         ),
         Promise("… and the station is stood down and told who has it", span(accepted, stood_down), True),
         Promise("One Home's acknowledgement did not stop the police track", "expired as promised", bool(expired)),
+        Promise(
+            "191 needs backup → the station is alerted once more",
+            span(wanted, backup_asked),
+            backup_asked - wanted < second,
+        ),
         Promise("resolved → the social worker has the call to make", span(resolved, asked), asked - resolved < second),
-        Promise("nobody else's phone lit up", f"{len(lit)} phones", lit == expected),
+        Promise(
+            "connected by the engine, neither sees the other's number",
+            f"{len(calls)} calls",
+            not any(entry["detail"]["from"] in {worker.phone, _CITIZENS_NUMBER} for entry in calls),
+        ),
+        Promise("nobody else's phone lit up", f"{len(lit)} phones", lit == {CITIZEN, *theirs}),
         Promise(
             "every SMS fits one segment and says no more than a district",
             f"{longest} of 70",

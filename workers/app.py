@@ -6,7 +6,6 @@ messages when processes die, so nothing rests on it but speed (docs/adr/0001).
 
 import os
 import threading
-from datetime import UTC, datetime
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -179,7 +178,6 @@ class Pulse(bootsteps.StartStopStep):
             follower.look_safely()
             geo.locate(13.7563, 100.5018)
             geo.find("จ.กรุงเทพ")
-            hold.engine.calling_hours.at_or_after(datetime.now(UTC))
             threading.Thread(target=follower.run, args=(self._stop,), name="outlines", daemon=True).start()
         threading.Thread(target=self._beat, args=(worker.hostname, queues), name="pulse", daemon=True).start()
 

@@ -35,6 +35,10 @@ _RESTLESS = """
     WHERE (due_at <= clock_timestamp() OR kind NOT IN ('arrive', 'follow_up')) AND subject NOT LIKE 'receipt:%'
 """
 
+#: Until a moment comes at which nothing is on its way; what waits for longer is lost.
+_QUIET_WITHIN_S = 20.0
+_WAITING = frozenset({"queued", "sending", "unknown"})
+
 
 class Crew(ThreadPoolExecutor):
     """Threads that say what went wrong in them."""
@@ -84,7 +88,26 @@ class Driver:
             finally:
                 self._phones.over.set()
         mishaps = [*self._breaker.deaths, *crew.errors(), *settled]
-        return collect(self._deployment, self._phones.promises, self._breaker.disturbances, mishaps)
+        return self._collected(mishaps)
+
+    def _collected(self, mishaps: list[str]) -> Evidence:
+        """What is left at a quiet moment: an arrival that falls due just then is judged with what follows from it."""
+
+        def collected() -> Evidence:
+            return collect(self._deployment, self._phones.promises, self._breaker.disturbances, mishaps)
+
+        def at_a_quiet_moment() -> Evidence | None:
+            evidence = collected()
+            is_quiet = all(delivery.state not in _WAITING for delivery in evidence.deliveries)
+            n_deliveries = self._deployment.count("SELECT count(*) FROM delivery")
+            same = n_deliveries == len(evidence.deliveries) and self._deployment.count(_RESTLESS) == 0
+            return evidence if is_quiet and same else None
+
+        try:
+            found = wait_for(at_a_quiet_moment, "nothing happens while it is looked at", _QUIET_WITHIN_S)
+        except AssertionError:
+            return collected()
+        return found or collected()
 
     def _play(self, crew: Crew) -> list[Future[Any]]:
         began, wakes = time.monotonic(), threading.Event()

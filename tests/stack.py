@@ -175,7 +175,7 @@ def deployed(folder: Path, policies: Callable[[Path], None] = write_policies, **
             simulator=True,
             more={
                 "ESS_POLICY_DIR": str(folder / "policies"),
-                # Longer than from one try to the next: whoever tries again meets an open breaker, also on a slow machine.
+                # Longer than from one try to the next: whoever tries again meets an open breaker, however late that is.
                 "ESS_CHANNEL_PAUSE_S": "6",
                 "ESS_CANARY_EVERY_S": "0",
                 "ESS_CALLING_HOURS": "00:00-24:00",

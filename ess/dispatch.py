@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 from sqlmodel import col, select
 
 from ess import callers, geo, outbox
@@ -82,16 +82,11 @@ def accept_report_in(
     # Two of the same at the same instant, or two witnesses: the second waits here and then finds the first.
     neighbours = sorted(f"{report.type} {row} {column}" for row, column in squares_around(pin)) if pin and joins else []
     code = _begin(tx, [f"{owner}\n{idempotency_key}", *neighbours])
-    before = tx.session.exec(
-        select(tables.Report, tables.Incident.code)
-        .join(tables.Incident, col(tables.Incident.id) == col(tables.Report.incident_id))
-        .where(tables.Report.owner == owner, tables.Report.idempotency_key == idempotency_key)
-    ).first()
-    if before is not None:
-        earlier, its_code = before
+    earlier = tx.session.execute(_BEFORE, {"owner": owner, "key": idempotency_key}).first()
+    if earlier is not None:
         if earlier.fingerprint != fingerprint:
             raise Conflict("this Idempotency-Key came with another report: use a new key for a new report")
-        return Accepted(earlier.id, earlier.incident_id, its_code)
+        return Accepted(earlier.id, earlier.incident_id, earlier.code)
     report_id = uuid4()
     known = _witnessed(tx, report.type, policy, pin) if joins else None
     if known:
@@ -123,6 +118,11 @@ def _fingerprint(report: Report) -> str:
     return hashlib.sha256(json.dumps(asdict(report), sort_keys=True, default=str).encode()).hexdigest()
 
 
+_BEFORE = (
+    select(tables.Report.id, tables.Report.incident_id, tables.Report.fingerprint, tables.Incident.code)
+    .join(tables.Incident, col(tables.Incident.id) == col(tables.Report.incident_id))
+    .where(col(tables.Report.owner) == bindparam("owner"), col(tables.Report.idempotency_key) == bindparam("key"))
+)
 #: In one round trip: whoever holds the locks, the time since, and whether the code is taken.
 _BEGIN = text(
     # In the order given, the report's key before the squares around its pin, the same everywhere.

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal, Self
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import ARRAY, LargeBinary, any_, bindparam, text
 from sqlmodel import col, delete, select
 
 from ess.channels.envelope import Message
@@ -64,7 +64,7 @@ _CODES = (
     select(tables.Alert.phone_index, tables.Alert.reply_code, _IS_OPEN)
     .join(tables.Incident, col(tables.Incident.id) == col(tables.Alert.incident_id))
     .where(
-        col(tables.Alert.phone_index).in_(bindparam("phones", expanding=True)),
+        col(tables.Alert.phone_index) == any_(bindparam("phones", type_=ARRAY(LargeBinary))),
         col(tables.Alert.reply_code).is_not(None),
         (col(tables.Alert.created_at) > bindparam("since")) | _IS_OPEN,
     )

@@ -15,7 +15,7 @@ from ess.store import Store, outline_sets
 
 log = structlog.get_logger()
 
-_LOOK_EVERY_S = 2.0
+_LOOK_EVERY_S = 5.0
 
 
 class Follower:

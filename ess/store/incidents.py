@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import ARRAY, BigInteger, Uuid, any_, bindparam
+from sqlalchemy import ARRAY, BigInteger, LargeBinary, Uuid, any_, bindparam, event
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, func, select
 
@@ -80,6 +80,14 @@ _DEADLINES = select(tables.Deadline, func.clock_timestamp()).where(
 )
 _REPORTS = (
     select(tables.Report).where(col(tables.Report.incident_id) == any_(_ITS)).order_by(col(tables.Report.received_at))
+)
+
+_NEAR = select(tables.Incident.id, tables.Incident.pin).where(
+    col(tables.Incident.cell) == any_(bindparam("cells", type_=ARRAY(LargeBinary))),
+    col(tables.Incident.received_at) > bindparam("since"),
+    col(tables.Incident.type) == bindparam("type"),
+    col(tables.Incident.drill).is_(False),
+    col(tables.Incident.state).not_in(_WITH_FOLLOW_UPS | ENDED),
 )
 
 
@@ -226,6 +234,7 @@ def freeze_policy(tx: Transaction, policy: Policy) -> str:
     if policy_id not in _policies:
         row = {"id": policy_id, "type": policy.type, "body": body}
         tx.session.exec(insert(tables.Policy).values(row).on_conflict_do_nothing())
+        event.listen(tx.session, "after_commit", lambda _: _policies.setdefault(policy_id, policy), once=True)
     return policy_id
 
 
@@ -234,14 +243,9 @@ def near(tx: Transaction, incident_type: IncidentType, pin: Pin, join: Join) -> 
 
     Drills are none of them.  Only the pins of the squares around are read.
     """
-    query = select(tables.Incident.id, tables.Incident.pin).where(
-        col(tables.Incident.cell).in_([cell(tx, each) for each in squares_around(pin)]),
-        tables.Incident.received_at > tx.now - join.within,
-        tables.Incident.type == incident_type,
-        col(tables.Incident.drill).is_(False),
-        col(tables.Incident.state).not_in(_WITH_FOLLOW_UPS | ENDED),
-    )
-    metres = {incident_id: 1000 * distance_km(*pin, *found) for incident_id, found in tx.session.exec(query) if found}
+    about = {"cells": [cell(tx, each) for each in squares_around(pin)], "since": tx.now - join.within}
+    rows = tx.session.exec(_NEAR, params=about | {"type": incident_type})
+    metres = {incident_id: 1000 * distance_km(*pin, *found) for incident_id, found in rows if found}
     reached = [incident_id for incident_id, far in metres.items() if far <= join.within_m]
     return sorted(reached, key=lambda incident_id: (metres[incident_id], incident_id))
 
@@ -252,7 +256,7 @@ def cell(tx: Transaction, square_: tuple[int, int]) -> bytes:
 
 
 def create(tx: Transaction, decision: Decision, *, drill: bool = False) -> tables.Incident:
-    """The row of a new incident; `save` does the rest."""
+    """The row of a new incident, to be written with what comes next; `save` does the rest."""
     incident = decision.incident
     row = tables.Incident(
         id=incident.id,
@@ -267,7 +271,6 @@ def create(tx: Transaction, decision: Decision, *, drill: bool = False) -> table
     )
     _save_pin(tx, row, incident.pin)
     tx.session.add(row)
-    tx.session.flush()
     tx.loaded[row.id] = Rows(row, reports=[])
     return row
 

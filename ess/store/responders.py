@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam
+from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam
 from sqlalchemy import select as select_columns
 from sqlmodel import col, func, select
 
@@ -13,23 +13,25 @@ from ess.domain.duty import NATIONAL_ROLES, Channel, Responder, Role
 from ess.store import tables
 from ess.store.store import Transaction
 
+# Built once: putting a query together costs as much as asking it.
+_SUPERVISORS = select(tables.Responder).where(
+    col(tables.Responder.active),
+    col(tables.Responder.drill).is_(False),
+    col(tables.Responder.role).in_(NATIONAL_ROLES),
+)
+_BY_IDS = select(tables.Responder).where(col(tables.Responder.id) == any_(bindparam("ids", type_=ARRAY(Uuid))))
+
 
 def supervisors(tx: Transaction) -> list[tables.Responder]:
     """Whoever supervises, for the whole country."""
-    query = select(tables.Responder).where(
-        col(tables.Responder.active),
-        col(tables.Responder.drill).is_(False),
-        col(tables.Responder.role).in_(NATIONAL_ROLES),
-    )
-    return list(tx.session.exec(query))
+    return list(tx.session.exec(_SUPERVISORS))
 
 
 def by_ids(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, tables.Responder]:
     """These responders, by id, in one query."""
     if not ids:
         return {}
-    rows = tx.session.exec(select(tables.Responder).where(col(tables.Responder.id).in_(ids)))
-    return {row.id: row for row in rows}
+    return {row.id: row for row in tx.session.exec(_BY_IDS, params={"ids": list(ids)})}
 
 
 def by_refs(tx: Transaction, refs: Collection[str]) -> list[Responder]:
@@ -94,8 +96,7 @@ _CHOSEN_BY: tuple[Any, ...] = (
     col(tables.Responder.line_index).is_not(None).label("has_line"),
     col(tables.Responder.phone_index).is_not(None).label("has_phone"),
 )
-# Built once: putting a query together costs as much as asking it.
-_BY_REFS = select_columns(*_CHOSEN_BY).where(col(tables.Responder.ref).in_(bindparam("refs", expanding=True)))
+_BY_REFS = select_columns(*_CHOSEN_BY).where(col(tables.Responder.ref) == any_(bindparam("refs", type_=ARRAY(Text))))
 
 
 def domain(row: Any, **more: Any) -> Responder:

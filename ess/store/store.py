@@ -110,7 +110,9 @@ class Store:
                 # Compiling a query takes longer than any of ours.
                 " -c jit=off"
                 # A plan that was made while a table was nearly empty stays while it fills, and would read all of it.
-                " -c enable_seqscan=off",
+                " -c enable_seqscan=off"
+                # The same plan whatever the values are: to plan the choice took longer than to make it.
+                " -c plan_cache_mode=force_generic_plan",
             },
         )
 

@@ -5,6 +5,8 @@ https://developers.line.biz/en/docs/messaging-api/receiving-messages/
 https://www.twilio.com/docs/usage/webhooks/webhooks-security
 """
 
+import base64
+import hmac
 import json
 from functools import partial
 from typing import Any
@@ -12,7 +14,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from linebot.v3.webhook import SignatureValidator
 from twilio.request_validator import RequestValidator
 
 from config.settings import Settings
@@ -36,7 +37,7 @@ async def line(request: Request) -> dict[str, Any]:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise HTTPException(400, "the body is not UTF-8") from None
-    if secret is None or not SignatureValidator(secret.get_secret_value()).validate(text, signature):
+    if secret is None or not is_signed_by_line(body, signature, secret.get_secret_value()):
         raise HTTPException(403, "the signature does not fit the body and ESS_LINE_CHANNEL_SECRET")
     try:
         found = json.loads(text)["events"]
@@ -45,6 +46,16 @@ async def line(request: Request) -> dict[str, Any]:
         raise HTTPException(400, "the body is not a LINE webhook: `events` with a `webhookEventId` each") from None
     new = await run_in_threadpool(inbox.keep, engine_of(request), events) if events else 0
     return {"new": new}
+
+
+def is_signed_by_line(body: bytes, signature: str, secret: str) -> bool:
+    """Whether LINE sent this body: HMAC-SHA256 by the channel's secret, in Base64.
+
+    As the SDK's validator says, which would bring the models and clients of everything that LINE can do: 13 MiB of
+    each web process.  https://developers.line.biz/en/docs/messaging-api/verify-webhook-signature/
+    """
+    ours = base64.b64encode(hmac.digest(secret.encode(), body, "sha256"))
+    return hmac.compare_digest(ours, signature.encode())
 
 
 @router.post("/twilio/sms")

@@ -190,14 +190,15 @@ def _finish(engine: Engine, tx: Transaction, *decisions: Decision, reply_token: 
 
 
 # --- incident → place → alerts ---------------------------------------------------------------------------
-def keep_deadlines(engine: Engine, deadline_ids: Collection[int]) -> None:
+def keep_deadlines(engine: Engine, deadline_ids: Collection[int], *, most: int = 0) -> None:
     """Do what these deadlines of incidents promised, each once, all in one transaction.
 
     Whoever finds the row gone, or moved, comes too late and does nothing.  With the decision go the choices that it
-    makes due: the responders are alerted at once.  What fails fails for all of them: keep each alone then.
+    makes due: the responders are alerted at once.  Where a new incident had to wait, others that wait are taken along,
+    up to `most` in all.  What fails fails for all of them: keep each alone then.
     """
     with engine.store.transaction() as tx, tx.session.no_autoflush:
-        due = incidents.lock_for(tx, deadline_ids)
+        due = incidents.lock_for(tx, deadline_ids, most=most)
         decisions = [_kept(engine, tx, incident, deadlines) for incident, deadlines in due]
         if any(_choices_due(decision.incident, tx.now) for decision in decisions):
             duty = _on_duty_now(engine, tx, [decision.incident for decision in decisions])

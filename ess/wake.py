@@ -61,7 +61,7 @@ TOGETHER = frozenset(
 )
 KEEP_TOGETHER = ("ess.keep_deadlines", DISPATCH)
 #: So many at most: whoever answers about one of them waits until all are kept.
-_MOST_TOGETHER = 16
+MOST_TOGETHER = 16
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _messages(wake_ups: Iterable[WakeUp]) -> list[list[WakeUp]]:
             together.append(wake_up)
         else:
             alone.append([wake_up])
-    return [*(together[i : i + _MOST_TOGETHER] for i in range(0, len(together), _MOST_TOGETHER)), *alone]
+    return [*(together[i : i + MOST_TOGETHER] for i in range(0, len(together), MOST_TOGETHER)), *alone]
 
 
 def _message(wake_ups: Sequence[WakeUp]) -> tuple[tuple[str, str], dict[str, Any]]:

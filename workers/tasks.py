@@ -22,6 +22,7 @@ from ess.domain.report import Source
 from ess.engine import Engine
 from ess.intake import ReportTask
 from ess.store import deadlines
+from ess.wake import MOST_TOGETHER
 from workers.app import app, hold
 
 log = structlog.get_logger()
@@ -115,7 +116,7 @@ def _keep_one(engine: Engine, deadline_id: int) -> None:
 def keep_deadlines(deadline_ids: list[int], **_: Any) -> None:
     """Many deadlines of incidents came at once: locate, choose, go on, for all of them together."""
     try:
-        dispatch.keep_deadlines(hold.engine, deadline_ids)
+        dispatch.keep_deadlines(hold.engine, deadline_ids, most=MOST_TOGETHER)
     except Exception:
         # Whichever it is, it must not hold up the others.
         log.exception("deadlines_failed", deadline_ids=deadline_ids)
@@ -126,8 +127,8 @@ def keep_deadlines(deadline_ids: list[int], **_: Any) -> None:
 
 @app.task(name="ess.locate_incident")
 def locate_incident(deadline_id: int, **_: Any) -> None:
-    """Pin or address → province and district."""
-    _keeping(_keep_one, deadline_id)
+    """Pin or address → province and district; in a flood, of others that wait as well."""
+    keep_deadlines.run([deadline_id])
 
 
 @app.task(name="ess.select_responders")

@@ -10,7 +10,19 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import ARRAY, BigInteger, LargeBinary, Uuid, any_, bindparam, event
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    Uuid,
+    any_,
+    bindparam,
+    event,
+    literal_column,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, func, select
 
@@ -63,13 +75,25 @@ _LOCK = (
     # locks the incident too would wait for ever.
     .with_for_update(key_share=True)
 )
+#: A new incident that has waited for so long is one of a flood.
+_HAS_WAITED: ColumnElement[bool] = literal_column(
+    "(deadline.kind = 'locate' AND deadline.due_at < statement_timestamp() - interval '0.2 s')", Boolean
+)
+_WITH_DEADLINES = select(tables.Incident, tables.Deadline.id, _HAS_WAITED).join(
+    tables.Deadline, col(tables.Deadline.incident_id) == col(tables.Incident.id)
+)
 #: In the order of their ids, so that two who lock several never wait for each other.
 _LOCK_FOR = (
-    select(tables.Incident, tables.Deadline.id)
-    .join(tables.Deadline, col(tables.Deadline.incident_id) == col(tables.Incident.id))
-    .where(col(tables.Deadline.id) == any_(bindparam("deadline_ids", type_=ARRAY(BigInteger))))
+    _WITH_DEADLINES.where(col(tables.Deadline.id) == any_(bindparam("deadline_ids", type_=ARRAY(BigInteger))))
     .order_by(col(tables.Incident.id))
     .with_for_update(of=tables.Incident, key_share=True)
+)
+#: Those that somebody else has at this instant are left to them, and whatever failed is kept alone.
+_LOCK_WAITING = (
+    _WITH_DEADLINES.where(_HAS_WAITED, col(tables.Deadline.failures) == 0)
+    .order_by(col(tables.Deadline.due_at))
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(of=tables.Incident, key_share=True, skip_locked=True)
 )
 _ITS = bindparam("incident_ids", type_=ARRAY(Uuid))
 _ALERTS = select(tables.Alert).where(col(tables.Alert.incident_id) == any_(_ITS)).order_by(col(tables.Alert.created_at))
@@ -99,23 +123,27 @@ def lock(tx: Transaction, incident_id: UUID) -> Incident:
     return _incidents(tx, [row])[0]
 
 
-def lock_for(tx: Transaction, deadline_ids: Collection[int]) -> list[tuple[Incident, list[Deadline]]]:
+def lock_for(tx: Transaction, deadline_ids: Collection[int], *, most: int) -> list[tuple[Incident, list[Deadline]]]:
     """The incidents of these deadlines, locked, each with those of them that are due.
 
-    What was met or moved meanwhile is left out, and an incident of which nothing is due.
+    What was met or moved meanwhile is left out, and an incident of which nothing is due.  Where one of them is new and
+    had to wait, other new ones that wait come along, the longest first, up to `most` in all.
     """
     wanted: dict[UUID, set[int | None]] = defaultdict(set)
     rows: dict[UUID, tables.Incident] = {}
-    for row, deadline_id in tx.session.exec(_LOCK_FOR, params={"deadline_ids": list(deadline_ids)}):
+    found = tx.session.exec(_LOCK_FOR, params={"deadline_ids": list(deadline_ids)}).all()
+    if any(has_waited for _, _, has_waited in found) and len(found) < most:
+        found = [*found, *tx.session.exec(_LOCK_WAITING, params={"most": most - len(found)})]
+    for row, deadline_id, _ in found:
         rows[row.id] = row
         wanted[row.id].add(deadline_id)
-    found = []
+    kept_now = []
     for incident in _incidents(tx, list(rows.values())):
         kept = tx.loaded[incident.id].deadlines
         due = [each for each in sorted(kept) if kept[each].id in wanted[incident.id] and each.due_at <= tx.now]
         if due:
-            found.append((incident, due))
-    return found
+            kept_now.append((incident, due))
+    return kept_now
 
 
 def read(tx: Transaction, incident_id: UUID) -> Incident:

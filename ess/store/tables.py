@@ -419,6 +419,8 @@ class Deadline(SQLModel, table=True):
     __table_args__ = (
         Index("deadline_wake", "wake_at"),
         Index("deadline_subject", "incident_id", "kind", "subject", unique=True),
+        # Of new incidents alone, for whoever finds that they wait: few rows, and soon gone.
+        Index("deadline_new", "due_at", postgresql_where=text("kind = 'locate'")),
     )
 
     id: int | None = Field(default=None, sa_type=BigInteger, sa_column_args=(Identity(),), primary_key=True)

@@ -73,3 +73,23 @@ def test_one_that_cannot_be_read_does_not_hold_up_the_others(story: Story) -> No
 
     is_written(story, broken, "alerting")
     broken.told("alerted", responder=radio.ref, within_s=20)
+
+
+def test_new_incidents_that_had_to_wait_are_located_together_and_each_once(story: Story) -> None:
+    station = story.station(NAKHON_RATCHASIMA)
+    station.may_hear("เหตุ")
+    story.care_team(NAKHON_RATCHASIMA)
+    citizen = story.citizen(line=False)
+    for worker in story.deployment.workers:
+        worker.kill()
+    found = [citizen.reports_by_api("assault", at=NAKHON_RATCHASIMA) for _ in range(N)]
+    for worker in story.deployment.workers:
+        worker.start()
+
+    instants = set()
+    for incident in found:
+        incident.told("alerted", responder=station.ref, within_s=30)
+        assert len(incident.facts("alerted", responder=station.ref)) == 1
+        instants.add(incident.told("located")["at"])
+        assert len(incident.facts("located")) == 1
+    assert len(instants) < N / 2, "of those who wait, many are decided in one transaction"

@@ -146,15 +146,19 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
         silent=delivery.envelope.get("silent", False),  # the release before did not say
         reply_token=token,
         doubtful_since=delivery.doubtful_since,
-        not_these=_other_calls(tx, delivery) if delivery.doubtful_since else frozenset(),
+        not_these=_others_taken(tx, delivery) if delivery.doubtful_since else frozenset(),
     )
     return delivery, envelope, outage is not None
 
 
-def _other_calls(tx: Transaction, delivery: Delivery) -> frozenset[str]:
-    """The provider's references of what else was sent to this person over this channel within a day."""
+def _others_taken(tx: Transaction, delivery: Delivery) -> frozenset[str]:
+    """The provider's references of what else was sent to this person over this channel within a day.
+
+    A reporter is nobody in the roster: of what went to them, that of the same incident.
+    """
     others = select(Delivery.provider_ref).where(
         Delivery.responder_id == delivery.responder_id,
+        (col(Delivery.incident_id) == delivery.incident_id) | col(Delivery.responder_id).is_not(None),
         Delivery.channel == delivery.channel,
         Delivery.id != delivery.id,
         col(Delivery.created_at) > tx.now - timedelta(days=1),
@@ -365,20 +369,20 @@ def _asked_in_line(tx: Transaction, people: Iterable[tables.Responder]) -> Seque
 def record_receipt(engine: Engine, tx: Transaction, provider_ref: str, status: str, code: str | None) -> bool:
     """What Twilio says became of a message; false where no row has its sid yet.
 
-    Receipts come in any order: one that is final stays.
+    Receipts come in any order: one that is final stays.  Two messages of the same words, whose outcomes were unknown at
+    the same instant, may have been taken for one.
     """
-    query = select(Delivery).where(Delivery.provider_ref == provider_ref).with_for_update()
-    delivery = tx.session.exec(query).one_or_none()
-    if delivery is None:
-        return False
-    if delivery.state in _FINAL:
-        return True
-    if status in {"delivered", "read"}:
-        delivery.state = DeliveryState.DELIVERED
-        _note(tx, delivery, "delivery_delivered")
-    elif status in {"failed", "undelivered", "canceled"}:
-        fail(engine, tx, delivery, f"Twilio: {status} {code or ''}".strip())
-    return True
+    query = select(Delivery).where(Delivery.provider_ref == provider_ref).order_by(col(Delivery.created_at))
+    found = tx.session.exec(query.with_for_update()).all()
+    for delivery in found:
+        if delivery.state in _FINAL:
+            continue
+        if status in {"delivered", "read"}:
+            delivery.state = DeliveryState.DELIVERED
+            _note(tx, delivery, "delivery_delivered")
+        elif status in {"failed", "undelivered", "canceled"}:
+            fail(engine, tx, delivery, f"Twilio: {status} {code or ''}".strip())
+    return bool(found)
 
 
 def record_call(engine: Engine, tx: Transaction, delivery_id: UUID, sid: str, status: str, answered_by: str) -> None:

@@ -41,7 +41,7 @@ _REPLY_BEGINS_WITHIN = timedelta(seconds=10)
 _ASKING = frozenset(
     {"alert", "follow_up", "follow_up_reminder", "follow_up_overdue", "visit", "visit_reminder", "visit_overdue"}
 )
-#: Somebody is in need, and hears nobody's answer: said over the next channel in the same words.
+#: What cannot wait for a channel to come back either: it is said over the next one in the same words.
 _URGENT = frozenset({"reporter_safe", "reporter_cancels", "reporter_unsafe", "reporter_in_danger", "backup_wanted"})
 #: Whoever has said no, or was stood down, is not asked; who could not be reached still may be.
 _WANTED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE, *TAKEN})

@@ -41,6 +41,8 @@ _REPLY_BEGINS_WITHIN = timedelta(seconds=10)
 _ASKING = frozenset(
     {"alert", "follow_up", "follow_up_reminder", "follow_up_overdue", "visit", "visit_reminder", "visit_overdue"}
 )
+#: What cannot wait for a channel to come back either: it is said over the next one in the same words.
+_URGENT = frozenset({"reporter_safe", "reporter_cancels", "reporter_unsafe", "reporter_in_danger", "backup_wanted"})
 #: Whoever has said no, or was stood down, is not asked; who could not be reached still may be.
 _WANTED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE, *TAKEN})
 #: Nor does a phone ring for somebody who has answered already.
@@ -275,14 +277,16 @@ def _wait_for_channel(
 
 
 def _over_next_channel(engine: Engine, tx: Transaction, delivery: Delivery) -> bool:
-    """Ask the responder over their next channel, where this one asked them and there is another."""
-    if delivery.incident_id is None or delivery.responder_id is None or delivery.message not in _ASKING:
+    """Ask or tell the responder over their next channel, where it cannot wait and there is another."""
+    if delivery.incident_id is None or delivery.responder_id is None or delivery.message not in _ASKING | _URGENT:
         return False
     incident = incidents.lock(tx, delivery.incident_id)
     outbox = Outbox(engine, tx, incident)
+    row = tx.session.get_one(tables.Responder, delivery.responder_id)
+    if delivery.message in _URGENT:
+        return outbox.tell_instead(row, delivery)
     if delivery.follow_up_id is not None:
         follow_up = next(call for call in incident.follow_ups if call.id == delivery.follow_up_id)
-        row = tx.session.get_one(tables.Responder, delivery.responder_id)
         return follow_up.is_done or outbox.ask_follow_up(follow_up, delivery.message, row, Channel(delivery.channel))
     alert = next(alert for alert in incident.alerts if alert.id == delivery.alert_id)
     return alert.state not in _wanted_by(delivery) or outbox.ask_instead(alert, delivery)

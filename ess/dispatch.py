@@ -578,12 +578,9 @@ def locate_by_operator(engine: Engine, incident_id: UUID, location: Location, *,
 
 
 def hear_reporter(engine: Engine, tx: Transaction, incident_id: UUID, word: life.ReporterWord) -> None:
-    """The reporter said how they are: whoever works on the incident is told; after its end nobody is."""
+    """The reporter said how they are: whoever works on the incident is told, and the supervisors."""
     incident = incidents.lock(tx, incident_id)
-    if (incident.state, life.HearReporter) in life.TRANSITIONS:
-        _finish(engine, tx, decide(incident, life.HearReporter(word), tx.now))
-    else:
-        incidents.note(tx, incident_id, life.Fact(f"reporter_{word}"))
+    _finish(engine, tx, decide(incident, life.HearReporter(word), tx.now))
 
 
 def cancel_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str) -> Incident:

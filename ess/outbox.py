@@ -420,16 +420,27 @@ class Outbox:
     def _tell_supervisors(self, key: str, follow_up_id: UUID | None) -> None:
         if self._rows.incident.drill:
             return
-        place, who = self._texts.place(self._incident.place), self._name(self._incident.lead.holder)
-        doubt = self._incident.place.contradicted_by if self._incident.place else None
-        said = self._texts.province(doubt) if doubt else ""
         for row in responders.supervisors(self._tx):
             channel = _channel(responders.written(row), self._down)
             if follow_up_id is not None:
                 self.ask_follow_up(self._follow_ups[follow_up_id], key, row)
             elif channel is not None:
-                letter = self._texts.say(key, channel, code=self._incident.code, place=place, who=who, said=said)
-                self._queue(row, channel, letter, key)
+                self._tell_over(row, channel, key)
+
+    def tell_instead(self, row: tables.Responder, failed: Delivery) -> bool:
+        """The same words, at once, over the channel after the one that failed; false where there is none."""
+        channel = _next_channel(responders.written(row), Channel(failed.channel), self._down)
+        if channel is None:
+            return False
+        self._tell_over(row, channel, failed.message, self._alerts.get(failed.alert_id) if failed.alert_id else None)
+        return True
+
+    def _tell_over(self, row: tables.Responder, channel: Channel, key: str, alert: Alert | None = None) -> None:
+        place, who = self._texts.place(self._incident.place), self._name(self._incident.lead.holder)
+        doubt = self._incident.place.contradicted_by if self._incident.place else None
+        said = self._texts.province(doubt) if doubt else ""
+        letter = self._texts.say(key, channel, code=self._incident.code, place=place, who=who, said=said)
+        self._queue(row, channel, letter, key, alert=alert)
 
     def _queue(
         self,

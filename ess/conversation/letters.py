@@ -7,7 +7,15 @@ from uuid import UUID
 
 from ess.channels.envelope import Button, Message, Press
 from ess.conversation.answer import ETAS_MIN, PRESENT, UNLINK, Ask, Pressed, Verb, button_data
-from ess.conversation.citizen import CONTACT_WORDS, DANGER_WORDS, OUTCOME_WORDS, PLACE, START, WISH
+from ess.conversation.citizen import (
+    CONTACT_WORDS,
+    DANGER_WORDS,
+    OUTCOME_WORDS,
+    PLACE,
+    START,
+    VICTIM_WORDS,
+    wish_data,
+)
 from ess.conversation.spoken import question
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel
@@ -247,8 +255,8 @@ def roll_call_letter(texts: Texts, roll_call_id: UUID, closes_at: datetime, chan
     return texts.say("roll_call", channel, (button,), due=texts.time(closes_at))
 
 
-def citizen_reply(texts: Texts, key: str) -> Message:
-    """What a citizen hears in the chat, with the quick replies that belong to it."""
+def citizen_reply(texts: Texts, key: str, code: str = "") -> Message:
+    """What a citizen hears in the chat, with the quick replies that belong to it and to the incident of this code."""
     match key:
         case "welcome" | "unsafe_noted":
             buttons = [Button(texts.word("buttons", "report"), START)]
@@ -256,18 +264,18 @@ def citizen_reply(texts: Texts, key: str) -> Message:
             buttons = [Button(texts.word("type_labels", kind), f"type={kind}") for kind in IncidentType]
         case "share_pin" | "where" | "still_there_pin":
             buttons = [Button(texts.word("buttons", "share_pin"), press=Press.SHARE_LOCATION)]
-        case "ask_phone":
-            buttons = _wishes(texts, *DANGER_WORDS, *CONTACT_WORDS)
+        case "ask_phone" | "phone_noted" | "minor_noted":
+            buttons = _wishes(texts, code, *DANGER_WORDS, *VICTIM_WORDS, *CONTACT_WORDS)
         case "ask_contact":
-            buttons = _wishes(texts, *CONTACT_WORDS)
+            buttons = _wishes(texts, code, *VICTIM_WORDS, *CONTACT_WORDS)
         case _:
             buttons = []
     return texts.say(key, Channel.LINE, buttons)
 
 
-def _wishes(texts: Texts, *words: str) -> list[Button]:
-    """A quick reply for each thing that a reporter can say of themselves."""
-    return [Button(texts.word("wishes", word), f"{WISH}{word}") for word in words]
+def _wishes(texts: Texts, code: str, *words: str) -> list[Button]:
+    """A quick reply for each thing that a reporter can say of themselves, about the incident of this code."""
+    return [Button(texts.word("wishes", word), wish_data(word, code)) for word in words]
 
 
 def reporter_letter(
@@ -283,14 +291,14 @@ def reporter_letter(
             ]
             buttons.append(pin)
         case "reporter_over":
-            buttons = _wishes(texts, *OUTCOME_WORDS)
+            buttons = _wishes(texts, incident.code, *OUTCOME_WORDS)
         case _:
             buttons = []
     arrival = texts.time(arrival_at) if arrival_at else ""
     names = " ".join(texts.name(province) for _, province in options)
     first = texts.say(key, channel, buttons, code=incident.code, who=who, arrival=arrival, options=names)
     if key == "received" and channel is Channel.LINE:
-        return first, citizen_reply(texts, "ask_phone")
+        return first, citizen_reply(texts, "ask_phone", incident.code)
     return (first,)
 
 

@@ -29,7 +29,8 @@ incident; a police acknowledgement is still welcome after that.  A place that no
 same way at once, because no responder can be picked without one.
 
 Beside the road: `cancelled` (a person says that nobody is needed) and `merged` (another incident tells
-the same story).  Every state can reach `closed`.
+the same story).  Every state can reach `closed`.  What a reporter says of themselves stands nobody down; that they
+are not safe is told to the supervisors at any time, also after the end.
 
 `decide(incident, command, now)` is pure: it returns the new incident, the facts for its timeline and the
 effects that the shell must carry out.  What is promised for later stands in `incident.deadlines`; the
@@ -386,8 +387,10 @@ class Resolve:
 class ReporterWord(StrEnum):
     """What a reporter says of themselves while the incident runs."""
 
-    #: Safe, or nobody is needed any more: a person asks before anybody is stood down.
+    #: Safe: a person asks before anybody is stood down.
     SAFE = "safe"
+    #: Nobody is needed any more, they say: a person asks as well.
+    CANCELS = "cancels"
     #: It is not over for them, although somebody said so.
     UNSAFE = "unsafe"
     #: In danger themselves: a call back may harm.
@@ -396,7 +399,7 @@ class ReporterWord(StrEnum):
 
 @dataclass(frozen=True)
 class HearReporter:
-    """The reporter says how they are; it changes nothing but who knows."""
+    """The reporter says how they are, also after the end; it changes nothing but who knows."""
 
     word: ReporterWord
 
@@ -658,10 +661,7 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.UNANSWERED, Resolve): frozenset({State.RESOLVED}),
     (State.ACKNOWLEDGED, Resolve): frozenset({State.RESOLVED}),
     (State.ON_SCENE, Resolve): frozenset({State.RESOLVED}),
-    **{
-        (state, HearReporter): frozenset({state})
-        for state in (State.RECEIVED, State.LOCATED, *_RESPONDING, State.RESOLVED)
-    },
+    **{(state, HearReporter): frozenset({state}) for state in State if state is not State.MERGED},
     (State.RESOLVED, OpenFollowUps): frozenset({State.RESOLVED, State.CLOSED}),
     (State.RESOLVED, MindFollowUp): frozenset({State.RESOLVED}),
     (State.RESOLVED, ReportFollowUp): frozenset({State.RESOLVED, State.CLOSED}),
@@ -1373,6 +1373,7 @@ def _resolve(turn: _Turn, command: Resolve) -> None:
 
 _REPORTER_SAYS = {
     ReporterWord.SAFE: "reporter_safe",
+    ReporterWord.CANCELS: "reporter_cancels",
     ReporterWord.UNSAFE: "reporter_unsafe",
     ReporterWord.IN_DANGER: "reporter_in_danger",
 }
@@ -1381,6 +1382,8 @@ _REPORTER_SAYS = {
 def _hear_reporter(turn: _Turn, command: HearReporter) -> None:
     key = _REPORTER_SAYS[command.word]
     turn.note(key)
+    if command.word in {ReporterWord.SAFE, ReporterWord.CANCELS} and not turn.incident.is_open:
+        return  # there is nothing left to check
     holders = {track.holder for track in turn.incident.tracks}
     asked = {AlertState.OPEN, *TAKEN} if command.word is ReporterWord.IN_DANGER else TAKEN
     for alert in turn.incident.alerts:
@@ -1388,6 +1391,8 @@ def _hear_reporter(turn: _Turn, command: HearReporter) -> None:
             turn.do(TellResponder(alert.id, key))
     if command.word is not ReporterWord.IN_DANGER:
         turn.do(TellSupervisors(key))
+    elif turn.incident.state in {State.RESOLVED, *ENDED}:  # nobody is there any more who would know
+        turn.do(TellSupervisors("reporter_unsafe"))
 
 
 def _open_follow_ups(turn: _Turn, command: OpenFollowUps) -> None:

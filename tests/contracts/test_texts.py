@@ -190,7 +190,7 @@ def an_alert(state: AlertState = AlertState.OPEN) -> Alert:
 CITIZEN_REPLIES = (
     *("welcome", "choose_type", "share_pin", "ask_phone", "phone_noted", "phone_unclear", "noted"),
     *("still_there_type", "still_there_pin", "kept"),
-    *("ask_contact", "contact_noted", "safe_noted", "unsafe_noted", "well_noted"),
+    *("ask_contact", "contact_noted", "minor_noted", "safe_noted", "cancel_noted", "unsafe_noted", "well_noted"),
 )
 
 
@@ -270,7 +270,7 @@ def all_letters(language: str) -> Iterator[Letter]:
             "audit_alarm", channel, what=", ".join(_data(language)["alarms"].values()), detail="late: 20 s"
         )
         yield Letter("audit_alarm", channel, said)
-        for key in ("reporter_safe", "reporter_unsafe", "reporter_in_danger"):
+        for key in ("reporter_safe", "reporter_cancels", "reporter_unsafe", "reporter_in_danger"):
             yield Letter(key, channel, texts.say(key, channel, code=CODE, place=texts.place(place), who=who))
         yield Letter("channel_down", channel, texts.say("channel_down", channel, down="LINE", reason="LINE: failed"))
         yield Letter("duty_gap", channel, texts.say("duty_gap", channel, detail="a rota: 1 – 2"))
@@ -293,7 +293,7 @@ def all_letters(language: str) -> Iterator[Letter]:
     moved = letters.noted_letter(texts, an_incident(place), replace(pressed, at=AT), Channel.LINE)
     yield Letter("follow_up_moved", Channel.LINE, moved)
     for key in CITIZEN_REPLIES:
-        yield Letter(key, Channel.LINE, citizen_reply(texts, key))
+        yield Letter(key, Channel.LINE, citizen_reply(texts, key, CODE))
     for state in State:
         incident = replace(an_incident(place), state=state, deadlines=frozenset({Deadline(AT, DeadlineKind.ARRIVE)}))
         yield Letter("status", Channel.LINE, letters.status_letter(texts, incident, who))
@@ -451,7 +451,10 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
             *(set(Verb) - {Verb.ETA}),
             *(*Outcome, *Ask, "minutes", "report", "share_pin", "map", "unlink", "present"),
         },
-        "wishes": {*citizen.DANGER_WORDS, *citizen.CONTACT_WORDS, *citizen.OUTCOME_WORDS},
+        "wishes": {
+            *(*citizen.DANGER_WORDS, *citizen.VICTIM_WORDS, *citizen.CONTACT_WORDS),
+            *citizen.OUTCOME_WORDS,
+        },
         "statuses": set(State),
         "roles": set(Role),
         "contact": set(Contact),

@@ -1417,10 +1417,28 @@ def test_that_the_reporter_is_in_danger_is_told_to_everybody_who_may_go_there() 
 
 
 def test_a_reporter_who_is_not_safe_after_all_is_a_matter_for_the_supervisors() -> None:
-    scene = in_state(State.RESOLVED)
-    scene.do(life.HearReporter(life.ReporterWord.UNSAFE))
-    assert scene.state is State.RESOLVED
-    assert scene.supervisors_heard == ["reporter_unsafe"]
+    for state in (State.RESOLVED, State.CLOSED, State.CANCELLED):
+        for word in (life.ReporterWord.UNSAFE, life.ReporterWord.IN_DANGER):
+            scene = in_state(state)
+            scene.do(life.HearReporter(word))
+            assert scene.state is state
+            assert scene.supervisors_heard == ["reporter_unsafe"]
+
+
+def test_that_a_reporter_wishes_to_cancel_is_passed_on_as_that() -> None:
+    scene = station_and_191()
+    scene.accepts(STATION)
+    scene.do(life.HearReporter(life.ReporterWord.CANCELS))
+    assert scene.told == {STATION.name: "reporter_cancels"}
+    assert scene.supervisors_heard == ["reporter_cancels"]
+
+
+@pytest.mark.parametrize("word", [life.ReporterWord.SAFE, life.ReporterWord.CANCELS])
+def test_after_the_end_there_is_nothing_to_check_for_a_reporter_who_is_safe(word: life.ReporterWord) -> None:
+    scene = in_state(State.CLOSED)
+    scene.do(life.HearReporter(word))
+    assert scene.facts == [f"reporter_{word}"]
+    assert scene.supervisors_heard == []
 
 
 # --- what operators do -----------------------------------------------------------------------------------

@@ -695,8 +695,9 @@ def test_every_state_can_be_reached(state: State) -> None:
     assert state in reached
 
 
-def test_what_has_ended_is_touched_by_nobody_but_whoever_completes_the_record() -> None:
-    assert {command for (state, command) in TRANSITIONS if state in ENDED} == {life.Close, life.NameService}
+def test_what_has_ended_is_touched_by_nobody_but_whoever_completes_the_record_and_the_reporter() -> None:
+    commands = {command for (state, command) in TRANSITIONS if state in ENDED}
+    assert commands == {life.Close, life.NameService, life.HearReporter}
 
 
 @pytest.mark.parametrize("state", [state for state in State if state not in ENDED])

@@ -220,7 +220,7 @@ def test_a_supervisor_merges_what_is_the_same_and_everybody_hears_the_code_that_
 
     assert merged.ask("merge", into=goes_on.id).status_code == 200
     neighbour.hears(f"เหตุ {merged.code} เป็นเหตุเดียวกับ {goes_on.code}")
-    other.hears(f"เรื่องที่ท่านแจ้งดำเนินการต่อภายใต้รหัส {goes_on.code}")
+    other.hears(f"เรื่องที่คุณแจ้งดำเนินการต่อภายใต้รหัส {goes_on.code}")
     other.hears(f"{station.spoken_name} รับทราบแล้ว (รหัส {goes_on.code})")
     assert merged.now["state"] == "merged"
     assert merged.now["reports"] == []

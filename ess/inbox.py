@@ -165,7 +165,8 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
     token = body.get("replyToken")
     message = body.get("message", {})
     if message.get("type") in attachments.KINDS:
-        attachments.keep(tx, index, chat.incident_id if draft.filed else None, message)
+        about = incidents.surviving(tx, chat.incident_id) if chat.incident_id and draft.filed else None
+        attachments.keep(tx, index, about, message)
     if heard.file:
         _file(engine, tx, chat, heard, idempotency_key=event_id, reply_token=token)
         return
@@ -290,10 +291,11 @@ def _add_to_incident(
         incidents.note(tx, incident_id, Fact("phone_given"))
     words = heard.note
     if words is None and heard.located and heard.located.has_pin and not located:
-        words = f"{heard.located.latitude}, {heard.located.longitude} {heard.located.address or ''}".strip()
+        pin = (heard.located.latitude, heard.located.longitude)
+        if incidents.read(tx, incident_id).pin != pin:  # the same again says nothing new
+            words = f"{pin[0]:.6f}, {pin[1]:.6f} {heard.located.address or ''}".strip()
     if words:
-        tx.session.add(tables.Note(incident_id=incident_id, text=words, at=tx.now))
-        incidents.note(tx, incident_id, Fact("reporter_wrote"))
+        dispatch.keep_words(engine, tx, incident_id, words, who=tx.vault.index(user_id))
     return "noted" if located or not heard.reply else heard.reply
 
 
@@ -306,6 +308,7 @@ def _listen(engine: Engine, tx: Transaction, incident_id: UUID, user_id: str, he
                 report.in_danger = heard.in_danger
             if heard.contact is not None:
                 report.contact = heard.contact
+                report.details = {**report.details, "contact_said": True}
             wish = Contact(report.contact)
     if heard.contact is not None:
         incidents.note(tx, incident_id, Fact("contact_wished", {"contact": heard.contact}))
@@ -516,8 +519,7 @@ def _reporter_sms(engine: Engine, tx: Transaction, phone: str, words: str) -> No
     if incident_id is None:
         log.info("sms_from_unknown_phone")
         return
-    tx.session.add(tables.Note(incident_id=incident_id, text=words, at=tx.now))
-    incidents.note(tx, incident_id, Fact("reporter_wrote"))
+    dispatch.keep_words(engine, tx, incident_id, words, who=tx.vault.index(phone))
     dispatch.correct_location(engine, tx, incident_id, Location(address=words))
 
 

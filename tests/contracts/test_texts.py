@@ -46,6 +46,7 @@ from ess.policies import load_policies
 from ess.simulator import line_rules, taps
 from ess.store import links
 from ess.story import SENTENCES
+from ess.web import operations
 
 ROOT = Path(__file__).parent.parent.parent
 LANGUAGES = ("th", "en")
@@ -449,7 +450,7 @@ _GROUPS = (
     "places",
     "spoken_places",
 )
-_GROUPS += ("voice", "answer_page", "obstacles", "sources", "attachments")
+_GROUPS += ("voice", "answer_page", "obstacles", "actions", "action_hints", "sources", "attachments")
 
 
 @pytest.mark.parametrize("group", _GROUPS)
@@ -468,6 +469,8 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
         "grades": set(Grade),
         "sms_verbs": {verb for verbs in letters.NEXT_VERBS.values() for verb in verbs},
         "places": {"district", "bangkok", "province", "unknown", "subdistrict", "bangkok_subdistrict"},
+        "actions": set(operations.ACTIONS),
+        "action_hints": set(operations.ACTIONS),
         "sources": set(Source),
         "attachments": set(attachments.KINDS),
         "spoken_places": {"district", "bangkok", "province", "unknown"},

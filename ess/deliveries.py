@@ -20,7 +20,7 @@ from ess.domain.duty import Channel
 from ess.domain.errors import ChannelDown, PermanentFailure, Refused, ReplyRefused, TransientFailure
 from ess.domain.incident import ENDED, TAKEN, AlertState, Fact, LoseContact, State, decide
 from ess.engine import Engine
-from ess.outbox import Outbox, alarm, asked_beside, carry_out
+from ess.outbox import WRITTEN, Outbox, alarm, asked_beside, carry_out
 from ess.store import Transaction, incidents, outages, tables
 from ess.store.bridges import BRIDGE
 from ess.store.tables import Delivery, DeliveryState
@@ -176,6 +176,8 @@ def _worse_than_none(tx: Transaction, delivery: Delivery, alert_state: str | Non
         return None
     if delivery.message == "alert":
         return None if alert_state in _wanted_by(delivery) else f"{alert_state} before it was sent"
+    if delivery.message == WRITTEN:  # personal, and for whoever goes there alone
+        return None if alert_state in TAKEN else f"{alert_state} before it was sent"
     if delivery.message in _TAKES_BACK:
         asked = select(Delivery.id).where(
             Delivery.alert_id == delivery.alert_id, Delivery.message == "alert", Delivery.attempt > 0

@@ -30,7 +30,7 @@ from ess.domain.report import IncidentType, Location, Report
 from ess.domain.roster import NATION
 from ess.domain.selection import Candidate, choose, n_sides
 from ess.engine import Engine
-from ess.store import Transaction, candidates, incidents, rotas, tables
+from ess.store import Transaction, accounts, candidates, incidents, rotas, tables
 from ess.wake import REFINE
 
 log = structlog.get_logger()
@@ -90,7 +90,7 @@ def accept_report_in(
     report_id = uuid4()
     known = _witnessed(tx, report.type, policy, pin) if joins else None
     if known:
-        decision = decide(known, life.Join((report_id,), adds=bool(report.description)), tx.now)
+        decision = decide(known, life.Join((report_id,), report.description or ""), tx.now)
     else:
         has_place = not report.location.is_empty
         decision = receive(uuid4(), code, report.type, policy, has_place=has_place, now=tx.now, pin=pin)
@@ -115,7 +115,9 @@ def _witnessed(tx: Transaction, kind: IncidentType, policy: Policy, pin: Pin | N
 
 
 def _fingerprint(report: Report) -> str:
-    return hashlib.sha256(json.dumps(asdict(report), sort_keys=True, default=str).encode()).hexdigest()
+    said = asdict(report)
+    del said["reporter"]["contact_said"]  # the release before did not know it, and a repetition may come after it
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
 
 _BEFORE = (
@@ -174,6 +176,7 @@ def _report_row(
             "description": report.description,
             "phone": reporter.phone,
             "name": reporter.name,
+            "contact_said": reporter.contact_said,
             "line_user_id": reporter.line_user_id,
         },
         phone_index=tx.vault.index(reporter.phone) if reporter.phone else None,
@@ -577,10 +580,27 @@ def locate_by_operator(engine: Engine, incident_id: UUID, location: Location, *,
         return _relocate(engine, tx, incident, found, _pin(location), by=by) or incident
 
 
-def hear_reporter(engine: Engine, tx: Transaction, incident_id: UUID, word: life.ReporterWord) -> None:
-    """The reporter said how they are: whoever works on the incident is told, and the supervisors."""
+def keep_words(engine: Engine, tx: Transaction, incident_id: UUID, words: str, *, who: bytes) -> None:
+    """What a reporter wrote belongs to their report; whoever has taken the incident reads it at once.
+
+    `who` is the keyed hash of their LINE id or phone.
+    """
+    incidents.lock(tx, incident_id)
+    goes_on = incidents.surviving(tx, incident_id)  # it may have been merged while its lock was waited for
+    if goes_on != incident_id:
+        incidents.lock(tx, goes_on)
+    report = accounts.of_whom(incidents.reports(tx, goes_on), who)
+    tx.session.add(tables.Note(incident_id=goes_on, report_id=report.id if report else None, text=words, at=tx.now))
+    tx.session.flush()
+    hear_reporter(engine, tx, goes_on, life.ReporterWord.WROTE, words)
+
+
+def hear_reporter(
+    engine: Engine, tx: Transaction, incident_id: UUID, word: life.ReporterWord, words: str | None = None
+) -> None:
+    """The reporter said how they are, or wrote: whoever works on the incident is told, and the supervisors."""
     incident = incidents.lock(tx, incident_id)
-    _finish(engine, tx, decide(incident, life.HearReporter(word), tx.now))
+    _finish(engine, tx, decide(incident, life.HearReporter(word, words), tx.now))
 
 
 def cancel_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str) -> Incident:
@@ -638,8 +658,9 @@ def merge_incident(engine: Engine, incident_id: UUID, into_id: UUID, *, by: str)
         tx.loaded[incident_id].reports = []  # they are the other's now
         tx.session.get_one(tables.Incident, incident_id).merged_into = into_id
         _finish(engine, tx, merged)
-        adds = any(report.details.get("description") for report in reports)
-        joined = life.Join(tuple(report.id for report in reports), adds, merged_from=incident_id, by=by)
+        words = "\n".join([*accounts.addresses(reports), *accounts.words(reports, accounts.notes(tx, incident_id))])
+        accounts.move_all(tx, incident_id, into_id)
+        joined = life.Join(tuple(report.id for report in reports), words, merged_from=incident_id, by=by)
         _finish(engine, tx, decide(into, joined, tx.now))
         return merged.incident
 
@@ -677,6 +698,7 @@ def split_incident(engine: Engine, incident_id: UUID, report_ids: Sequence[UUID]
             if chat.incident_id and incidents.surviving(tx, chat.incident_id) == incident_id:
                 chat.incident_id = begun.id
         tx.session.flush()
+        accounts.move_with(tx, going, incident_id, begun.id)
         incidents.note(tx, incident_id, life.Fact("split", {"into_id": begun.id, "into_code": begun.code, "by": by}))
         incidents.note(tx, begun.id, life.Fact("split_off", {"from_id": incident_id, "from_code": incident.code}))
         _finish(engine, tx, decision)

@@ -332,12 +332,14 @@ def _add_to_incident(
             report.phone_index = tx.vault.index(heard.phone)
         incidents.note(tx, incident_id, Fact("phone_given"))
     words = heard.note
-    if words is None and heard.located and not located:
-        spot = f"{heard.located.latitude}, {heard.located.longitude} " if heard.located.has_pin else ""
-        words = f"{spot}{heard.located.address or ''}".strip()
+    if words is None and heard.located and heard.located.has_pin and not located:
+        pin = (heard.located.latitude, heard.located.longitude)
+        if incidents.read(tx, incident_id).pin != pin:  # the same again says nothing new
+            words = f"{pin[0]:.6f}, {pin[1]:.6f} {heard.located.address or ''}".strip()
+    elif words is None and heard.located and not located:
+        words = heard.located.address
     if words:
-        tx.session.add(tables.Note(incident_id=incident_id, text=words, at=tx.now))
-        incidents.note(tx, incident_id, Fact("reporter_wrote"))
+        dispatch.keep_words(engine, tx, incident_id, words, who=tx.vault.index(user_id))
     if located and not heard.phone:
         return "noted"
     return heard.reply or ("noted" if located or words else None)
@@ -357,6 +359,7 @@ def _listen(engine: Engine, tx: Transaction, incident_id: UUID, user_id: str, he
             report.in_danger = heard.in_danger
         if heard.contact is not None:
             report.contact = heard.contact
+            report.details = {**report.details, "contact_said": True}
         if heard.is_minor:
             report.victim_is_minor = True
         wish = Contact(report.contact)
@@ -571,8 +574,7 @@ def _reporter_sms(engine: Engine, tx: Transaction, phone: str, words: str) -> No
     if incident_id is None:
         log.info("sms_from_unknown_phone")
         return
-    tx.session.add(tables.Note(incident_id=incident_id, text=words, at=tx.now))
-    incidents.note(tx, incident_id, Fact("reporter_wrote"))
+    dispatch.keep_words(engine, tx, incident_id, words, who=tx.vault.index(phone))
     dispatch.correct_location(engine, tx, incident_id, Location(address=words))
 
 

@@ -148,7 +148,7 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
         "follow_ups": [
             follow_up(call, people.get(call.responder_id) if call.responder_id else None) for call in follow_ups
         ],
-        "attachments": attachments.of_incident(tx, row.id),
+        "attachments": [attachments.summary(each) for each in attachments.kept_of(tx, row.id)],
         "due": [
             {"kind": deadline.kind, "subject": deadline.subject, "due_at": deadline.due_at.isoformat()}
             for deadline in due

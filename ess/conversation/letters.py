@@ -29,6 +29,8 @@ from ess.domain.report import Contact, IncidentType
 _THAI_SMS, _PLAIN_SMS = 70, 160
 #: Characters of a button's label, as LINE counts them.
 _LABEL = 20
+#: Characters of what reporters wrote that one card holds, the newest ones; a bubble has room for several times that.
+_MOST_WRITTEN = 1500
 
 #: What a responder can do next, by what they have done.
 NEXT_VERBS: dict[AlertState, tuple[Verb, ...]] = {
@@ -54,6 +56,8 @@ class About:
     #: A reporter is in danger themselves.
     in_danger: bool = False
     contact: Contact = Contact.NONE
+    #: The place in the reporters' own words.
+    addresses: tuple[str, ...] = ()
 
 
 def alert_letter(
@@ -86,6 +90,7 @@ def alert_letter(
         code=incident.code,
         type=texts.word("types", incident.type),
         place=texts.place(incident.place),
+        near=texts.subdistrict(incident.place),
         reported=texts.time(about.received_at),
         distance=texts.phrase("distance", km=f"{km:.1f}") if km is not None else "",
         minor=texts.phrase("minor") if about.minor else "",
@@ -112,6 +117,32 @@ def corrected_letter(texts: Texts, about: About, alert: Alert, channel: Channel)
     place = texts.place(about.incident.place)
     message = texts.say("place_corrected", channel, buttons, code=about.incident.code, place=place)
     return message if buttons else Message(message.text)
+
+
+def written_letter(
+    texts: Texts, incident: Incident, alert: Alert, addresses: Iterable[str], lines: Iterable[str]
+) -> Message:
+    """Where it is and what happens in the reporters' own words, for whoever has taken it; the locked screen shows none.
+
+    The times until arrival stand below it again, because a newer message takes them away.
+    """
+    where, said = _newest(addresses), _newest(lines)
+    return replace(
+        texts.say(
+            "reporter_wrote",
+            Channel.LINE,
+            code=incident.code,
+            address=texts.phrase("written_address", address=where) if where else "",
+            words=texts.phrase("written_words", words=said) if said else "",
+        ),
+        replies=tuple(eta_buttons(texts, alert)),
+    )
+
+
+def _newest(lines: Iterable[str]) -> str:
+    """The end of it, where it is longer than a card; each line without breaks, which a card gives a meaning."""
+    said = "\n".join(" ".join(line.split()) for line in lines)
+    return said if len(said) <= _MOST_WRITTEN else f"…{said[-_MOST_WRITTEN:].lstrip()}"
 
 
 def _next_verbs(incident: Incident, alert: Alert) -> list[Verb]:
@@ -209,6 +240,7 @@ def follow_up_letter(
         place=texts.place(about.incident.place),
         due=texts.moment(follow_up.due_at),
         contact=texts.word("contact", about.contact),
+        address=texts.phrase("visit_address", address=_newest(about.addresses)) if about.addresses else "",
         minor=texts.phrase("minor") if about.minor else "",
         attempt=attempt,
     )

@@ -64,6 +64,13 @@ class Texts:
         kind = "bangkok" if place.province.code == _BANGKOK_CODE else "district"
         return self.word(group, kind, district=district, province=province)
 
+    def subdistrict(self, place: Place | None) -> str:
+        """The sub-district, as it stands before the district; empty where nobody knows it.  Too near for an SMS."""
+        if place is None or not place.subdistricts:
+            return ""
+        kind = "bangkok_subdistrict" if place.province.code == _BANGKOK_CODE else "subdistrict"
+        return self.word("places", kind, subdistrict=self.name(place.subdistricts[0]))
+
     def name(self, area: Area) -> str:
         """An area's name alone."""
         return area.name_th if self.language == "th" else area.name_en

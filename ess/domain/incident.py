@@ -28,6 +28,9 @@ and the supervisors, is alerted again and again until a person takes it.  Who do
 incident; a police acknowledgement is still welcome after that.  A place that nobody can name goes the
 same way at once, because no responder can be picked without one.
 
+What reporters write is personal: whoever has taken the incident reads it, in their own chat, and nobody does who is
+only asked.
+
 Beside the road: `cancelled` (a person says that nobody is needed) and `merged` (another incident tells
 the same story).  Every state can reach `closed`.  What a reporter says of themselves stands nobody down; that they
 are not safe is told to the supervisors at any time, also after the end.
@@ -288,8 +291,8 @@ class Join:
     """More reports tell of it: a witness's, or those of an incident that was merged into it."""
 
     reports: tuple[UUID, ...]
-    #: They say more than that it happens.
-    adds: bool = False
+    #: What they say more than that it happens.
+    words: str = field(default="", repr=False)
     merged_from: UUID | None = None
     by: str = ""
 
@@ -395,13 +398,17 @@ class ReporterWord(StrEnum):
     UNSAFE = "unsafe"
     #: In danger themselves: a call back may harm.
     IN_DANGER = "in_danger"
+    #: Something in words of their own.
+    WROTE = "wrote"
 
 
 @dataclass(frozen=True)
 class HearReporter:
-    """The reporter says how they are, also after the end; it changes nothing but who knows."""
+    """The reporter says how they are, or writes, also after the end; it changes nothing but who knows."""
 
     word: ReporterWord
+    #: What they wrote; None: all that was written so far.
+    words: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -572,6 +579,15 @@ class TellResponder:
 
 
 @dataclass(frozen=True)
+class PassOn:
+    """Let the responder of an alert read what reporters wrote, where nobody else reads it."""
+
+    alert_id: UUID
+    #: None: all that was written so far, and the address.
+    words: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class TellReporter:
     """Keep a public promise to the reporter, as far as their contact preference allows."""
 
@@ -597,7 +613,7 @@ class AskFollowUp:
     reminder: bool = False
 
 
-Effect = AskResponder | TellResponder | TellReporter | TellSupervisors | AskFollowUp
+Effect = AskResponder | TellResponder | PassOn | TellReporter | TellSupervisors | AskFollowUp
 
 
 @dataclass(frozen=True)
@@ -925,8 +941,9 @@ def _join(turn: _Turn, command: Join) -> None:
         if incident.lead.state is TrackState.ACKNOWLEDGED:
             turn.do(TellReporter("acknowledged" if arrival_at else "in_good_hands", arrival_at, report_id))
     for alert in incident.alerts:
-        if command.adds and alert.state in TAKEN:
+        if command.words and alert.state in TAKEN:
             turn.do(TellResponder(alert.id, "another_report"))
+            turn.do(PassOn(alert.id, command.words))
 
 
 def _arrival(incident: Incident) -> datetime | None:
@@ -1216,6 +1233,7 @@ def _accept(turn: _Turn, command: Accept) -> None:
     about = {"alert_id": alert.id, "responder_id": alert.responder_id, "track": track.name}
     beside = {"backup": True} if alert.backup else {}
     turn.note("accepted", **about, via=command.via, eta_at=eta_at, **beside)
+    turn.do(PassOn(alert.id))
     if track.next_holder == alert.id:
         _take_over(turn, track, accepted)
     elif alert.backup:
@@ -1380,6 +1398,12 @@ _REPORTER_SAYS = {
 
 
 def _hear_reporter(turn: _Turn, command: HearReporter) -> None:
+    if command.word is ReporterWord.WROTE:
+        turn.note("reporter_wrote")
+        for alert in turn.incident.alerts:
+            if alert.state in TAKEN and turn.incident.state not in {State.RESOLVED, *ENDED}:
+                turn.do(PassOn(alert.id, command.words))
+        return
     key = _REPORTER_SAYS[command.word]
     turn.note(key)
     if command.word in {ReporterWord.SAFE, ReporterWord.CANCELS} and not turn.incident.is_open:

@@ -455,6 +455,8 @@ class Note(SQLModel, table=True):
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     incident_id: UUID = Field(foreign_key="incident.id", index=True)
+    #: The report of whoever wrote it; None where a responder did, or nobody knows whose it is.
+    report_id: UUID | None = Field(default=None, foreign_key="report.id")
     #: None where the reporter wrote it.
     responder_id: UUID | None = Field(default=None, foreign_key="responder.id")
     text: str = Field(sa_type=_SECRET)

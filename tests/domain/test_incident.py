@@ -412,7 +412,7 @@ def heard_by_witnesses(scene: Scene) -> list[tuple[str, UUID | None]]:
 
 def test_a_witness_hears_that_it_is_received_and_nobody_is_alerted_for_it() -> None:
     scene = pinned()
-    scene.do(life.Join((WITNESS,), adds=True))
+    scene.do(life.Join((WITNESS,), "a made-up detail"))
     assert heard_by_witnesses(scene) == [("received", WITNESS)]
     assert (scene.asked, scene.told, scene.facts) == ([], {}, ["joined"])
 
@@ -425,7 +425,7 @@ def test_a_witness_of_what_is_acknowledged_hears_that_too_and_whoever_has_it_hea
     assert scene.reporter_heard[-1] == ("acknowledged", scene.now + ASSAULT.arrival_target)
     assert scene.told == {}
     scene.arrives(STATION)
-    scene.do(life.Join((WITNESS,), adds=True))
+    scene.do(life.Join((WITNESS,), "a made-up detail"))
     assert heard_by_witnesses(scene) == [("received", WITNESS), ("in_good_hands", WITNESS)]
     assert scene.told == {STATION.name: "another_report"}
 
@@ -1439,6 +1439,34 @@ def test_after_the_end_there_is_nothing_to_check_for_a_reporter_who_is_safe(word
     scene.do(life.HearReporter(word))
     assert scene.facts == [f"reporter_{word}"]
     assert scene.supervisors_heard == []
+
+
+def passed_on(scene: Scene) -> list[tuple[UUID, str | None]]:
+    return [(effect.alert_id, effect.words) for effect in scene.decision.effects if isinstance(effect, life.PassOn)]
+
+
+def test_what_was_written_is_read_by_whoever_accepts_and_what_is_written_later_by_all_who_have() -> None:
+    scene = station_and_191()
+    scene.accepts(STATION)
+    assert passed_on(scene) == [(scene.alert(STATION).id, None)], "all of it so far"
+    scene.accepts(ONE_HOME, track=CARE)
+    before = scene.incident
+    scene.do(life.HearReporter(life.ReporterWord.WROTE, "made-up words"))
+    who = {scene.alert(STATION).id, scene.alert(ONE_HOME, CARE).id}
+    assert {alert_id for alert_id, _ in passed_on(scene)} == who
+    assert {words for _, words in passed_on(scene)} == {"made-up words"}
+    assert (scene.incident, scene.told, scene.supervisors_heard) == (before, {}, [])
+    assert "made-up" not in repr(scene.decision)
+
+
+def test_nobody_who_is_only_asked_or_is_done_reads_what_is_written() -> None:
+    scene = station_and_191()
+    scene.do(life.HearReporter(life.ReporterWord.WROTE, "made-up words"))
+    assert passed_on(scene) == []
+    assert scene.facts == ["reporter_wrote"]
+    scene = in_state(State.RESOLVED)
+    scene.do(life.HearReporter(life.ReporterWord.WROTE, "made-up words"))
+    assert passed_on(scene) == []
 
 
 # --- what operators do -----------------------------------------------------------------------------------

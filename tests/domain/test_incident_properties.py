@@ -260,7 +260,7 @@ class AnythingHappens(RuleBasedStateMachine):
     @rule(n=st.integers(1, 2), adds=st.booleans(), merged=st.booleans())
     def more_reports_tell_of_it(self, n: int, adds: bool, merged: bool) -> None:
         reports = tuple(an_id(f"report {next(self._ids)}") for _ in range(n))
-        self.send(life.Join(reports, adds, an_id("another incident") if merged else None))
+        self.send(life.Join(reports, "made-up words" if adds else "", an_id("another incident") if merged else None))
 
     # --- the responders ---
     @rule(which=numbers, eta=st.none() | moments)

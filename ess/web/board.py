@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from fastapi.templating import Jinja2Templates
+from markupsafe import Markup, escape
 from sqlmodel import col, func, select
 
 from ess import views
@@ -16,6 +17,7 @@ from ess.domain.errors import Misconfigured
 from ess.domain.incident import ENDED
 from ess.engine import Engine
 from ess.store import alarms, health, reach, reporters, tables
+from ess.story import elsewhere
 from ess.web.auth import Caller, engine_of, reader
 
 router = APIRouter(tags=["board"], include_in_schema=False)
@@ -30,7 +32,7 @@ _MOST = 200
 _HIDDEN = frozenset(
     {
         *("at", "fact", "responder", "responder_id", "alert_id", "delivery_id", "follow_up_id"),
-        *("chosen", "passed_over", "n_more"),
+        *("chosen", "passed_over", "n_more", "rest"),
     }
 )
 
@@ -57,7 +59,15 @@ def _fact_name(fact: str, texts: Texts) -> str:
         return fact.replace("_", " ")
 
 
-_PAGES.env.filters |= {"when": _when, "plain": _plain, "fact_name": _fact_name}
+def _reason(item: dict[str, Any], texts: Texts) -> Markup:
+    """Why, in the language of the page; what an earlier release stored is English."""
+    if item["why"]:
+        return escape(texts.reason(item["why"]))
+    return Markup('<span lang="en">{}</span>').format(item["reason"])
+
+
+_PAGES.env.filters |= {"when": _when, "plain": _plain, "fact_name": _fact_name, "reason": _reason}
+_PAGES.env.filters |= {"elsewhere": elsewhere}
 
 
 def page(request: Request, name: str, engine: Engine, now: datetime, **more: Any) -> Response:

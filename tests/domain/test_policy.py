@@ -61,7 +61,7 @@ def test_steps_are_counted_from_one_and_after_the_last_comes_the_last_resort() -
     assert ASSAULT.targets("police", 4) == ASSAULT.last_resort.alert
     assert ASSAULT.targets("social_care", 2) == (
         Target(Role.SOCIAL_WORKER, Within.PROVINCE, 2),
-        Target(Role.VOLUNTEER, Within.DISTRICT, 2, max_km=15),
+        Target(Role.VOLUNTEER, Within.DISTRICT, 2, max_km=(5, 15)),
     )
     assert ASSAULT.targets("social_care", 3) == ASSAULT.last_resort.alert
 

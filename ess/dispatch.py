@@ -32,7 +32,7 @@ from ess.domain.roster import NATION
 from ess.domain.selection import Candidate, choose, n_sides
 from ess.engine import Engine
 from ess.store import Transaction, candidates, incidents, rotas, tables
-from ess.wake import REFINE
+from ess.wake import REFINE, TRAVEL
 
 log = structlog.get_logger()
 
@@ -206,6 +206,7 @@ def keep_deadlines(engine: Engine, deadline_ids: Collection[int]) -> None:
         _finish(engine, tx, *decisions)
         for (before, _), decision in zip(due, decisions, strict=True):
             _refine_later(engine, tx, before, decision.incident)
+            _measure_later(tx, before, decision.incident)
 
 
 def _kept(engine: Engine, tx: Transaction, incident: Incident, deadlines: Iterable[life.Deadline]) -> Decision:
@@ -371,9 +372,22 @@ def _refine_later(engine: Engine, tx: Transaction, before: Incident, after: Inci
     if not engine.refines or before.state not in _NOT_BEGUN or after.state not in _BEGUN:
         return
     row = tx.session.get_one(tables.Incident, after.id)
-    asked = select(tables.Deadline.id).where(tables.Deadline.incident_id == after.id, tables.Deadline.kind == REFINE)
-    if row.pin is None and not row.drill and tx.session.exec(asked).first() is None:
-        tx.promise(REFINE, tx.now, incident_id=after.id)
+    if row.pin is None and not row.drill:
+        _promise_once(tx, REFINE, after)
+
+
+def _measure_later(tx: Transaction, before: Incident, after: Incident) -> None:
+    """Somebody has been alerted: now there is time to ask a router how long people take to that neighbourhood."""
+    if not tx.travel_times or before.state not in _NOT_BEGUN or after.state not in _BEGUN:
+        return
+    if after.pin and not tx.loaded[after.id].incident.drill:
+        _promise_once(tx, TRAVEL, after)
+
+
+def _promise_once(tx: Transaction, kind: str, incident: Incident) -> None:
+    asked = select(tables.Deadline.id).where(tables.Deadline.incident_id == incident.id, tables.Deadline.kind == kind)
+    if tx.session.exec(asked).first() is None:
+        tx.promise(kind, tx.now, incident_id=incident.id)
 
 
 # --- alert → acknowledgement -----------------------------------------------------------------------------

@@ -80,6 +80,8 @@ class Responder:
     free_since: datetime | None = None
     #: When they were last alerted (UTC), for whatever incident.
     last_alerted_at: datetime | None = None
+    #: By road from their base to the incident's neighbourhood; None: not known.
+    minutes: float | None = None
 
 
 def is_on_call(responder: Responder, at: datetime) -> bool:

@@ -23,6 +23,7 @@ class Why(StrEnum):
     DRAWN_AREA = "drawn_area"
     # What else they are.
     AWAY = "away"
+    BY_ROAD = "by_road"
     KNOWS = "knows"
     # What excludes them.
     CHOSEN_ALREADY = "chosen_already"

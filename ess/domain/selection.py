@@ -21,12 +21,13 @@ from ess.domain.place import Place, distance_km, is_inside
 from ess.domain.policy import Target, Within
 from ess.domain.reason import Phrase, Reason, Why
 from ess.domain.roster import NATION
+from ess.domain.travel import MINUTES_PER_KM
 
 #: Below this the province may be another one of the candidates, and each of them is asked: with the shipped outlines
 #: that is where the next province is less than a kilometre farther than the first.
 SURE = 0.8
-#: Within so many kilometres nobody is nearer than another: whoever was alerted least recently comes first.
-_BAND_KM = 2.0
+#: Within so many minutes nobody is nearer than another: whoever was alerted least recently comes first.
+_BAND_MINUTES = 2.0 * MINUTES_PER_KM
 _PROVINCE = 2
 
 
@@ -170,7 +171,7 @@ class _Rank(NamedTuple):
     band: float
     #: Seconds of the epoch, 0 for never.
     last_alerted: float
-    km: float
+    minutes: float
 
 
 #: What those who were chosen had before whoever is behind them only there.
@@ -215,10 +216,12 @@ def _judged(
     km = None
     if pin and responder.latitude is not None and responder.longitude is not None:
         km = distance_km(*pin, responder.latitude, responder.longitude)
+    # By road where that is known, else as the crow flies: one order for all, whoever is known.
+    minutes = responder.minutes if responder.minutes is not None else _FAR if km is None else km * MINUTES_PER_KM
     nearness = _nearness(responder, areas)
     area = areas[nearness] if nearness is not None else None
     drawn = is_inside(*pin, responder.outline) if pin and responder.outline else None
-    away = (_away(km),) if km is not None else ()
+    away = _away(km, responder.minutes)
     obstacle, against = _HARD, Reason()
     if responder.id in taken:
         against = (Phrase(Why.CHOSEN_ALREADY),)
@@ -235,9 +238,9 @@ def _judged(
         widened=sum(km is None or km > limit for limit in target.limits_km),
         area=0 if drawn else nearness or 0,
         lacking_skills=len(target.skills) - len(having),
-        band=km // _BAND_KM if km is not None else _FAR,
+        band=minutes // _BAND_MINUTES,
         last_alerted=responder.last_alerted_at.timestamp() if responder.last_alerted_at else 0,
-        km=km if km is not None else _FAR,
+        minutes=minutes,
     )
     return _Judged(
         responder,
@@ -249,8 +252,9 @@ def _judged(
     )
 
 
-def _away(km: float) -> Phrase:
-    return Phrase.of(Why.AWAY, km=round(km, 2))
+def _away(km: float | None, minutes: float | None) -> Reason:
+    crow = (Phrase.of(Why.AWAY, km=round(km, 2)),) if km is not None else ()
+    return (*crow, Phrase.of(Why.BY_ROAD, minutes=round(minutes))) if minutes is not None else crow
 
 
 def _exclusion(

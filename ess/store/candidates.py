@@ -22,7 +22,8 @@ from ess.domain.place import Pin, distance_km
 from ess.domain.policy import Target
 from ess.domain.reason import Phrase, Rest, Why
 from ess.domain.selection import Reach, nearby, reaches
-from ess.store import responders
+from ess.domain.travel import neighbourhood
+from ess.store import responders, travel_times
 from ess.store.store import Transaction
 
 #: How many of each area are read at first, the nearest; and so many times more where too few of them are free.
@@ -95,6 +96,11 @@ def find(
     for found in answer:
         if found.id is not None and found.id not in people:
             people[found.id] = _person(tx, found, off.get(found.ref))
+    if tx.travel_times and incident.pin:
+        for known, (base, minutes) in travel_times.known(tx, neighbourhood(incident.pin)).items():
+            who = people.get(known)
+            if who and (who.latitude, who.longitude) == base:
+                people[known] = replace(who, minutes=minutes)
     return {target: _found(target, areas, people, incident.pin) for target, areas in read.items()}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Why(StrEnum):
@@ -58,8 +58,7 @@ class Why(StrEnum):
     OTHER_PARTS = "other_parts"
 
 
-@dataclass(frozen=True)
-class Phrase:
+class Phrase(NamedTuple):
     """One word, and what fills it."""
 
     word: Why

@@ -33,6 +33,7 @@ from ess.wake import BROKER_TRANSPORT_OPTIONS, CELERY_QUEUES, DISPATCH, FOLLOWUP
 
 if TYPE_CHECKING:
     from ess.geo.online import Geocoder
+    from ess.geo.routes import Router
 
 log = structlog.get_logger()
 
@@ -120,6 +121,7 @@ class _Hold:
         self._engine: Engine | None = None
         self._senders: dict[Channel, Sender] | None = None
         self._geocoder: Geocoder | None = None
+        self._router: Router | None = None
         self._contents: Contents | None = None
 
     @property
@@ -144,6 +146,13 @@ class _Hold:
             return self._geocoder
 
     @property
+    def router(self) -> "Router | None":
+        with self._lock:
+            if self._router is None and settings.router_url:
+                self._router = import_module("ess.geo.routes").router(settings)
+            return self._router
+
+    @property
     def contents(self) -> Contents:
         with self._lock:
             if self._contents is None:
@@ -154,7 +163,7 @@ class _Hold:
         with self._lock:
             if self._engine is not None:
                 self._engine.store.close()
-            self._engine = self._senders = self._contents = self._geocoder = None
+            self._engine = self._senders = self._contents = self._geocoder = self._router = None
 
 
 hold = _Hold()

@@ -1,6 +1,6 @@
 """The words of one language, read once from `config/messages/<language>.yaml`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,19 @@ class Texts:
     def words(self, group: str) -> dict[str, str]:
         """All words of a group, in the file's order."""
         return {key: self.word(group, key) for key in self._data[group]}
+
+    def reason(self, phrases: Iterable[Mapping[str, Any]]) -> str:
+        """Why somebody was chosen or not, as `ess.domain.reason` has it stored.
+
+        A word that another release wrote, or that this file does not know, is told by its name.
+        """
+        return ", ".join(self._why(phrase) for phrase in phrases)
+
+    def _why(self, phrase: Mapping[str, Any]) -> str:
+        try:
+            return self.word("reasons", phrase["why"], **phrase)
+        except (Misconfigured, KeyError):
+            return str(phrase.get("why", "?")).replace("_", " ")
 
     def phrase(self, key: str, **values: Any) -> str:
         """A phrase that stands alone in the file."""

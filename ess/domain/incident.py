@@ -2,8 +2,9 @@
 
 A report comes in and an incident begins, `received`.  It is `located`: the pin or the address becomes a
 province and a district.  Then each *track* of its policy asks people, one *step* after another: a step
-alerts its responders and waits; when nobody has acknowledged by the deadline, the next step begins.  The
-first alert makes the incident `alerting`.
+alerts its responders and waits; when nobody has acknowledged by the deadline, the next step begins.  Who
+is on the scene of another incident is asked only where the step finds nobody free, and is not waited for: the
+next step begins beside them at once.  The first alert makes the incident `alerting`.
 
 A responder *accepts*: that acknowledges their track, stands the others of that track down, and leaves
 the other tracks alone.  The *lead* track (police response) is the one that the reporter was promised:
@@ -57,6 +58,7 @@ from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
 from ess.domain.follow_up import Course, FollowUp, Outcome
 from ess.domain.place import Area, Pin, Place, distance_km
 from ess.domain.policy import FollowUpPlan, Policy, Target
+from ess.domain.reason import Reason, Rest, told
 from ess.domain.report import IncidentType
 
 
@@ -269,7 +271,9 @@ class Chosen:
     alert_id: UUID
     responder_id: UUID
     role: Role
-    reason: str = ""
+    reason: Reason = ()
+    #: At the place of another incident, and asked because nobody is free.
+    on_scene: bool = False
 
 
 @dataclass(frozen=True)
@@ -307,8 +311,8 @@ class AlertResponders:
     chosen: tuple[Chosen, ...]
     #: For the timeline: candidates that were passed over, each with the reason …
     passed_over: tuple[Mapping[str, Any], ...] = ()
-    #: … and how many more there were.
-    n_more: int = 0
+    #: … and how many more there were, and why none of them.
+    rest: tuple[Rest, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -969,9 +973,10 @@ def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
         "responders_selected",
         track=track.name,
         step=track.asking,
-        chosen=[{"responder_id": chosen.responder_id, "reason": chosen.reason} for chosen in fresh],
+        chosen=[{"responder_id": chosen.responder_id, "reason": told(chosen.reason)} for chosen in fresh],
         passed_over=[dict(candidate) for candidate in command.passed_over],
-        n_more=command.n_more,
+        n_more=sum(rest.n for rest in command.rest),
+        rest=[rest.to_json() for rest in command.rest],
     )
     for chosen in fresh:
         if chosen.responder_id in before:
@@ -982,10 +987,10 @@ def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
         _wait_for_backup(turn, track, fresh)
     elif last_resort:
         turn.promise(DeadlineKind.SELECT, turn.now + incident.policy.last_resort.repeat, track.name)
-    elif any(_is_awaited(incident, track, chosen.role) for chosen in fresh):
+    elif _is_worth_waiting(incident, track, fresh):
         wait = incident.policy.track(track.name).steps[track.step - 1].wait
         turn.promise(DeadlineKind.ACKNOWLEDGE, turn.now + wait, track.name)
-    else:  # volunteers are welcome, and nobody waits for them alone
+    else:
         turn.ask_step(track, track.step + 1)
     if fresh and turn.incident.state is State.LOCATED:
         turn.become(State.ALERTING)
@@ -996,6 +1001,11 @@ def _is_awaited(incident: Incident, track: Track, role: Role) -> bool:
     policy = incident.policy.track(track.name)
     wanted = incident.policy.targets(track.name, track.asking)
     return role in policy.acknowledged_by or (role in NATIONAL_ROLES and any(target.role is role for target in wanted))
+
+
+def _is_worth_waiting(incident: Incident, track: Track, chosen: Iterable[Chosen]) -> bool:
+    """Whether the next step waits for one of these: volunteers, and who is on another scene, are welcome beside it."""
+    return any(_is_awaited(incident, track, each.role) and not each.on_scene for each in chosen)
 
 
 def _ask(turn: _Turn, track: Track, chosen: Chosen) -> None:
@@ -1073,7 +1083,7 @@ def _wait_for_backup(turn: _Turn, track: Track, fresh: Iterable[Chosen]) -> None
     incident = turn.incident
     if incident.asks_last_resort(track.name):
         return
-    if not any(_is_awaited(incident, track, chosen.role) for chosen in fresh):
+    if not _is_worth_waiting(incident, track, fresh):
         _ask_backup(turn, track)
     elif not incident.has_due(track.name, DeadlineKind.BACK_UP):  # else that is the wait
         wait = incident.policy.track(track.name).steps[track.backup - 1].wait

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from fastapi.templating import Jinja2Templates
+from markupsafe import Markup, escape
 from sqlmodel import col, func, select
 
 from ess import personal, views
@@ -17,6 +18,7 @@ from ess.domain.incident import ENDED
 from ess.engine import Engine
 from ess.store import accounts, alarms, health, reach, reporters, tables
 from ess.store.keys import KeyRole
+from ess.story import elsewhere
 from ess.web.auth import Caller, engine_of, reader, reader_with
 
 router = APIRouter(tags=["board"], include_in_schema=False)
@@ -35,7 +37,7 @@ _MOST = 200
 _HIDDEN = frozenset(
     {
         *("at", "fact", "responder", "responder_id", "alert_id", "delivery_id", "follow_up_id"),
-        *("chosen", "passed_over", "n_more"),
+        *("chosen", "passed_over", "n_more", "rest"),
     }
 )
 
@@ -62,7 +64,14 @@ def _named(key: str, texts: Texts, group: str) -> str:
         return key.replace("_", " ")
 
 
-_PAGES.env.filters |= {"when": _when, "plain": _plain, "named": _named}
+def _reason(item: dict[str, Any], texts: Texts) -> Markup:
+    """Why, in the language of the page; what an earlier release stored is English."""
+    if item["why"]:
+        return escape(texts.reason(item["why"]))
+    return Markup('<span lang="en">{}</span>').format(item["reason"])
+
+
+_PAGES.env.filters |= {"when": _when, "plain": _plain, "named": _named, "reason": _reason, "elsewhere": elsewhere}
 
 #: Pages with personal data and with forms: kept by no cache, shown in no other page.
 _HEADERS = {

@@ -41,6 +41,7 @@ from ess.domain.follow_up import FollowUp, FollowUpState, Outcome
 from ess.domain.incident import Alert, AlertState, Deadline, DeadlineKind, Incident, State, Track, TrackState
 from ess.domain.place import Area, Place
 from ess.domain.policy import Grade, Kind
+from ess.domain.reason import Why
 from ess.domain.report import Contact, IncidentType, Source
 from ess.policies import load_policies
 from ess.simulator import line_rules, taps
@@ -409,6 +410,18 @@ def test_the_board_has_a_word_for_every_state_and_every_fact(language: str) -> N
     states = {*State, *AlertState, *FollowUpState, *Outcome}
     assert set(_data(language)["states"]) == {str(state) for state in states}
     assert set(_data(language)["facts"]) == set(SENTENCES)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_there_are_words_for_every_reason_and_they_are_filled_with_the_same(language: str) -> None:
+    reasons = _data(language)["reasons"]
+    assert set(reasons) == {str(why) for why in Why}
+    for why, text in reasons.items():
+        assert placeholders(text) == placeholders(_data("en")["reasons"][why]), why
+
+
+def test_a_reason_that_another_release_wrote_is_told_by_its_name() -> None:
+    assert _texts("en").reason([{"why": "too_tired"}, {"why": "away"}]) == "too tired, away"
 
 
 def test_the_reading_of_the_code_sees_keys_wherever_they_stand() -> None:

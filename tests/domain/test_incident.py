@@ -44,6 +44,7 @@ from ess.domain.incident import (
 )
 from ess.domain.place import Pin, Place
 from ess.domain.policy import Policy, Step, Target, Within
+from ess.domain.reason import Phrase, Rest, Why
 from ess.domain.report import IncidentType
 
 AT_ONCE = timedelta()
@@ -455,15 +456,17 @@ def test_the_first_alert_makes_an_incident_alerting_and_waits_for_an_acknowledge
 def test_the_timeline_says_who_was_chosen_who_was_not_and_why() -> None:
     scene = located()
     (choose,) = (due for due in scene.incident.deadlines if due.subject == "police")
-    chosen = life.Chosen(an_id("an alert"), STATION.id, STATION.role, "the district, 0.9 km away")
-    passed = {"responder_id": SECOND_STATION.id, "reason": "on leave"}
-    scene.do(life.AlertResponders(choose, 1, (chosen,), (passed,)))
+    chosen = life.Chosen(an_id("an alert"), STATION.id, STATION.role, (Phrase.of(Why.AWAY, km=0.9),))
+    passed = {"responder_id": SECOND_STATION.id, "reason": [{"why": "not_on_call"}]}
+    rest = Rest(412, Phrase.of(Why.ALL_FARTHER, km=3.1))
+    scene.do(life.AlertResponders(choose, 1, (chosen,), (passed,), (rest,)))
     assert fact(scene, "responders_selected") == {
         "track": "police",
         "step": 1,
-        "chosen": [{"responder_id": STATION.id, "reason": "the district, 0.9 km away"}],
+        "chosen": [{"responder_id": STATION.id, "reason": [{"why": "away", "km": 0.9}]}],
         "passed_over": [passed],
-        "n_more": 0,
+        "n_more": 412,
+        "rest": [{"n": 412, "why": "all_farther", "km": 3.1}],
     }
 
 
@@ -477,6 +480,18 @@ def test_nobody_waits_for_those_alone_who_cannot_stop_the_track() -> None:
     scene.declines(RADIO_191)
     assert scene.incident.lead.step == 3, "the volunteer has not answered, and nobody waits for that"
     assert scene.alert(VOLUNTEER).state is AlertState.OPEN
+
+
+def test_nobody_waits_for_those_who_are_on_another_scene_and_they_may_accept_all_the_same() -> None:
+    scene = located()
+    scene.select(replace(STATION, on_scene=True))
+    assert scene.asked == [STATION.name]
+    assert scene.incident.lead.step == 2
+    assert scene.due[CHOOSE_POLICE] == AT_ONCE
+    scene.select(RADIO_191)
+    assert scene.due[WAIT_FOR_POLICE] == ONE_MINUTE
+    scene.accepts(STATION)
+    assert scene.holder() == STATION.name
 
 
 def test_when_nobody_acknowledges_in_time_the_next_are_asked() -> None:

@@ -371,7 +371,7 @@ class AnythingHappens(RuleBasedStateMachine):
         return self.incident.alerts[which % len(self.incident.alerts)].id
 
     def chosen(self, who: Responder) -> life.Chosen:
-        return life.Chosen(an_id(f"alert {next(self._ids)}"), who.id, who.role, "drawn")
+        return life.Chosen(an_id(f"alert {next(self._ids)}"), who.id, who.role, on_scene=next(self._ids) % 5 == 0)
 
     def calls(self, roster: list[Responder]) -> life.OpenFollowUps:
         caller = SOCIAL_WORKER.id if SOCIAL_WORKER in roster else None

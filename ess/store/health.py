@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import select
 
+from ess.domain.incident import DeadlineKind
 from ess.store import tables
 from ess.store.store import Transaction
 
@@ -34,16 +35,18 @@ def missing(tx: Transaction, names: tuple[str, ...]) -> list[str]:
     return [name for name in names if name not in alive]
 
 
+#: Of an incident's own life: what is sent, fetched or looked up beside it leads nobody on.
+_LEADS_ON = ", ".join(f"'{kind}'" for kind in DeadlineKind)
 _OUT_OF_HAND = text(
-    """
+    f"""
     SELECT id, code FROM incident
     WHERE state NOT IN ('closed', 'cancelled', 'merged')
       AND NOT EXISTS (SELECT FROM deadline WHERE deadline.incident_id = incident.id
-                      AND kind NOT IN ('send', 'fetch', 'refine'))
+                      AND kind IN ({_LEADS_ON}))
       AND (state = 'resolved'
            OR NOT jsonb_path_exists(tracks, '$[*].holder ? (@ != null)'))
     ORDER BY received_at LIMIT 100
-    """
+    """  # noqa: S608  # only the kinds above are put in
 )
 
 _FORGET_RUNS = text(

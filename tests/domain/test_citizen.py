@@ -377,7 +377,7 @@ class Chat:
         return heard
 
 
-@given(st.permutations([*STEPS, STEPS[0], STEPS[1]]), st.sampled_from([None, *ENDED]))
+@given(st.permutations([*STEPS, STEPS[0], STEPS[1]]), st.sampled_from([None, *sorted(ENDED)]))
 def test_one_report_in_any_order_and_with_repetitions_is_one_incident_with_its_phone(
     steps: list[tuple[int, tuple[str, str | None]]], before: State | None
 ) -> None:
@@ -424,7 +424,7 @@ def test_words_belong_to_the_incident_that_runs_until_another_report_has_a_type_
     )
 
 
-@pytest.mark.parametrize("state", [State.RESOLVED, *ENDED])
+@pytest.mark.parametrize("state", [State.RESOLVED, *sorted(ENDED)])
 def test_a_pin_after_it_is_over_begins_another_report(state: State) -> None:
     assert hear_pin(FILED, *THE_PIN, None, state) == Heard(PINNED, reply="choose_type")
     assert hear_pin(FILED, *THE_PIN, None, State.ON_SCENE).located == Location(*THE_PIN)
@@ -477,7 +477,7 @@ def test_that_it_is_over_is_passed_on_once_and_that_it_is_not_every_time() -> No
     assert hear_button(unsafe.draft, "say=unsafe").word is ReporterWord.UNSAFE
 
 
-@pytest.mark.parametrize("state", ENDED)
+@pytest.mark.parametrize("state", sorted(ENDED))
 def test_after_the_end_nothing_is_confirmed_that_does_not_happen(state: State) -> None:
     assert hear_text(FILED, "ปลอดภัยแล้ว", state).reply == "well_noted"
     begun_again = hear_button(FILED, START, state).draft

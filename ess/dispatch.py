@@ -24,7 +24,7 @@ from ess.domain.duty import Responder, Role
 from ess.domain.errors import AlreadyRecorded, Conflict, NotFound, Refused
 from ess.domain.follow_up import Outcome, is_asked_at_once
 from ess.domain.incident import Decision, Incident, decide, receive
-from ess.domain.place import Pin, Place, Source, overrules, settled, squares_around, together
+from ess.domain.place import Pin, Place, Source, address, overrules, settled, squares_around, together
 from ess.domain.policy import Policy, Target
 from ess.domain.report import IncidentType, Location, Report
 from ess.domain.roster import NATION
@@ -514,7 +514,7 @@ def correct_location(
     """
     incident, pin = incidents.lock(tx, incident_id), _pin(location)
     is_talk = source is None and pin is None and incident.place is not None and incident.place.is_sure
-    found = None if is_talk else _found(location, source)
+    found = None if is_talk else _answer(incident.place, location, _found(location, source))
     if found is None or (incident.state, life.Locate) not in life.TRANSITIONS:
         return False
     try:
@@ -523,6 +523,14 @@ def correct_location(
         return _relocate(engine, tx, incident, found, point, is_reporter=source is None) is not None
     except AlreadyRecorded:
         return False
+
+
+def _answer(place: Place | None, location: Location, found: Place | None) -> Place | None:
+    """What the words mean where they answer which district of a province it is: elsewhere others bear its name."""
+    if not location.address or place is None or place.is_sure or len(place.candidates) > 1 or (found and found.is_sure):
+        return found
+    named = _looked_up(geo.find, f"อ.{location.address} จ.{place.province.name_th}")
+    return named if named and named.is_sure and named.district in place.districts else found
 
 
 def _relocate(
@@ -540,7 +548,7 @@ def _relocate(
     place = settled(before, found) if before else found
     if pin is None and before and (before.province, before.district) == (place.province, place.district):
         pin = incident.pin
-    stays = before is not None and not overrules(found, before)
+    stays = before is not None and not overrules(place, before)
     if before and stays:
         place, pin = together(before, found), incident.pin
     elif before and is_reporter and life.is_elsewhere(incident, replace(incident, place=place, pin=pin)):
@@ -568,9 +576,13 @@ def _outside(tx: Transaction, incident: Incident, place: Place) -> frozenset[str
 
 def locate_by_operator(engine: Engine, incident_id: UUID, location: Location, *, by: str) -> Incident:
     """An operator says where it is; Refused where nobody can tell what that means."""
-    found = _found(location, "operator")
+    found = _found(location)
     if found is None:
         raise Refused("no place in Thailand is known by that: give a pin, or the district and the province")
+    if not found.is_sure:
+        options = ", ".join(address(*option) for option in found.options)
+        raise Refused(f"these words fit more than one place: give a pin, or say which is meant, such as {options}")
+    found = replace(found, source="operator")
     with engine.store.transaction() as tx:
         incident = incidents.lock(tx, incident_id)
         return _relocate(engine, tx, incident, found, _pin(location), by=by) or incident

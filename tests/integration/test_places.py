@@ -276,10 +276,45 @@ def test_what_names_several_provinces_is_told_as_unsure(text: str, provinces: li
     assert place.confidence < 0.5
 
 
-def test_a_district_that_contradicts_its_province_makes_both_candidates() -> None:
-    place = found("อ.หาดใหญ่ จ.พิษณุโลก")
-    assert set(codes(place.candidates)) == {"65", "90"}
-    assert place.confidence <= 0.5
+@pytest.mark.parametrize(
+    ("text", "district", "province"),
+    [
+        ("อ.หาดใหญ่ จ.พิษณุโลก", "9011", "65"),
+        ("หาดใหญ่ พิษณุโลก", "9011", "65"),
+        ("อ.แม่จัน จ.เชียงใหม่", "5707", "50"),
+        ("Mae Chan District, Chiang Mai Province", "5707", "50"),
+        ("เขตบางรัก จ.นนทบุรี", "1004", "12"),
+    ],
+)
+def test_words_that_contradict_themselves_are_unsure_and_are_where_the_district_is(
+    text: str, district: str, province: str
+) -> None:
+    place = found(text)
+    assert not place.is_sure
+    assert (codes(place.districts), codes(place.candidates)) == ([district], [district[:2], province])
+    assert place.contradicted_by is not None
+    assert place.contradicted_by.code == province
+
+
+@pytest.mark.parametrize(
+    ("text", "districts"),
+    [
+        pytest.param("ต.บ้านใหม่ จ.นครราชสีมา", ["3001", "3002", "3022"], id="a sub-district's name of three districts"),
+        pytest.param("อ.วังทอง อ.บางระกำ จ.พิษณุโลก", ["6508", "6504"], id="two districts in one breath"),
+        pytest.param("กรุงเทพ 10110", ["1033", "1039"], id="a post code of two districts"),
+    ],
+)
+def test_what_names_several_districts_of_a_province_alike_is_told_as_unsure(text: str, districts: list[str]) -> None:
+    place = found(text)
+    assert not place.is_sure
+    assert (codes(place.districts), codes(place.candidates)) == (districts, [districts[0][:2]])
+    assert [district and district.code for district, _ in place.options] == districts
+
+
+def test_one_more_word_tells_which_of_the_districts_is_meant() -> None:
+    place = found("ต.บ้านใหม่ อ.ครบุรี จ.นครราชสีมา")
+    assert place.is_sure
+    assert codes(place.districts)[0] == "3002"
 
 
 @pytest.mark.parametrize(

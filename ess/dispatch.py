@@ -38,7 +38,6 @@ log = structlog.get_logger()
 _CODE_LENGTH = 6
 #: Before and after somebody was asked for the first time.
 _NOT_BEGUN = frozenset({life.State.RECEIVED, life.State.LOCATED})
-_BEGUN = frozenset({life.State.ALERTING, life.State.UNANSWERED})
 #: Candidates that were passed over and are kept with their reasons, per step.
 _KEPT_REASONS = 100
 
@@ -204,7 +203,8 @@ def keep_deadlines(engine: Engine, deadline_ids: Collection[int]) -> None:
             decisions = [_with_choices(tx, decision, duty) for decision in decisions]
         _finish(engine, tx, *decisions)
         for (before, _), decision in zip(due, decisions, strict=True):
-            _refine_later(engine, tx, before, decision.incident)
+            if before.state in _NOT_BEGUN:
+                _refine_soon(engine, tx, decision.incident)
 
 
 def _kept(engine: Engine, tx: Transaction, incident: Incident, deadlines: Iterable[life.Deadline]) -> Decision:
@@ -248,7 +248,7 @@ def _locate(tx: Transaction, incident: Incident) -> life.Locate:
 def _found(location: Location, source: Source | None = None) -> Place | None:
     """What pin and words say together, the pin first; whoever says so, where it is not the reporter."""
     pin = _pin(location)
-    pinned = _looked_up(geo.locate, *pin) if pin else None
+    pinned = _looked_up(geo.locate, *pin, location.accuracy_m or 0) if pin else None
     said = _looked_up(geo.find, location.address) if location.address else None
     if pinned is None:
         return replace(said, source=source or "text") if said else None
@@ -363,14 +363,14 @@ def _passed_over(candidate: Candidate) -> dict[str, Any]:
     return {"responder_id": candidate.responder.id, "reason": candidate.reason}
 
 
-def _refine_later(engine: Engine, tx: Transaction, before: Incident, after: Incident) -> None:
+def _refine_soon(engine: Engine, tx: Transaction, incident: Incident) -> None:
     """Words alone said where, and somebody has been alerted by them: now there is time to ask a geocoder."""
-    if not engine.refines or before.state not in _NOT_BEGUN or after.state not in _BEGUN:
+    if not engine.refines or incident.state in _NOT_BEGUN:
         return
-    row = tx.session.get_one(tables.Incident, after.id)
-    asked = select(tables.Deadline.id).where(tables.Deadline.incident_id == after.id, tables.Deadline.kind == REFINE)
+    row = tx.session.get_one(tables.Incident, incident.id)
+    asked = select(tables.Deadline.id).where(tables.Deadline.incident_id == row.id, tables.Deadline.kind == REFINE)
     if row.pin is None and not row.drill and tx.session.exec(asked).first() is None:
-        tx.promise(REFINE, tx.now, incident_id=after.id)
+        tx.promise(REFINE, tx.now, incident_id=row.id)
 
 
 # --- alert → acknowledgement -----------------------------------------------------------------------------
@@ -505,11 +505,18 @@ def _follow_up(
 
 # --- what reporters and operators add --------------------------------------------------------------------
 def correct_location(
-    engine: Engine, tx: Transaction, incident_id: UUID, location: Location, *, source: Source | None = None
+    engine: Engine,
+    tx: Transaction,
+    incident_id: UUID,
+    location: Location,
+    *,
+    source: Source | None = None,
+    reporter: bytes | None = None,
 ) -> bool:
     """A place came after the report, and the incident is decided anew where it is another or a better one.
 
-    `source` None: the reporter says so.  True where the incident is at that place now; false where it is over, the
+    `source` None: the reporter says so; their report, found by the index of their phone or LINE account, keeps the
+    words that count, for a geocoder too.  True where the incident is at that place now; false where it is over, the
     place means nothing, or it only confirms or contradicts what is known.
     """
     incident, pin = incidents.lock(tx, incident_id), _pin(location)
@@ -520,9 +527,22 @@ def correct_location(
     try:
         # A pin that nobody can place is worth less than the words beside it.
         point = None if found.source == "text" else pin
-        return _relocate(engine, tx, incident, found, point, is_reporter=source is None) is not None
+        after = _relocate(engine, tx, incident, found, point, is_reporter=source is None)
     except AlreadyRecorded:
         return False
+    if after and found.source == "text":
+        _keep_words(tx, incident_id, location.address, reporter)
+        _refine_soon(engine, tx, after)
+    return after is not None
+
+
+def _keep_words(tx: Transaction, incident_id: UUID, words: str | None, reporter: bytes | None) -> None:
+    """Beside those that the reporter gave before: a house and then its district are one address."""
+    for report in incidents.reports(tx, incident_id):
+        if reporter and reporter in {report.phone_index, report.line_index}:
+            location = report.details["location"]
+            address = " ".join(filter(None, (location["address"], words)))
+            report.details = {**report.details, "location": {**location, "address": address}}
 
 
 def _answer(place: Place | None, location: Location, found: Place | None) -> Place | None:

@@ -280,7 +280,9 @@ def _add_to_incident(
     engine: Engine, tx: Transaction, incident_id: UUID, user_id: str, heard: citizen.Heard
 ) -> str | None:
     """What the citizen said after the report began belongs to it; the key of the answer."""
-    located = heard.located is not None and dispatch.correct_location(engine, tx, incident_id, heard.located)
+    located = heard.located is not None and dispatch.correct_location(
+        engine, tx, incident_id, heard.located, reporter=tx.vault.index(user_id)
+    )
     if heard.phone:
         query = select(tables.Report).where(tables.Report.incident_id == incident_id)
         for report in tx.session.exec(query):
@@ -503,11 +505,12 @@ def _standing(tx: Transaction, asked: _Asked) -> tuple[Incident, Alert]:
 
 def _reporter_sms(engine: Engine, tx: Transaction, phone: str, words: str) -> None:
     """A reporter who was asked for the place answers with it; any other unknown phone gets no answer."""
+    reporter = tx.vault.index(phone)
     query = (
         select(tables.Report.incident_id)
         .join(tables.Incident, col(tables.Incident.id) == col(tables.Report.incident_id))
         .where(
-            tables.Report.phone_index == tx.vault.index(phone),
+            tables.Report.phone_index == reporter,
             col(tables.Incident.state).not_in(ENDED),
         )
         .order_by(col(tables.Report.received_at).desc())
@@ -518,7 +521,7 @@ def _reporter_sms(engine: Engine, tx: Transaction, phone: str, words: str) -> No
         return
     tx.session.add(tables.Note(incident_id=incident_id, text=words, at=tx.now))
     incidents.note(tx, incident_id, Fact("reporter_wrote"))
-    dispatch.correct_location(engine, tx, incident_id, Location(address=words))
+    dispatch.correct_location(engine, tx, incident_id, Location(address=words), reporter=reporter)
 
 
 def _answer(

@@ -19,8 +19,9 @@ has it, or until an operator hands it over to another unit.
 The place may be corrected while the danger lasts.  Everybody who has the alert is told, and nobody is stood down
 for it.  Near by, in the same district, nothing else changes.  Elsewhere the tracks that nobody has acknowledged begin
 again at their first step; who was asked already is not asked twice.  Whoever holds a track keeps it, and the
-supervisors hear where the place is outside of the holder's area.  A place that is only guessed from words that fit
-several is dispatched all the same, the national desk is asked beside the first step, and the reporter is asked which.
+supervisors hear where the place is outside of the holder's area.  Whoever serves the whole province is waited for in
+another district of it.  A place that is only guessed, from words that fit several or contradict themselves, is
+dispatched all the same, the national desk is asked beside the first step, and the reporter is asked which.
 Another report of the same place and hour joins as a witness; so do the reports of an incident that is merged into it.
 
 Nobody answers?  A track that has run out of steps is `unanswered`: the last resort, the national desk

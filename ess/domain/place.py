@@ -77,6 +77,11 @@ class Place:
         return tuple(likeliest[:_MAX_OPTIONS])
 
     @property
+    def sides(self) -> tuple[Area, ...]:
+        """The provinces whose border is too near to tell; not the one that was named elsewhere."""
+        return tuple(area for area in self.candidates if area != self.contradicted_by)
+
+    @property
     def district(self) -> Area | None:
         """The likeliest district."""
         return self.districts[0] if self.districts else None

@@ -342,6 +342,16 @@ def district_of_a_new_report(story: Story) -> str:
     return str(incident.now["place"]["district"]["code"])
 
 
+@pytest.fixture
+def nothing_stays_imported(deployment: Deployment) -> Iterator[None]:
+    yield
+    with deployment.store.transaction() as tx:
+        while outline_sets.in_force(tx):
+            outline_sets.withdraw_last(tx)
+    _follows(deployment)
+
+
+@pytest.mark.usefixtures("nothing_stays_imported")
 def test_running_workers_use_an_import_and_its_undoing_without_a_restart(
     deployment: Deployment, story: Story, tmp_path: Path
 ) -> None:
@@ -370,6 +380,7 @@ def test_running_workers_use_an_import_and_its_undoing_without_a_restart(
     assert "there is no import to undo" in nothing.stderr
 
 
+@pytest.mark.usefixtures("nothing_stays_imported")
 def test_the_web_edge_uses_an_import_and_its_undoing_without_a_restart(
     deployment: Deployment, story: Story, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ess import geo
 from ess.domain.place import Place, distance_km
+from ess.domain.selection import SURE
 
 SPOTS = {name: spot for name, spot in vars(story).items() if isinstance(spot, story.Spot) and spot.province}
 DISTRICTS = [district for province in geothai.provinces() for district in geothai.districts(province.code)]
@@ -107,6 +108,24 @@ def test_near_a_border_both_provinces_are_candidates(latitude: float, longitude:
 def test_the_nearer_the_border_the_less_sure() -> None:
     on_the_bridge, in_the_city = placed(8.2010, 98.2990), placed(7.8804, 98.3923)
     assert on_the_bridge.confidence < 0.6 < 0.99 < in_the_city.confidence
+
+
+def test_the_farther_a_pin_may_be_off_the_less_sure_and_the_more_may_own_it() -> None:
+    beside_sukhothai = 16.95, 100.14
+    sure, off = placed(*beside_sukhothai), geo.locate(*beside_sukhothai, 5_000)
+    assert off is not None
+    assert off.province == sure.province
+    assert off.confidence < SURE <= sure.confidence, "both sides are alerted"
+    inland = 16.95, 100.05
+    assert codes(placed(*inland).candidates) == ["64"]
+    for accuracy_m, provinces in ((10, ["64"]), (6_000, ["64", "65"])):
+        place = geo.locate(*inland, accuracy_m)
+        assert place is not None
+        assert codes(place.candidates) == provinces
+
+
+def test_a_pin_that_may_be_off_by_more_than_all_is_no_worse_than_a_mast() -> None:
+    assert geo.locate(16.95, 100.05, 1e12) == geo.locate(16.95, 100.05, 20_000)
 
 
 @pytest.mark.parametrize(

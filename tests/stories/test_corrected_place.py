@@ -25,6 +25,9 @@ from ess.store.keys import KeyRole
 FIVE_PLACES = "อำเภอเฉลิมพระเกียรติ"
 OF_KHORAT = Spot(15.02, 102.24, "30", "3032")
 OF_SARABURI = Spot(14.65, 100.91, "19", "1913")
+#: Beside the border of Phitsanulok with Sukhothai, and across.
+PHROM_PHIRAM = Spot(16.95, 100.14, "65", "6506")
+KONG_KRAILAT = Spot(16.95, 99.98, "64", "6404")
 SONGKHLA = Spot(7.1898, 100.5954, "90", "9001")
 #: A district of Songkhla, in another province.
 CONTRADICTORY = "อ.หาดใหญ่ จ.พิษณุโลก"
@@ -140,6 +143,18 @@ def test_where_a_pin_came_from_and_how_sure_it_is_stay_with_it(story: Story) -> 
     incident = story.citizen().reports_by_api("assault", location=PHITSANULOK.pin | {"accuracy_m": 35})
     incident.told("located", source="device", accuracy_m=35)
     assert (incident.now["place"]["source"], incident.now["place"]["accuracy_m"]) == ("device", 35)
+
+
+def test_a_position_that_may_be_off_by_more_than_the_border_is_away_is_alerted_on_both_sides(story: Story) -> None:
+    ours, theirs = story.station(PHROM_PHIRAM), story.station(KONG_KRAILAT)
+    for spot in (PHROM_PHIRAM, KONG_KRAILAT):
+        story.care_team(spot)
+    exact = story.citizen().reports_by_api("assault", location=PHROM_PHIRAM.pin | {"accuracy_m": 10})
+    ours.hears("เหตุด่วน")
+    assert exact.facts("alerted", responder=theirs.ref) == []
+    story.citizen().reports_by_api("confinement", location=PHROM_PHIRAM.pin | {"accuracy_m": 5_000})
+    ours.hears("เหตุด่วน")
+    theirs.hears("เหตุด่วน")
 
 
 # --- a geocoder ------------------------------------------------------------------------------------------

@@ -520,7 +520,8 @@ def _place(place: Place | None, *, as_json: bool) -> None:
     for i, area in enumerate(place.subdistricts):
         table.add_row("sub-district" if i == 0 else "or", f"{area.code} {area.name_th}", area.name_en)
     for area in place.candidates[1:]:
-        table.add_row("may be in", f"{area.code} {area.name_th}", area.name_en)
+        label = "also named" if area == place.contradicted_by else "may be in"
+        table.add_row(label, f"{area.code} {area.name_th}", area.name_en)
     table.add_row("confidence", f"{place.confidence:.2f}", "")
     out.print(table)
 

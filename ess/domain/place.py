@@ -64,6 +64,11 @@ class Place:
         return self.source != "text" or self.confidence >= SURE_ENOUGH
 
     @property
+    def is_sure_of_province(self) -> bool:
+        """Whether one province is meant, though perhaps several of its districts alike."""
+        return self.is_sure or len(self.candidates) == 1
+
+    @property
     def options(self) -> tuple[tuple[Area | None, Area], ...]:
         """What may be meant, three at most, as district and province; the district is None where none was named.
 
@@ -134,10 +139,12 @@ def together(place: Place, said: Place) -> Place:
     Words that name a province where the place cannot be take nothing away: both are candidates, the place's own first.
     Words that are unsure of the province say nothing, and nothing is added to a guess.
     """
-    if not place.is_sure or (not said.is_sure and len(said.candidates) > 1):
+    if not said.is_sure_of_province:
         return place
-    if said.province not in place.candidates:
+    if said.province not in place.candidates and place.is_sure_of_province:
         return contradicted(place, said.province)
+    if not place.is_sure:
+        return place
     named = [district for district in said.districts if district in place.districts]
     if said.province == place.province:
         confidence = round(1 - (1 - place.confidence) * (1 - said.confidence), 3)
@@ -185,7 +192,9 @@ def overrules(found: Place, place: Place) -> bool:
     if found.source == "geocoder":
         named = _within(found.province, place.districts)
         return found.province in place.candidates and (not named or found.district in named)
-    return not place.is_sure and found.confidence > place.confidence
+    if place.is_sure or (place.is_sure_of_province and found.province != place.province):
+        return False
+    return found.confidence > place.confidence
 
 
 def settled(place: Place, found: Place) -> Place:

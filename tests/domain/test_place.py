@@ -164,6 +164,16 @@ def test_nothing_is_added_to_a_guess() -> None:
     assert together(GUESS, SAID) == GUESS
 
 
+def test_talk_of_another_province_moves_nobody_from_the_one_of_which_only_the_district_is_open() -> None:
+    tie = replace(SAID, districts=(WANG_THONG, MUEANG), confidence=0.45)
+    talk = Place(NONTHABURI, (), (NONTHABURI,), 0.8, "text")
+    assert not overrules(talk, tie)
+    doubtful = together(tie, talk)
+    assert (doubtful.province, doubtful.contradicted_by) == (PHITSANULOK, NONTHABURI)
+    assert doubtful.options == ((WANG_THONG, PHITSANULOK), (None, NONTHABURI)), "the reporter is asked which of the two"
+    assert overrules(talk, doubtful)
+
+
 @pytest.mark.parametrize(
     ("found", "place", "counts"),
     [

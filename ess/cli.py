@@ -445,7 +445,10 @@ def duty_gaps(
 def geo_locate(lat: float, lon: float, as_json: AsJson = False) -> None:
     """Print the province, district and sub-district that the engine finds for a pin."""
     _follow_imports()
-    _place(geo.locate(lat, lon), as_json=as_json)
+    place = geo.locate(lat, lon)
+    _place(place, as_json=as_json)
+    if place and not place.subdistricts and not as_json:
+        err.print("Sub-districts of pins are known once official outlines of level 3 are imported: `ess geo import`.")
 
 
 @geo_app.command("find")
@@ -461,9 +464,13 @@ def geo_import(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)
     Any problem refuses the whole file.  Running programs use them within seconds; `ess geo undo` takes them back.
     """
     from ess.geo import official
+    from ess.geo.names import areas
 
     levels = official.read(file)
     finest = max(levels)
+    for code in official.missing(levels[finest], finest):
+        what = f"{official.LEVELS[finest][:-1]} TH{code} ({areas()[code].name_en})"
+        err.print(f"Without the {what}: what is shipped tells which district a pin there is in.", markup=False)
     body = official.pack(levels[finest])
     with opened() as engine, engine.store.transaction() as tx:
         outline_sets.add(tx, f"{file.name}: {len(levels[finest])} {official.LEVELS[finest]}", finest, body)
@@ -516,7 +523,8 @@ def _place(place: Place | None, *, as_json: bool) -> None:
     for i, area in enumerate(place.subdistricts):
         table.add_row("sub-district" if i == 0 else "or", f"{area.code} {area.name_th}", area.name_en)
     for area in place.candidates[1:]:
-        table.add_row("may be in", f"{area.code} {area.name_th}", area.name_en)
+        label = "also named" if area == place.contradicted_by else "may be in"
+        table.add_row(label, f"{area.code} {area.name_th}", area.name_en)
     table.add_row("confidence", f"{place.confidence:.2f}", "")
     out.print(table)
 

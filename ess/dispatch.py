@@ -24,7 +24,7 @@ from ess.domain.duty import Responder, Role
 from ess.domain.errors import AlreadyRecorded, Conflict, NotFound, Refused
 from ess.domain.follow_up import Outcome, is_asked_at_once
 from ess.domain.incident import Decision, Incident, decide, receive
-from ess.domain.place import Pin, Place, Source, overrules, settled, squares_around, together
+from ess.domain.place import Pin, Place, Source, address, overrules, settled, squares_around, together
 from ess.domain.policy import Policy, Target
 from ess.domain.reason import Phrase, summed, told
 from ess.domain.report import IncidentType, Location, Report
@@ -39,7 +39,6 @@ log = structlog.get_logger()
 _CODE_LENGTH = 6
 #: Before and after somebody was asked for the first time.
 _NOT_BEGUN = frozenset({life.State.RECEIVED, life.State.LOCATED})
-_BEGUN = frozenset({life.State.ALERTING, life.State.UNANSWERED})
 #: Candidates that were passed over and are kept with their reasons, per step.
 _KEPT_REASONS = 100
 
@@ -209,8 +208,9 @@ def keep_deadlines(engine: Engine, deadline_ids: Collection[int], *, most: int =
             decisions = [_with_choices(tx, decision, duty) for decision in decisions]
         _finish(engine, tx, *decisions)
         for (before, _), decision in zip(due, decisions, strict=True):
-            _refine_later(engine, tx, before, decision.incident)
-            _measure_later(tx, before, decision.incident)
+            if before.state in _NOT_BEGUN:
+                _refine_soon(engine, tx, decision.incident)
+                _measure_soon(tx, decision.incident)
 
 
 def _kept(engine: Engine, tx: Transaction, incident: Incident, deadlines: Iterable[life.Deadline]) -> Decision:
@@ -254,7 +254,7 @@ def _locate(tx: Transaction, incident: Incident) -> life.Locate:
 def _found(location: Location, source: Source | None = None) -> Place | None:
     """What pin and words say together, the pin first; whoever says so, where it is not the reporter."""
     pin = _pin(location)
-    pinned = _looked_up(geo.locate, *pin) if pin else None
+    pinned = _looked_up(geo.locate, *pin, location.accuracy_m or 0) if pin else None
     said = _looked_up(geo.find, location.address) if location.address else None
     if pinned is None:
         return replace(said, source=source or "text") if said else None
@@ -371,21 +371,21 @@ def _passed_over(candidate: Candidate) -> dict[str, Any]:
     return {"responder_id": candidate.responder.id, "reason": told(candidate.reason)}
 
 
-def _refine_later(engine: Engine, tx: Transaction, before: Incident, after: Incident) -> None:
+def _refine_soon(engine: Engine, tx: Transaction, incident: Incident) -> None:
     """Words alone said where, and somebody has been alerted by them: now there is time to ask a geocoder."""
-    if not engine.refines or before.state not in _NOT_BEGUN or after.state not in _BEGUN:
+    if not engine.refines or incident.state in _NOT_BEGUN:
         return
-    row = tx.session.get_one(tables.Incident, after.id)
+    row = tx.session.get_one(tables.Incident, incident.id)
     if row.pin is None and not row.drill:
-        _promise_once(tx, REFINE, after)
+        _promise_once(tx, REFINE, incident)
 
 
-def _measure_later(tx: Transaction, before: Incident, after: Incident) -> None:
+def _measure_soon(tx: Transaction, incident: Incident) -> None:
     """Somebody has been alerted: now there is time to ask a router how long people take to that neighbourhood."""
-    if not tx.travel_times or before.state not in _NOT_BEGUN or after.state not in _BEGUN:
+    if not tx.travel_times or incident.state in _NOT_BEGUN:
         return
-    if after.pin and not tx.loaded[after.id].incident.drill:
-        _promise_once(tx, TRAVEL, after)
+    if incident.pin and not tx.loaded[incident.id].incident.drill:
+        _promise_once(tx, TRAVEL, incident)
 
 
 def _promise_once(tx: Transaction, kind: str, incident: Incident) -> None:
@@ -526,24 +526,52 @@ def _follow_up(
 
 # --- what reporters and operators add --------------------------------------------------------------------
 def correct_location(
-    engine: Engine, tx: Transaction, incident_id: UUID, location: Location, *, source: Source | None = None
+    engine: Engine,
+    tx: Transaction,
+    incident_id: UUID,
+    location: Location,
+    *,
+    source: Source | None = None,
+    reporter: bytes | None = None,
 ) -> bool:
     """A place came after the report, and the incident is decided anew where it is another or a better one.
 
-    `source` None: the reporter says so.  True where the incident is at that place now; false where it is over, the
+    `source` None: the reporter says so; their report, found by the index of their phone or LINE account, keeps the
+    words that count, for a geocoder too.  True where the incident is at that place now; false where it is over, the
     place means nothing, or it only confirms or contradicts what is known.
     """
     incident, pin = incidents.lock(tx, incident_id), _pin(location)
     is_talk = source is None and pin is None and incident.place is not None and incident.place.is_sure
-    found = None if is_talk else _found(location, source)
+    found = None if is_talk else _answer(incident.place, location, _found(location, source))
     if found is None or (incident.state, life.Locate) not in life.TRANSITIONS:
         return False
     try:
         # A pin that nobody can place is worth less than the words beside it.
         point = None if found.source == "text" else pin
-        return _relocate(engine, tx, incident, found, point, is_reporter=source is None) is not None
+        after = _relocate(engine, tx, incident, found, point, is_reporter=source is None)
     except AlreadyRecorded:
         return False
+    if after and found.source == "text":
+        _keep_address(tx, incident_id, location.address, reporter)
+        _refine_soon(engine, tx, after)
+    return after is not None
+
+
+def _keep_address(tx: Transaction, incident_id: UUID, words: str | None, reporter: bytes | None) -> None:
+    """Beside those that the reporter gave before: a house and then its district are one address."""
+    for report in incidents.reports(tx, incident_id):
+        if reporter and reporter in {report.phone_index, report.line_index}:
+            location = report.details["location"]
+            address = " ".join(filter(None, (location["address"], words)))
+            report.details = {**report.details, "location": {**location, "address": address}}
+
+
+def _answer(place: Place | None, location: Location, found: Place | None) -> Place | None:
+    """What the words mean where they answer which district of a province it is: elsewhere others bear its name."""
+    if not location.address or place is None or place.is_sure or len(place.candidates) > 1 or (found and found.is_sure):
+        return found
+    named = _looked_up(geo.find, f"อ.{location.address} จ.{place.province.name_th}")
+    return named if named and named.is_sure and named.district in place.districts else found
 
 
 def _relocate(
@@ -561,7 +589,7 @@ def _relocate(
     place = settled(before, found) if before else found
     if pin is None and before and (before.province, before.district) == (place.province, place.district):
         pin = incident.pin
-    stays = before is not None and not overrules(found, before)
+    stays = before is not None and not overrules(place, before)
     if before and stays:
         place, pin = together(before, found), incident.pin
     elif before and is_reporter and life.is_elsewhere(incident, replace(incident, place=place, pin=pin)):
@@ -589,9 +617,13 @@ def _outside(tx: Transaction, incident: Incident, place: Place) -> frozenset[str
 
 def locate_by_operator(engine: Engine, incident_id: UUID, location: Location, *, by: str) -> Incident:
     """An operator says where it is; Refused where nobody can tell what that means."""
-    found = _found(location, "operator")
+    found = _found(location)
     if found is None:
         raise Refused("no place in Thailand is known by that: give a pin, or the district and the province")
+    if not found.is_sure:
+        options = ", ".join(address(*option) for option in found.options)
+        raise Refused(f"these words fit more than one place: give a pin, or say which is meant, such as {options}")
+    found = replace(found, source="operator")
     with engine.store.transaction() as tx:
         incident = incidents.lock(tx, incident_id)
         return _relocate(engine, tx, incident, found, _pin(location), by=by) or incident

@@ -325,7 +325,9 @@ def _add_to_incident(
     engine: Engine, tx: Transaction, incident_id: UUID, user_id: str, heard: citizen.Heard
 ) -> str | None:
     """What the citizen said after the report began belongs to it; the key of the answer."""
-    located = heard.located is not None and dispatch.correct_location(engine, tx, incident_id, heard.located)
+    located = heard.located is not None and dispatch.correct_location(
+        engine, tx, incident_id, heard.located, reporter=tx.vault.index(user_id)
+    )
     if heard.phone:
         for report in _reports_by(tx, incident_id, user_id):
             report.details = {**report.details, "phone": heard.phone}
@@ -342,7 +344,7 @@ def _add_to_incident(
         dispatch.keep_words(engine, tx, incident_id, words, who=tx.vault.index(user_id))
     if located and not heard.phone:
         return "noted"
-    return heard.reply or ("noted" if located or words else None)
+    return heard.reply or ("noted" if heard.located or words else None)
 
 
 def _reports_by(tx: Transaction, incident_id: UUID, user_id: str) -> list[tables.Report]:
@@ -561,11 +563,12 @@ def _standing(tx: Transaction, asked: _Asked) -> tuple[Incident, Alert]:
 
 def _reporter_sms(engine: Engine, tx: Transaction, phone: str, words: str) -> None:
     """A reporter who was asked for the place answers with it; any other unknown phone gets no answer."""
+    reporter = tx.vault.index(phone)
     query = (
         select(tables.Report.incident_id)
         .join(tables.Incident, col(tables.Incident.id) == col(tables.Report.incident_id))
         .where(
-            tables.Report.phone_index == tx.vault.index(phone),
+            tables.Report.phone_index == reporter,
             col(tables.Incident.state).not_in(ENDED),
         )
         .order_by(col(tables.Report.received_at).desc())
@@ -574,8 +577,8 @@ def _reporter_sms(engine: Engine, tx: Transaction, phone: str, words: str) -> No
     if incident_id is None:
         log.info("sms_from_unknown_phone")
         return
-    dispatch.keep_words(engine, tx, incident_id, words, who=tx.vault.index(phone))
-    dispatch.correct_location(engine, tx, incident_id, Location(address=words))
+    dispatch.keep_words(engine, tx, incident_id, words, who=reporter)
+    dispatch.correct_location(engine, tx, incident_id, Location(address=words), reporter=reporter)
 
 
 def _answer(

@@ -15,7 +15,7 @@ SENTENCES: dict[str, str] = {
     "received": "report received",
     "located": "located: province {province}, district {district} (confidence {confidence:.2f}, from the {source})",
     "place_corrected": "place corrected: province {province}, district {district} (from the {source})",
-    "place_unsure": "the words fit several provinces: the reporter is asked, and the national desk too",
+    "place_unsure": "the words fit several places: the reporter is asked, and the national desk too",
     "place_contradicted": "CONTRADICTED: the place is in province {province}, and was said to be in {said}",
     "outside_area": "{track}: the place is outside the area of {who}, who keeps it",
     "place_unknown": "the place is unknown: it goes to the national desk",

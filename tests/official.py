@@ -5,7 +5,7 @@ and 2 of the COD-AB of Thailand as GeoJSON.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,12 +15,46 @@ import numpy as np
 import shapely
 from shapely.geometry import shape
 
+from ess.geo import shipped
+from ess.geo.names import PROVINCE, areas
+
 _FILES = {1: "cod_province.geojson", 2: "cod_amphoe.geojson"}
 #: Points that are drawn for each that is kept, so that those kept lie apart.
 _DRAWN = 40
 _ROUNDS = 12
 _BORDER_DEGREES = 2 / 111.2
 _PER_DISTRICT = 8
+
+
+#: Of made-up areas, in degrees: all but one of a province are squares of 100 m, so far apart.
+_CRUMB, _APART = 0.001, 0.002
+
+PROVINCES = {code: outline for code, outline in shipped.outlines().items() if code != shipped.ABROAD}
+
+
+#: In the official register these are Wang Thong and its sub-district; of what is made up, they are all of Phitsanulok.
+WANG_THONG, ITS_SUBDISTRICT = "6508", "650801"
+
+
+@cache
+def made_up(level: int) -> Mapping[str, Any]:
+    """Outlines of all areas of the level: in each province one has nearly all land, in most the first."""
+    found: dict[str, Any] = {}
+    for province, outline in PROVINCES.items():
+        codes = [code for code in areas() if len(code) == 2 * level and code[:PROVINCE] == province]
+        main = next((code for code in (WANG_THONG, ITS_SUBDISTRICT) if code in codes), codes[0])
+        others = [code for code in codes if code != main]
+        middle = shapely.maximum_inscribed_circle(outline, tolerance=0.01).coords[0]
+        crumbs = [_crumb(middle, n, len(others)) for n in range(len(others))]
+        found |= {main: outline.difference(shapely.union_all(crumbs)), **dict(zip(others, crumbs, strict=True))}
+    return found
+
+
+def _crumb(middle: tuple[float, ...], n: int, of: int) -> Any:
+    """The nth of so many squares around the middle, row by row."""
+    side = round(of**0.5 + 0.5)
+    west, south = (middle[i] + _APART * (at - side / 2) for i, at in enumerate((n % side, n // side)))
+    return shapely.box(west, south, west + _CRUMB, south + _CRUMB)
 
 
 class Point(NamedTuple):

@@ -21,7 +21,7 @@ from ess.conversation.texts import Texts
 from ess.domain.duty import Channel
 from ess.domain.follow_up import OUTCOMES, WITH_SERVICE, FollowUp, Outcome
 from ess.domain.incident import Alert, AlertState, DeadlineKind, Incident, TrackState
-from ess.domain.place import Area, distance_km
+from ess.domain.place import address, distance_km
 from ess.domain.policy import Kind
 from ess.domain.report import Contact, IncidentType
 
@@ -315,11 +315,14 @@ def reporter_letter(
 ) -> tuple[Message, ...]:
     """The public promises, received and acknowledged with the time of arrival; and what follows them in the chat."""
     options = incident.place.options if key == "which_place" and incident.place else ()
+    asks_district = len({province for _, province in options}) < len(options)
+    areas = [district if asks_district and district else province for district, province in options]
     pin = Button(texts.word("buttons", "share_pin"), press=Press.SHARE_LOCATION)
     match key:
         case "where" | "which_place":
+            labels = [texts.name(area) if asks_district else texts.province(area) for area in areas]
             buttons = [
-                Button(texts.province(area)[:_LABEL], PLACE + _words(district, area)) for district, area in options
+                Button(label[:_LABEL], PLACE + address(*option)) for label, option in zip(labels, options, strict=True)
             ]
             buttons.append(pin)
         case "reporter_over":
@@ -327,16 +330,12 @@ def reporter_letter(
         case _:
             buttons = []
     arrival = texts.time(arrival_at) if arrival_at else ""
-    names = " ".join(texts.name(province) for _, province in options)
-    first = texts.say(key, channel, buttons, code=incident.code, who=who, arrival=arrival, options=names)
+    names = " ".join(map(texts.name, areas))
+    asked = "which_district" if asks_district else key
+    first = texts.say(asked, channel, buttons, code=incident.code, who=who, arrival=arrival, options=names)
     if key == "received" and channel is Channel.LINE:
         return first, citizen_reply(texts, "ask_phone", incident.code)
     return (first,)
-
-
-def _words(district: Area | None, province: Area) -> str:
-    """An address that names just this place."""
-    return f"อ.{district.name_th} จ.{province.name_th}" if district else f"จ.{province.name_th}"
 
 
 def status_letter(texts: Texts, incident: Incident, who: str) -> Message:

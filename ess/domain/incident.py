@@ -20,8 +20,9 @@ has it, or until an operator hands it over to another unit.
 The place may be corrected while the danger lasts.  Everybody who has the alert is told, and nobody is stood down
 for it.  Near by, in the same district, nothing else changes.  Elsewhere the tracks that nobody has acknowledged begin
 again at their first step; who was asked already is not asked twice.  Whoever holds a track keeps it, and the
-supervisors hear where the place is outside of the holder's area.  A place that is only guessed from words that fit
-several is dispatched all the same, the national desk is asked beside the first step, and the reporter is asked which.
+supervisors hear where the place is outside of the holder's area.  Whoever serves the whole province is waited for in
+another district of it.  A place that is only guessed, from words that fit several or contradict themselves, is
+dispatched all the same, the national desk is asked beside the first step, and the reporter is asked which.
 Another report of the same place and hour joins as a witness; so do the reports of an incident that is merged into it.
 
 Nobody answers?  A track that has run out of steps is `unanswered`: the last resort, the national desk
@@ -57,7 +58,7 @@ from ess.domain.duty import NATIONAL_ROLES, Role
 from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
 from ess.domain.follow_up import Course, FollowUp, Outcome
 from ess.domain.place import Area, Pin, Place, distance_km
-from ess.domain.policy import FollowUpPlan, Policy, Target
+from ess.domain.policy import FollowUpPlan, Policy, Target, Within
 from ess.domain.reason import Reason, Rest, told
 from ess.domain.report import IncidentType
 
@@ -886,7 +887,7 @@ def _locate(turn: _Turn, command: Locate) -> None:
     if incident.place is not None:
         _tell_correction(turn, incident)
     if incident.place is None or is_elsewhere(incident, turn.incident):
-        _begin_there(turn, command.outside)
+        _begin_there(turn, incident.place, command.outside)
 
 
 def _whereabouts(incident: Incident) -> tuple[Area | None, Area | None, Pin | None]:
@@ -903,10 +904,18 @@ def is_elsewhere(before: Incident, after: Incident) -> bool:
 
 
 def _tell_doubts(turn: _Turn, before: Place | None) -> None:
-    """Where words fit several places the reporter is asked; where they contradict the pin, supervisors decide."""
+    """Where words fit several places the reporter is asked; where they contradict each other or a pin, supervisors too.
+
+    An answer that leaves fewer of them is asked about again.
+    """
     place = turn.incident.place
-    if place and before is None and not place.is_sure:
-        turn.note("place_unsure", provinces=[province.code for _, province in place.options])
+    if place and not place.is_sure and (before is None or (not before.is_sure and before.options != place.options)):
+        options = place.options
+        turn.note(
+            "place_unsure",
+            provinces=list(dict.fromkeys(province.code for _, province in options)),
+            districts=[district.code for district, _ in options if district],
+        )
         turn.do(TellReporter("which_place"))
     if place and place.contradicted_by and (before is None or before.contradicted_by != place.contradicted_by):
         turn.note("place_contradicted", province=place.province.code, said=place.contradicted_by.code)
@@ -921,16 +930,34 @@ def _tell_correction(turn: _Turn, before: Incident) -> None:
                 turn.do(TellResponder(alert.id, "place_corrected"))
 
 
-def _begin_there(turn: _Turn, outside: frozenset[str]) -> None:
-    """Tracks that nobody has acknowledged begin at the place; a holder stays, wherever they are responsible."""
+def _begin_there(turn: _Turn, before: Place | None, outside: frozenset[str]) -> None:
+    """Tracks that nobody has acknowledged begin at the place; a holder stays, wherever they are responsible.
+
+    Whoever serves the whole province is waited for in another district of it too, and only volunteers there are new.
+    """
     for track in turn.incident.tracks:
-        if track.state in {TrackState.PENDING, TrackState.ALERTING, TrackState.UNANSWERED}:
+        if _waits_there(turn.incident, track, before):
+            turn.promise(DeadlineKind.SELECT, turn.now, track.name)
+        elif track.state in {TrackState.PENDING, TrackState.ALERTING, TrackState.UNANSWERED}:
             turn.ask_step(track, 1)
         elif track.holder and track.name in outside:
             turn.note("outside_area", track=track.name, responder_id=turn.incident.alert(track.holder).responder_id)
             turn.do(TellSupervisors("outside_area"))
     if turn.incident.state in {State.RECEIVED, State.UNANSWERED}:
         turn.become(State.LOCATED)
+
+
+def _waits_there(incident: Incident, track: Track, before: Place | None) -> bool:
+    """Whether everybody whom the track has waited for so far is responsible where the incident is now."""
+    if track.state is not TrackState.ALERTING or not incident.has_due(track.name, DeadlineKind.ACKNOWLEDGE):
+        return False
+    if before is None or incident.place is None or before.province != incident.place.province:
+        return False
+    policy = incident.policy.track(track.name)
+    awaited = [
+        target for step in policy.steps[: track.step] for target in step.alert if target.role in policy.acknowledged_by
+    ]
+    return all(target.within in {Within.PROVINCE, Within.NATION} for target in awaited)
 
 
 def _join(turn: _Turn, command: Join) -> None:
@@ -987,6 +1014,8 @@ def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
         _wait_for_backup(turn, track, fresh)
     elif last_resort:
         turn.promise(DeadlineKind.SELECT, turn.now + incident.policy.last_resort.repeat, track.name)
+    elif incident.has_due(track.name, DeadlineKind.ACKNOWLEDGE):
+        pass  # the step goes on at a corrected place
     elif _is_worth_waiting(incident, track, fresh):
         wait = incident.policy.track(track.name).steps[track.step - 1].wait
         turn.promise(DeadlineKind.ACKNOWLEDGE, turn.now + wait, track.name)

@@ -14,7 +14,9 @@ Pin = tuple[float, float]
 
 #: Somebody chose the point: whatever is said or looked up afterwards refines it, and never moves it.
 _CHOSEN: frozenset[Source] = frozenset({"pin", "device", "operator"})
-#: Words that fit several provinces alike are below this.
+#: By the reporter.
+_POINTED: frozenset[Source] = frozenset({"pin", "device"})
+#: Words that fit several provinces or districts alike, or contradict themselves, are below this.
 SURE_ENOUGH = 0.5
 #: Quick replies that a reporter is offered.
 _MAX_OPTIONS = 3
@@ -53,21 +55,36 @@ class Place:
     subdistricts: tuple[Area, ...] = ()
     #: How far the pin may be off, in metres, where a device said so.
     accuracy_m: float | None = None
-    #: The province that the words name where the pin is in none of theirs: one of the two is wrong.
+    #: The province that was named as well, where the place cannot be: one of the two is wrong.
     contradicted_by: Area | None = None
 
     @property
     def is_sure(self) -> bool:
-        """Whether one place is meant; words that fit several alike are asked about."""
+        """Whether one place is meant; words that fit several alike, or none of them quite, are asked about."""
         return self.source != "text" or self.confidence >= SURE_ENOUGH
 
     @property
+    def is_sure_of_province(self) -> bool:
+        """Whether one province is meant, though perhaps several of its districts alike."""
+        return self.is_sure or len(self.candidates) == 1
+
+    @property
     def options(self) -> tuple[tuple[Area | None, Area], ...]:
-        """The likeliest pairs of district and province, three at most; the district where one was named."""
-        return tuple(
-            (next(iter(_within(province, self.districts)), None), province)
-            for province in self.candidates[:_MAX_OPTIONS]
-        )
+        """What may be meant, three at most, as district and province; the district is None where none was named.
+
+        Of one province its districts, of several each with its likeliest.
+        """
+        named: list[list[tuple[Area | None, Area]]] = [
+            [(district, province) for district in _within(province, self.districts)] or [(None, province)]
+            for province in self.candidates
+        ]
+        likeliest = named[0] if len(named) == 1 else [districts[0] for districts in named]
+        return tuple(likeliest[:_MAX_OPTIONS])
+
+    @property
+    def sides(self) -> tuple[Area, ...]:
+        """The provinces whose border is too near to tell; not the one that was named elsewhere."""
+        return tuple(area for area in self.candidates if area != self.contradicted_by)
 
     @property
     def district(self) -> Area | None:
@@ -102,6 +119,16 @@ class Place:
         )
 
 
+def guess(n: int) -> float:
+    """The confidence of words that fit so many places alike, two or more: below `SURE_ENOUGH`."""
+    return round(0.9 / n, 2)
+
+
+def address(district: Area | None, province: Area) -> str:
+    """Words that name just this place."""
+    return f"อ.{district.name_th} จ.{province.name_th}" if district else f"จ.{province.name_th}"
+
+
 def _within(whole: Area, areas: Iterable[Area]) -> list[Area]:
     return [area for area in areas if area.code.startswith(whole.code)]
 
@@ -110,12 +137,14 @@ def together(place: Place, said: Place) -> Place:
     """The place and what words say of it: they make it surer and tell which of its districts, or contradict it.
 
     Words that name a province where the place cannot be take nothing away: both are candidates, the place's own first.
-    Unsure words say nothing.
+    Words that are unsure of the province say nothing, and nothing is added to a guess.
     """
-    if not said.is_sure:
+    if not said.is_sure_of_province:
         return place
-    if said.province not in place.candidates:
-        return replace(place, candidates=(*place.candidates, said.province), contradicted_by=said.province)
+    if said.province not in place.candidates and place.is_sure_of_province:
+        return contradicted(place, said.province)
+    if not place.is_sure:
+        return place
     named = [district for district in said.districts if district in place.districts]
     if said.province == place.province:
         confidence = round(1 - (1 - place.confidence) * (1 - said.confidence), 3)
@@ -136,6 +165,13 @@ def together(place: Place, said: Place) -> Place:
     )
 
 
+def contradicted(place: Place, said: Area | None) -> Place:
+    """The place, and that this province was named as well; nothing is contradicted by a province where it may be."""
+    if said is None or said in place.candidates:
+        return place
+    return replace(place, candidates=(*place.candidates, said), contradicted_by=said)
+
+
 def _of_first(districts: tuple[Area, ...], place: Place, said: Place) -> tuple[Area, ...]:
     """The sub-districts of the likeliest district, those first that the words name; empty where none is known."""
     named = [area for area in said.subdistricts if area in place.subdistricts]
@@ -146,21 +182,34 @@ def _of_first(districts: tuple[Area, ...], place: Place, said: Place) -> tuple[A
 def overrules(found: Place, place: Place) -> bool:
     """Whether what was found later counts instead of the place.
 
-    A point that somebody chose counts at once.  Words settle what was a guess, and a geocoder what words left open;
-    neither moves what was sure: they can only confirm or contradict it.
+    A point that somebody chose counts at once.  Words settle what was a guess, or narrow it, and a geocoder what words
+    left open; neither moves what was sure: they can only confirm or contradict it.
     """
     if found.source in _CHOSEN:
         return True
-    if place.source in _CHOSEN or not found.is_sure:
+    if place.source in _CHOSEN:
         return False
     if found.source == "geocoder":
-        return found.province in place.candidates and (not place.districts or found.district in place.districts)
-    return not place.is_sure
+        named = _within(found.province, place.districts)
+        return found.province in place.candidates and (not named or found.district in named)
+    if place.is_sure or (place.is_sure_of_province and found.province != place.province):
+        return False
+    return found.confidence > place.confidence
 
 
 def settled(place: Place, found: Place) -> Place:
-    """What overrules the place, with the district that was meant where it names the province alone."""
-    return replace(found, districts=found.districts or tuple(_within(found.province, place.districts)))
+    """What overrules the place, with the districts that were meant where it names the province alone.
+
+    Several of these are still a guess.  A reporter's point is contradicted by what was sure before it, if not by a
+    point, and stays so when it is put better.
+    """
+    if found.source in _POINTED and place.is_sure:
+        return contradicted(found, place.contradicted_by if place.source in _POINTED else place.province)
+    if found.districts:
+        return found
+    meant = tuple(_within(found.province, place.districts))
+    confidence = min(found.confidence, guess(len(meant))) if len(meant) > 1 else found.confidence
+    return replace(found, districts=meant, confidence=confidence)
 
 
 def square(pin: Pin) -> tuple[int, int]:

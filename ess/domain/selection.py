@@ -72,12 +72,13 @@ def _places_reaches(within: Within, place: Place) -> Iterator[Reach]:
         yield from _in_order(provinces, Why.PROVINCE, Why.PROVINCE_ACROSS)
         return
     districts = [area.code for area in place.districts]
-    if within is Within.DISTRICT:
+    if within is Within.DISTRICT or not place.subdistricts:  # which only official outlines tell, or words
         yield from _in_order(districts, Why.DISTRICT, Why.DISTRICT_NEARBY)
         if _is_unsure(place):
             # No district of theirs was named, and the place may be theirs all the same.
             named = {code[:_PROVINCE] for code in districts}
-            unnamed = [code for code in provinces if code not in named and code != place.province.code]
+            sides = [area.code for area in place.sides]
+            unnamed = [code for code in sides if code not in named and code != place.province.code]
             yield from (Reach(code, parts=True, word=Why.PROVINCE_ACROSS) for code in unnamed)
     else:
         yield from _in_order([area.code for area in place.subdistricts], Why.SUBDISTRICT, Why.SUBDISTRICT_NEARBY)
@@ -108,12 +109,12 @@ def nearby(reach: Reach, place: Place | None) -> list[Reach]:
 
 def n_sides(place: Place | None) -> int:
     """For how many provinces the count of a target is meant: near a border for each that may own the place."""
-    return len(place.candidates) if place and _is_unsure(place) else 1
+    return len(place.sides) if place and _is_unsure(place) else 1
 
 
 def _is_unsure(place: Place) -> bool:
     """Whether the border is too near; words that fit several provinces are asked about instead."""
-    return len(place.candidates) > 1 and place.confidence < SURE and place.is_sure and not place.contradicted_by
+    return len(place.sides) > 1 and place.confidence < SURE and place.is_sure
 
 
 def choose(
@@ -338,7 +339,7 @@ def _sides(ranked: Sequence[_Judged], place: Place | None) -> Iterator[list[_Jud
     if place is None or not _is_unsure(place):
         yield list(ranked)
         return
-    provinces = [area.code for area in place.candidates]
+    provinces = [area.code for area in place.sides]
     sides: dict[str, list[_Judged]] = {code: [] for code in provinces}
     for judged in ranked:  # who belongs to neither side stands with the likelier one
         sides[judged.side if judged.side in sides else provinces[0]].append(judged)

@@ -7,7 +7,7 @@ or turns to the national desk.
 from collections import defaultdict
 from collections.abc import Iterable
 
-from ess.domain.place import Place
+from ess.domain.place import Place, guess
 from ess.geo.mentions import Mention, mentions_in
 from ess.geo.names import DISTRICT, PROVINCE, SUBDISTRICT, areas
 
@@ -25,7 +25,10 @@ def find(text: str) -> Place | None:
 
     The confidence is m / (1 + m) with the margin m, the weight by which the best province leads: 0.89 for
     "อ.วังทอง จ.พิษณุโลก 65130", 0.75 for a province's plain name, 0.60 for that of a district.  Where
-    several provinces are equal, all are candidates and it is below 0.5.
+    several provinces may be meant, or several districts alike, it is below 0.5.
+
+    Words that contradict themselves ("อ.หาดใหญ่ จ.พิษณุโลก") are where the district is, which has a station to ask
+    and is seldom mistaken, contradicted by the province; nobody is sure of it.
     """
     mentions = mentions_in(text)
     provinces = _weights(mentions, PROVINCE)
@@ -34,19 +37,24 @@ def find(text: str) -> Place | None:
         return None
     best = provinces[ranked[0]]
     candidates = [code for code in ranked if provinces[code] >= best - _RIVAL_MARGIN and provinces[code] >= best / 2]
-    tied = [code for code in candidates if provinces[code] == best]
     if len(candidates) > _MAX_CANDIDATES:
         return None
+    contradicted_by = None
+    if len(candidates) == 2 and _districts(mentions, candidates[1:]) and not _districts(mentions, candidates[:1]):
+        contradicted_by = candidates[0]
+        candidates.reverse()
     rival = max((weight for code, weight in provinces.items() if code != ranked[0]), default=0.0)
     margin = best - rival
     districts = _districts(mentions, candidates)
+    n_alike = max(len(candidates), _n_tied(mentions, districts))
     return Place(
-        province=areas()[ranked[0]],
+        province=areas()[candidates[0]],
         districts=tuple(areas()[code] for code in districts),
         candidates=tuple(areas()[code] for code in candidates),
-        confidence=round(margin / (1 + margin) if len(tied) == 1 else 0.9 / len(tied), 2),
+        confidence=round(margin / (1 + margin) if n_alike == 1 else guess(n_alike), 2),
         source="text",
         subdistricts=tuple(areas()[code] for code in _subdistricts(mentions, districts)),
+        contradicted_by=areas()[contradicted_by] if contradicted_by else None,
     )
 
 
@@ -59,6 +67,12 @@ def _districts(mentions: Iterable[Mention], provinces: list[str]) -> list[str]:
         enough = max(named.values(), default=0.0) / 2
         likeliest += sorted((code for code in named if named[code] >= enough), key=lambda code: -weights[code])
     return likeliest[:_MAX_DISTRICTS] if likeliest and likeliest[0][:PROVINCE] == provinces[0] else []
+
+
+def _n_tied(mentions: Iterable[Mention], districts: list[str]) -> int:
+    """How many of these are as likely as the first; 1 where there is none."""
+    weights = _weights(mentions, DISTRICT)
+    return max(1, sum(weights[code] == weights[districts[0]] for code in districts))
 
 
 def _subdistricts(mentions: Iterable[Mention], districts: list[str]) -> list[str]:

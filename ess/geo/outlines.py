@@ -9,7 +9,7 @@ Survey Department), which are not shipped, on 7,436 points: spread over each dis
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from math import exp
+from math import exp, hypot
 from typing import Any
 
 import geothai
@@ -25,11 +25,15 @@ _LATITUDES, _LONGITUDES = (5.0, 21.0), (96.0, 106.5)
 #: Provinces so near to a pin may own it, and a pin at sea belongs to the nearest of them: the shipped map errs by up
 #: to 2 km, and leaves out piers.  All within reach include the right one for 99.6 %.
 _REACH_M = 5_000.0
+#: A phone that may be farther off knows its mast alone; more provinces than lie around that say nothing.
+_MOST_OFF_M = 20_000.0
 #: A pin on a neighbour's land is taken for Thailand so near to the border and no farther: downtown Vientiane begins
 #: 1.1 km from the line.
 _ACROSS_BORDER_M = 1_000.0
 #: What is left of the confidence there: the map may err, or the pin is abroad.
 _ABROAD_CONFIDENCE = 0.5
+#: So far from every official outline there is a hole in the import, or the sea: the shipped ones decide.
+_IN_A_HOLE_M = 1_000.0
 
 #: The lead of the first province over the second at which two thirds of the doubt are gone; for the shipped outlines
 #: fitted to the share that was right: 0.56 at 125 m, 0.79 at 900 m, 0.95 at 2 km, 0.997 where there is no second.
@@ -63,26 +67,31 @@ def use(outlines: Mapping[str, Any] | None) -> None:
     _official.chart = Chart.of(outlines) if outlines else None
 
 
-def locate(latitude: float, longitude: float) -> Place | None:
+def locate(latitude: float, longitude: float, accuracy_m: float = 0) -> Place | None:
     """The areas that may hold the pin (WGS 84 degrees); None abroad and on the open sea.
+
+    `accuracy_m` is how far it may be off: so much farther away lie those that may hold it, and the less sure it is.
 
     The province is the one that holds the pin, else the nearest within reach; by the shipped outlines it is right for
     97.8 %.  The right district is the first for 81 % then, among the three for 98 %; official outlines of districts
-    name those within reach, of which the first holds the pin.
+    name those within reach, of which the first holds the pin; where they have a hole, the shipped ones decide.
     """
     if not (_LATITUDES[0] < latitude < _LATITUDES[1] and _LONGITUDES[0] < longitude < _LONGITUDES[1]):
         return None
-    official = _official.chart
-    metres = _shipped().metres(latitude, longitude, _REACH_M)
+    off_m = min(accuracy_m, _MOST_OFF_M)
+    reach_m = _REACH_M + off_m
+    metres = _shipped().metres(latitude, longitude, reach_m)
     is_abroad = metres.pop(shipped.ABROAD, None) == 0
+    drawn = _official.chart.metres(latitude, longitude, reach_m) if _official.chart else {}
+    official = min(drawn.values(), default=reach_m) <= _IN_A_HOLE_M
     if official:
-        metres = official.metres(latitude, longitude, _REACH_M)
-        is_abroad &= min(metres.values(), default=1) > 0
-    if not metres or (is_abroad and min(metres.values()) > _ACROSS_BORDER_M):
+        metres = drawn
+        is_abroad &= min(metres.values()) > 0
+    if not metres or (is_abroad and min(metres.values()) > _ACROSS_BORDER_M + off_m):
         return None
     provinces = _by_area(metres, PROVINCE)
-    doubt_m = _OFFICIAL_DOUBT_M if official else _SHIPPED_DOUBT_M
-    confidence = _confidence(list(provinces.values()), doubt_m) * (_ABROAD_CONFIDENCE if is_abroad else 1)
+    doubt_m = hypot(_OFFICIAL_DOUBT_M if official else _SHIPPED_DOUBT_M, off_m)
+    confidence = _confidence([*provinces.values(), reach_m], doubt_m) * (_ABROAD_CONFIDENCE if is_abroad else 1)
     districts = list(_by_area(metres, DISTRICT))[:_MOST] or _districts_near(latitude, longitude, provinces)
     return Place(
         province=areas()[next(iter(provinces))],
@@ -119,8 +128,7 @@ def _by_area(metres: Mapping[str, float], level: int) -> dict[str, float]:
 
 def _confidence(metres: list[float], doubt_m: float) -> float:
     """That the first province is the right one, given that the pin is in Thailand, by how much nearer it is."""
-    lead = (metres[1] if len(metres) > 1 else _REACH_M) - metres[0]
-    return 1 - 0.5 * exp(-lead / doubt_m)
+    return 1 - 0.5 * exp(-(metres[1] - metres[0]) / doubt_m)
 
 
 def _named(codes: Iterable[str]) -> tuple[Area, ...]:

@@ -51,10 +51,12 @@ def addresses(reports: Iterable[tables.Report]) -> list[str]:
 
 
 def words(reports: Collection[tables.Report], written: Iterable[tables.Note]) -> list[str]:
-    """What reporters said in words, one line for each time: with their report, and afterwards."""
+    """What reporters said in words beside their address, one line for each time: with their report, and afterwards."""
     said = [report.details.get("description") for report in reports]
     said += [note.text for note in written if note.responder_id is None]
-    return [" ".join(each.split()) for each in said if each and each.strip()]
+    lines = [" ".join(each.split()) for each in said if each]
+    known = addresses(reports)
+    return [line for line in lines if line and not any(line in address for address in known)]
 
 
 def move_all(tx: Transaction, incident_id: UUID, into_id: UUID) -> None:

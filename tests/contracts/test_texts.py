@@ -82,6 +82,7 @@ MOST_ON_A_CARD = 6
 TWO_SEGMENTS = {
     "which_code": "lists every open alert of the phone",
     "which_place": "lists three provinces",
+    "which_district": "lists three districts",
 }
 
 #: Characters of GSM-7, 160 to an SMS; those of the extension count twice.  Any other makes it UCS-2, 70 units.
@@ -164,6 +165,12 @@ def longest_provinces(language: str) -> tuple[Area, ...]:
     """The three provinces whose names take most room."""
     provinces = dict.fromkeys(place.province for place in places())
     return tuple(sorted(provinces, key=lambda area: -units(_texts(language).name(area)))[:3])
+
+
+def longest_districts(language: str, province: Area) -> tuple[Area, ...]:
+    """The three districts of the province whose names take most room."""
+    districts = [place.districts[0] for place in places() if place.province == province]
+    return tuple(sorted(districts, key=lambda area: -units(_texts(language).name(area)))[:3])
 
 
 @cache
@@ -253,6 +260,9 @@ def all_letters(language: str) -> Iterator[Letter]:
         ):
             for message in letters.reporter_letter(texts, key, an_incident(guess), channel, who, AT):
                 yield Letter(key, channel, message)
+        tie = replace(place, districts=longest_districts(language, place.province), candidates=(place.province,))
+        for message in letters.reporter_letter(texts, "which_place", an_incident(tie), channel, who, AT):
+            yield Letter("which_district", channel, message)
         for message in letters.reporter_letter(texts, "which_place", an_incident(None), channel, who, None):
             yield Letter("which_place", channel, message)
         yield Letter("merged", channel, texts.say("merged", channel, code=CODE, into=CODE))

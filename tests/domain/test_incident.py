@@ -11,6 +11,7 @@ from scene import (
     DESK,
     MUEANG,
     ONE_HOME,
+    PHITSANULOK,
     POLICIES,
     RADIO_191,
     SECOND_STATION,
@@ -329,13 +330,25 @@ def test_elsewhere_the_tracks_begin_again_and_nobody_is_stood_down(place: Place,
     scene.select(RADIO_191)
     scene.do(life.Locate(place, pin))
     assert scene.state is State.ALERTING
-    assert scene.due == {CHOOSE_POLICE: AT_ONCE, CHOOSE_CARE: AT_ONCE}
+    assert scene.due == {CHOOSE_POLICE: AT_ONCE, CHOOSE_CARE: AT_ONCE, WAIT_FOR_CARE: scene.due[WAIT_FOR_CARE]}
     assert set(scene.told.values()) == {"place_corrected"}
     assert scene.told.keys() == {STATION.name, RADIO_191.name, ONE_HOME.name}
     scene.select(STATION, SECOND_STATION)
     assert scene.asked == [SECOND_STATION.name], "who was asked already is not asked twice"
     scene.accepts(SECOND_STATION)
     assert scene.told == {STATION.name: "stood_down", RADIO_191.name: "stood_down"}
+
+
+def test_who_serves_the_whole_province_is_waited_for_in_another_district_of_it() -> None:
+    scene = pinned()
+    waits = scene.due[WAIT_FOR_CARE]
+    scene.do(life.Locate(NEXT_DISTRICT, NEAR))
+    scene.select(track=CARE)
+    assert (scene.incident.track(CARE).step, scene.due[WAIT_FOR_CARE]) == (1, waits), "there is nobody else to ask"
+    scene.do(life.Locate(replace(THE_HOUSE, province=SUKHOTHAI, districts=()), NEAR))
+    assert WAIT_FOR_CARE not in scene.due
+    scene.select(track=CARE)
+    assert scene.incident.track(CARE).step == 2
 
 
 def test_a_holder_keeps_it_and_the_supervisors_hear_where_it_is_outside_of_their_area() -> None:
@@ -346,7 +359,7 @@ def test_a_holder_keeps_it_and_the_supervisors_hear_where_it_is_outside_of_their
     assert (scene.state, scene.holder()) == (State.ACKNOWLEDGED, STATION.name)
     assert scene.facts == ["place_corrected", "outside_area"]
     assert scene.supervisors_heard == ["outside_area"]
-    assert scene.due == {**due, CHOOSE_CARE: AT_ONCE}
+    assert scene.due == {**due, CHOOSE_CARE: AT_ONCE, WAIT_FOR_CARE: scene.due[WAIT_FOR_CARE]}
 
 
 def test_a_track_that_ran_out_elsewhere_begins_where_it_really_is() -> None:
@@ -385,6 +398,14 @@ def test_words_that_fit_several_places_are_alerted_with_the_desk_beside_and_the_
     scene.declines(STATION)
     assert scene.incident.lead.step == 2, "the desk beside a step is not waited for"
     assert Role.NATIONAL_DESK not in {target.role for target in scene.incident.targets("police")}
+
+
+def test_an_answer_that_leaves_fewer_places_is_asked_about_again() -> None:
+    scene = Scene()
+    scene.locate(THE_GUESS)
+    scene.do(life.Locate(replace(THE_GUESS, candidates=(PHITSANULOK,), confidence=0.45)))
+    assert fact(scene, "place_unsure") == {"provinces": ["65"], "districts": ["6501", "6508"]}
+    assert scene.reporter_heard == [("which_place", None)]
 
 
 def test_a_guess_of_a_place_without_a_station_goes_on_at_once() -> None:

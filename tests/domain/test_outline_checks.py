@@ -1,6 +1,6 @@
 """Which official outlines are taken, and what an operator reads about those that are not.
 
-The outlines are those that the package ships, dressed as official ones: every province in one piece.
+The outlines are those that the package ships, dressed as official ones: every province nearly in one piece.
 """
 
 from collections.abc import Callable
@@ -9,20 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
+from official import PROVINCES, made_up
 from shapely.affinity import scale, translate
 
 from ess.domain.errors import Misconfigured
-from ess.geo import shipped
-from ess.geo.official import Layer, checked, pack, unpack
+from ess.geo.official import Layer, checked, missing, pack, unpack
 
-PROVINCES = {code: outline for code, outline in shipped.outlines().items() if code != shipped.ABROAD}
 PHITSANULOK, SUKHOTHAI, PHUKET = (list(PROVINCES).index(code) for code in ("65", "64", "83"))
 
 
 def layer(level: int = 1, crs: str | None = None) -> Layer:
-    """A layer in which each province is one area of the level."""
-    suffix = "01" * (level - 1)
-    features = [({f"ADM{level}_PCODE": f"TH{code}{suffix}"}, outline) for code, outline in PROVINCES.items()]
+    """A layer of all areas of the level."""
+    features: list[Any] = [({f"ADM{level}_PCODE": f"TH{code}"}, outline) for code, outline in made_up(level).items()]
     return Layer("made up", features, crs)
 
 
@@ -52,7 +50,7 @@ def test_good_outlines_have_no_problem(level: int, crs: str | None) -> None:
     made = layer(level, crs)
     outlines, found = checked(made, level)
     assert found == []
-    assert list(outlines) == sorted(str(code) + "01" * (level - 1) for code in PROVINCES)
+    assert list(outlines) == sorted(made_up(level))
     assert all(outline.is_valid for outline in outlines.values())
 
 
@@ -130,6 +128,34 @@ def test_all_problems_are_told_at_once() -> None:
 def test_a_province_that_is_missing_is_named() -> None:
     (found,) = problems(lambda features: features.pop(PHITSANULOK))
     assert found.startswith("TH65 (Phitsanulok) is missing: import all provinces")
+
+
+def without(*codes: str) -> Layer:
+    """The districts but for these."""
+    whole = layer(2)
+    return Layer("made up", [each for each in whole.features if each[0]["ADM2_PCODE"].removeprefix("TH") not in codes])
+
+
+#: Mae Chan and others, none of which is much of its province here.
+FEW = ("5707", "5708", "5709", "6509")
+
+
+def test_a_few_districts_may_be_missing_and_are_named() -> None:
+    outlines, found = checked(without(*FEW), 2)
+    assert found == []
+    assert missing(outlines, 2) == sorted(FEW)
+    assert missing(checked(layer(2), 2)[0], 2) == []
+
+
+def test_more_districts_than_an_import_can_do_without_are_refused_and_every_one_is_named() -> None:
+    _, found = checked(without(*FEW, "9011"), 2)
+    assert [problem.split(" is missing")[0] for problem in found] == [
+        "TH5707 (Mae Chan)",
+        "TH5708 (Chiang Saen)",
+        "TH5709 (Mae Sai)",
+        "TH6509 (Noen Maprang)",
+        "TH9011 (Hat Yai)",
+    ]
 
 
 def test_a_province_of_which_half_is_missing_is_named() -> None:

@@ -8,7 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scene import MUEANG, PHITSANULOK, SUKHOTHAI, THE_HOUSE, WANG_THONG
 
-from ess.domain.place import SQUARE_M, Area, Place, distance_km, overrules, settled, square, squares_around, together
+from ess.domain.place import (
+    SQUARE_M,
+    SURE_ENOUGH,
+    Area,
+    Place,
+    distance_km,
+    guess,
+    overrules,
+    settled,
+    square,
+    squares_around,
+    together,
+)
 from ess.domain.report import Location
 
 BANGKOK = (13.7563, 100.5018)
@@ -140,6 +152,28 @@ def test_a_guess_says_nothing_beside_a_pin() -> None:
     assert replace(GUESS, source="pin").is_sure, "near a border, but one place is meant"
 
 
+def test_words_that_are_unsure_of_the_district_alone_tell_the_province_beside_a_pin() -> None:
+    tie = replace(SAID, districts=(WANG_THONG, MUEANG), confidence=0.45)
+    assert together(THE_HOUSE, tie).districts == (WANG_THONG, MUEANG)
+    assert (
+        together(replace(THE_HOUSE, province=NONTHABURI, candidates=(NONTHABURI,)), tie).contradicted_by == PHITSANULOK
+    )
+
+
+def test_nothing_is_added_to_a_guess() -> None:
+    assert together(GUESS, SAID) == GUESS
+
+
+def test_talk_of_another_province_moves_nobody_from_the_one_of_which_only_the_district_is_open() -> None:
+    tie = replace(SAID, districts=(WANG_THONG, MUEANG), confidence=0.45)
+    talk = Place(NONTHABURI, (), (NONTHABURI,), 0.8, "text")
+    assert not overrules(talk, tie)
+    doubtful = together(tie, talk)
+    assert (doubtful.province, doubtful.contradicted_by) == (PHITSANULOK, NONTHABURI)
+    assert doubtful.options == ((WANG_THONG, PHITSANULOK), (None, NONTHABURI)), "the reporter is asked which of the two"
+    assert overrules(talk, doubtful)
+
+
 @pytest.mark.parametrize(
     ("found", "place", "counts"),
     [
@@ -149,11 +183,13 @@ def test_a_guess_says_nothing_beside_a_pin() -> None:
         (SAID, SAID, False),
         (SAID, GUESS, True),
         (GUESS, GUESS, False),
+        (GUESS, replace(GUESS, confidence=0.3), True),
         (replace(THE_HOUSE, source="geocoder"), THE_HOUSE, False),
         (replace(THE_HOUSE, source="geocoder"), replace(SAID, districts=()), True),
         (replace(THE_HOUSE, source="geocoder"), SAID, False),
         (replace(SAID, source="geocoder"), SAID, True),
         (replace(SAID, source="geocoder", province=NONTHABURI), GUESS, False),
+        (replace(SAID, source="geocoder", province=SUKHOTHAI), GUESS, True),
     ],
 )
 def test_what_comes_later_counts_if_somebody_chose_the_point_or_nothing_sure_was_known(
@@ -168,6 +204,13 @@ def test_a_province_alone_settles_which_of_the_districts_was_meant() -> None:
     assert settled(place, SAID) == SAID
 
 
+def test_a_province_alone_settles_nothing_between_districts_of_it() -> None:
+    tie = replace(GUESS, candidates=(PHITSANULOK,), districts=(WANG_THONG, MUEANG), confidence=0.45)
+    place = settled(tie, replace(SAID, districts=()))
+    assert (place.districts, place.is_sure) == ((WANG_THONG, MUEANG), False)
+    assert not overrules(place, tie)
+
+
 def test_the_options_are_three_places_with_the_district_where_one_was_named() -> None:
     provinces = (PHITSANULOK, SUKHOTHAI, NONTHABURI, Area("10", "กรุงเทพมหานคร", "Bangkok"))
     assert replace(GUESS, candidates=provinces).options == (
@@ -175,6 +218,45 @@ def test_the_options_are_three_places_with_the_district_where_one_was_named() ->
         (None, SUKHOTHAI),
         (None, NONTHABURI),
     )
+
+
+def test_where_the_province_is_known_the_options_are_its_districts() -> None:
+    tie = replace(GUESS, candidates=(PHITSANULOK,), districts=(WANG_THONG, MUEANG))
+    assert tie.options == ((WANG_THONG, PHITSANULOK), (MUEANG, PHITSANULOK))
+    assert replace(tie, districts=()).options == ((None, PHITSANULOK),)
+
+
+def test_a_pin_after_sure_words_of_another_province_is_contradicted_and_stays_so_when_it_is_put_better() -> None:
+    words = Place(NONTHABURI, (), (NONTHABURI,), 0.75, "text")
+    pin = settled(words, THE_HOUSE)
+    assert (pin.province, pin.contradicted_by) == (PHITSANULOK, NONTHABURI)
+    assert NONTHABURI in pin.candidates, "whoever serves it may be asked when nobody else is left"
+    better = settled(pin, replace(THE_HOUSE, source="device"))
+    assert (better.province, better.contradicted_by) == (PHITSANULOK, NONTHABURI)
+    assert settled(better, replace(words, source="pin")).contradicted_by is None, "the pin came to where the words were"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(SAID, id="words of the same province"),
+        pytest.param(Place(SUKHOTHAI, (), (SUKHOTHAI,), 0.75, "text"), id="words of a province across the border"),
+        pytest.param(Place(NONTHABURI, (), (NONTHABURI,), 0.4, "text"), id="a guess"),
+        pytest.param(Place(NONTHABURI, (), (NONTHABURI,), 0.9, "pin"), id="a pin that was moved"),
+    ],
+)
+def test_a_pin_is_contradicted_by_nothing_less(before: Place) -> None:
+    assert settled(before, THE_HOUSE) == THE_HOUSE
+
+
+def test_an_operator_is_contradicted_by_nothing() -> None:
+    words = Place(NONTHABURI, (), (NONTHABURI,), 0.75, "text")
+    assert settled(words, replace(THE_HOUSE, source="operator")).contradicted_by is None
+
+
+@given(st.integers(2, 20))
+def test_a_guess_is_never_sure(n: int) -> None:
+    assert 0 < guess(n) < SURE_ENOUGH
 
 
 def test_a_place_of_an_earlier_release_is_read() -> None:

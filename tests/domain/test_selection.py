@@ -232,6 +232,13 @@ def test_the_subdistricts_own_people_come_before_those_who_serve_more() -> None:
     }
 
 
+def test_where_no_sub_district_is_known_the_district_is_meant() -> None:
+    people = [serving("V-own", "650101"), serving("V-district", "6501"), serving("V-elsewhere", "650401")]
+    found = chosen_from(*people, target=VOLUNTEERS_NEARBY)
+    assert refs(found) == ["V-district", "V-own"]
+    assert reasons(found)["V-own"] == "the district"
+
+
 def test_who_serves_several_areas_is_found_by_the_likeliest() -> None:
     both = serving("PS-both", "6508", "6501", role=Role.POLICE_STATION)
     assert reasons(chosen_from(both)) == {"PS-both": "the district"}
@@ -276,6 +283,13 @@ def test_at_a_border_the_nearest_of_the_other_province_is_chosen_though_none_of_
     found = chosen_from(station("PS-ours"), far, near, place=place)
     assert refs(found) == ["PS-ours", "PS-near"]
     assert reasons(found)["PS-near"] == "a province across the border, 1.1 km away"
+
+
+def test_at_a_border_words_of_a_third_province_take_neither_side_away_and_alert_nobody_there() -> None:
+    place = replace(AT_THE_BORDER, candidates=(PHITSANULOK, SUKHOTHAI, CHIANG_MAI), contradicted_by=CHIANG_MAI)
+    third = station("PS-third", Area("5001", "เมืองเชียงใหม่", "Mueang Chiang Mai"), CHIANG_MAI)
+    found = chosen_from(station("PS-ours"), third, station("PS-theirs", SI_MAT, SUKHOTHAI), place=place)
+    assert refs(found) == ["PS-ours", "PS-theirs"]
 
 
 def test_at_a_border_with_nobody_on_one_side_the_other_is_enough() -> None:

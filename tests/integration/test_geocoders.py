@@ -178,10 +178,13 @@ def test_it_is_asked_no_faster_than_allowed_and_left_alone_where_it_fails_again_
 
 
 # --- what becomes of an incident ---------------------------------------------------------------------------
+PHONE = "+66100000000"  # no Thai number begins with 1 and has nine digits
+
+
 def reported(engine: Engine, address: str | None, pin: tuple[float, float] | None = None) -> UUID:
     """A report whose incident has been located, and whose first step has been chosen."""
     latitude, longitude = pin or (None, None)
-    report = Report(IncidentType.ASSAULT, Source.API, Location(latitude, longitude, address=address), Reporter())
+    report = Report(IncidentType.ASSAULT, Source.API, Location(latitude, longitude, address=address), Reporter(PHONE))
     accepted = dispatch.accept_report(engine, report, owner="test", idempotency_key=str(uuid4()))
     for kind in ("locate", "select"):
         keep(engine, kind, lambda held, deadline_id: dispatch.keep_deadlines(held, [deadline_id]))
@@ -239,6 +242,39 @@ def test_a_province_that_the_words_named_gets_its_district(engine: Engine, fake:
     assert after.place is not None
     assert after.place["districts"][0]["code"] == "6501"
     assert (after.place["source"], after.pin) == ("geocoder", list(THE_HOUSE))
+
+
+def test_an_address_that_is_typed_later_is_kept_with_the_report_and_asked_for(
+    engine: Engine, fake: FakeGeocoder
+) -> None:
+    fake.says(said("nominatim", None))
+    found = reported(engine, NO_AREA)
+    refined(engine, asking(fake))
+    with engine.store.transaction() as tx:
+        answer = Location(address="อ.เมืองพิษณุโลก จ.พิษณุโลก")
+        assert dispatch.correct_location(engine, tx, found, answer, reporter=tx.vault.index(PHONE))
+    assert promised(engine) == [], "nothing is asked before somebody was alerted"
+    keep(engine, "select", lambda held, deadline_id: dispatch.keep_deadlines(held, [deadline_id]))
+    fake.says(said("nominatim", THE_HOUSE))
+    refined(engine, asking(fake))
+    assert fake.ledger == [NO_AREA, f"{NO_AREA} อ.เมืองพิษณุโลก จ.พิษณุโลก"]
+    row = incident(engine, found)
+    assert row.place is not None
+    assert (row.place["source"], row.pin) == ("geocoder", list(THE_HOUSE))
+    with engine.store.transaction() as tx:
+        (kept,) = tx.session.execute(text("SELECT details FROM report")).scalars()
+    assert "พิษณุโลก".encode() not in bytes(kept), "as the rest of the report, sealed"
+
+
+def test_an_answer_to_which_place_it_is_is_asked_for_too(engine: Engine, fake: FakeGeocoder) -> None:
+    fake.says(said("nominatim", None))
+    found = reported(engine, "ต.บ้านใหม่ จ.นครราชสีมา")
+    refined(engine, asking(fake))
+    with engine.store.transaction() as tx:
+        answer = Location(address="อ.เมืองนครราชสีมา จ.นครราชสีมา")
+        assert dispatch.correct_location(engine, tx, found, answer, reporter=tx.vault.index(PHONE))
+    refined(engine, asking(fake))
+    assert fake.ledger[-1] == "ต.บ้านใหม่ จ.นครราชสีมา อ.เมืองนครราชสีมา จ.นครราชสีมา"
 
 
 def test_the_same_words_are_asked_once(engine: Engine, fake: FakeGeocoder) -> None:

@@ -1,7 +1,8 @@
 """Official outlines replace the shipped ones: from the file to every process that looks pins up, and back.
 
 Where real ones lie beside the repository (`tests/official.py`), the figures that they promise are tested too.  The
-others are made up of the shipped outlines: each province in one piece.
+others are made up of the shipped outlines: each province nearly in one piece.  No real sub-districts are at hand, so
+that what is tested of level 3 is that it is read, kept and used, and not how right it is.
 """
 
 import io
@@ -18,21 +19,28 @@ from typing import Any
 import pytest
 import shapefile
 import shapely
-from official import Point, border_points, official_file, subdistrict_points
+from official import (
+    ITS_SUBDISTRICT,
+    PROVINCES,
+    WANG_THONG,
+    Point,
+    border_points,
+    made_up,
+    official_file,
+    subdistrict_points,
+)
 from stack import Deployment, wait_for
-from story import PHITSANULOK, Story
+from story import ABROAD, PHITSANULOK, Incident, Spot, Story
 
 from ess import geo
 from ess.domain.errors import Refused
 from ess.domain.place import Place
-from ess.geo import official, outlines, shipped
+from ess.geo import official, outlines
 from ess.geo.in_force import Follower
 from ess.store import Store, Vault, new_key, outline_sets
 from ess.store.crypto import EncryptedJson
+from ess.store.keys import KeyRole
 
-PROVINCES = {code: outline for code, outline in shipped.outlines().items() if code != shipped.ABROAD}
-#: In the official register these are Wang Thong and its sub-district; here they are all of Phitsanulok.
-WANG_THONG, ITS_SUBDISTRICT = "6508", "650801"
 WGS_84 = 'GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137,298.257223563]]]'
 UTM = f'PROJCS["WGS_1984_UTM_Zone_47N",{WGS_84}]'
 ESS = Path(sys.executable).parent / "ess"
@@ -44,20 +52,14 @@ def shipped_again() -> Iterator[None]:
     outlines.use(None)
 
 
-def codes(level: int) -> dict[str, str]:
-    """One area of the level for each province, by the province's code."""
-    its = {2: WANG_THONG, 3: ITS_SUBDISTRICT}
-    return {code: its[level] if code == "65" and level > 1 else code + "01" * (level - 1) for code in PROVINCES}
-
-
 def features(level: int) -> list[dict[str, Any]]:
     return [
         {
             "type": "Feature",
             "properties": {f"ADM{n}_PCODE": f"TH{code[: 2 * n]}" for n in range(1, level + 1)},
-            "geometry": shapely.geometry.mapping(PROVINCES[province]),
+            "geometry": shapely.geometry.mapping(outline),
         }
-        for province, code in codes(level).items()
+        for code, outline in made_up(level).items()
     ]
 
 
@@ -95,7 +97,7 @@ def zipped(path: Path, parts: Mapping[str, str | bytes]) -> Path:
 @pytest.mark.parametrize("level", [1, 2, 3])
 def test_a_geojson_file_is_read(tmp_path: Path, level: int) -> None:
     read = official.read(written(tmp_path, level))
-    assert {n: sorted(found) for n, found in read.items()} == {level: sorted(codes(level).values())}
+    assert {n: sorted(found) for n, found in read.items()} == {level: sorted(made_up(level))}
 
 
 def test_a_zip_of_shapefiles_holds_several_levels_and_what_is_no_area_is_left_out(tmp_path: Path) -> None:
@@ -114,7 +116,7 @@ def test_a_zip_of_shapefiles_holds_several_levels_and_what_is_no_area_is_left_ou
         "__MACOSX/._tha_adm1.shp": b"\0",
     }
     read = official.read(zipped(tmp_path / "tha.zip", parts))
-    assert {level: len(found) for level, found in read.items()} == {1: 77, 2: 77}
+    assert {level: len(found) for level, found in read.items()} == {1: 77, 2: 928}
 
 
 def test_neighbours_neither_overlap_nor_part_where_they_were_simplified(tmp_path: Path) -> None:
@@ -211,30 +213,42 @@ def test_abroad_and_on_the_open_sea_there_is_still_no_province(tmp_path: Path) -
 
 @pytest.mark.skipif(official_file(2) is None, reason="no official outlines lie beside the repository")
 class TestRealOnes:
-    def right(self, points: tuple[Point, ...]) -> tuple[float, float, float]:
-        """Shares of the points whose province, candidates and district are right."""
+    def right(self, points: tuple[Point, ...]) -> tuple[float, float, float, float]:
+        """Shares of the points whose province, candidates, district and three districts are right."""
         places = [(geo.locate(point.latitude, point.longitude), point.district) for point in points]
         hits = [
             (
                 place.province.code == code[:2],
                 code[:2] in [area.code for area in place.candidates],
                 place.districts[0].code == code,
+                code in [area.code for area in place.districts],
             )
             for place, code in places
             if place
         ]
-        province, candidates, district = (sum(column) / len(points) for column in zip(*hits, strict=True))
-        return province, candidates, district
+        province, candidates, district, three = (sum(column) / len(points) for column in zip(*hits, strict=True))
+        return province, candidates, district, three
 
     def test_pins_are_where_the_official_outlines_put_them(self) -> None:
         path = official_file(2)
         assert path is not None
         outlines.use(official.unpack(official.pack(official.read(path)[2])))
         for points in (subdistrict_points(), border_points()):
-            province, candidates, district = self.right(points)
+            province, candidates, district, _ = self.right(points)
             assert province >= 0.999
             assert candidates >= 0.999
             assert district >= 0.995
+
+    def test_where_an_import_has_a_hole_the_shipped_places_tell_the_district(self) -> None:
+        path = official_file(2)
+        assert path is not None
+        whole = official.read(path)[2]
+        assert official.missing(whole, 2) == []
+        holed = {code: outline for code, outline in whole.items() if code != WANG_THONG}
+        outlines.use(official.unpack(official.pack(holed)))
+        there = [point for point in subdistrict_points() if point.district == WANG_THONG]
+        three = [{area.code for area in located(point.latitude, point.longitude).districts} for point in there]
+        assert sum(WANG_THONG in districts for districts in three) >= 0.9 * len(there)
 
     def test_the_provinces_alone_put_them_into_the_right_one(self) -> None:
         path = official_file(1)
@@ -243,9 +257,19 @@ class TestRealOnes:
         assert self.right(subdistrict_points())[0] >= 0.999
 
     def test_the_shipped_ones_nearly_do(self) -> None:
-        province, candidates, _ = self.right(subdistrict_points())
+        province, candidates, district, three = self.right(subdistrict_points())
         assert province >= 0.975
         assert candidates >= 0.994
+        assert district >= 0.75
+        assert three >= 0.94
+
+    def test_within_two_kilometres_of_a_border_the_shipped_ones_err_by_as_much_and_name_both_sides(self) -> None:
+        """Measured: 78, 97, 68 and 91 %.  The bounds are generous: no figure is promised there."""
+        province, candidates, district, three = self.right(border_points())
+        assert province >= 0.7
+        assert candidates >= 0.95
+        assert district >= 0.6
+        assert three >= 0.85
 
 
 # --- the command -------------------------------------------------------------------------------------------
@@ -276,6 +300,7 @@ def test_a_stranger_reads_what_is_wrong_with_a_file_and_nothing_has_changed(tmp_
 def test_a_pin_is_looked_up_where_nothing_was_set_up_and_where_the_database_is_away(tmp_path: Path) -> None:
     alone = ess(tmp_path, "locate", "--json", "16.8211", "100.2659")
     assert (alone.returncode, alone.stderr) == (0, "")
+    assert ess(tmp_path, "locate", "16.8211", "100.2659").stderr.splitlines() == [NO_SUBDISTRICTS]
     away = ess(
         tmp_path,
         *("locate", "--json", "16.8211", "100.2659"),
@@ -288,20 +313,27 @@ def test_a_pin_is_looked_up_where_nothing_was_set_up_and_where_the_database_is_a
     assert set(json.loads(alone.stdout)) == {"province", "candidates", "districts", "confidence"}
 
 
+NO_SUBDISTRICTS = "Sub-districts of pins are known once official outlines of level 3 are imported: `ess geo import`."
+
+
 def _in_force(deployment: Deployment) -> int | None:
     with deployment.store.transaction() as tx:
         return outline_sets.in_force(tx)
 
 
+#: The web edge looks up what operators say.
+FOLLOWERS = ("worker-1", "worker-2", "web")
+
+
 def _follows(deployment: Deployment) -> None:
-    """Every worker that decides has told that it uses what is in force now."""
+    """Every program that looks pins up has told that it uses what is in force now."""
     line = f'"set": {json.dumps(_in_force(deployment))}'
 
     def told(worker: str) -> bool:
         looks = [text for text in deployment.log_text(worker).splitlines() if "outlines_in_force" in text]
         return bool(looks) and line in looks[-1]
 
-    wait_for(lambda: all(map(told, ("worker-1", "worker-2"))), f"both workers use {line}")
+    wait_for(lambda: all(map(told, FOLLOWERS)), f"{', '.join(FOLLOWERS)} use {line}")
 
 
 def district_of_a_new_report(story: Story) -> str:
@@ -310,6 +342,16 @@ def district_of_a_new_report(story: Story) -> str:
     return str(incident.now["place"]["district"]["code"])
 
 
+@pytest.fixture
+def nothing_stays_imported(deployment: Deployment) -> Iterator[None]:
+    yield
+    with deployment.store.transaction() as tx:
+        while outline_sets.in_force(tx):
+            outline_sets.withdraw_last(tx)
+    _follows(deployment)
+
+
+@pytest.mark.usefixtures("nothing_stays_imported")
 def test_running_workers_use_an_import_and_its_undoing_without_a_restart(
     deployment: Deployment, story: Story, tmp_path: Path
 ) -> None:
@@ -319,16 +361,16 @@ def test_running_workers_use_an_import_and_its_undoing_without_a_restart(
 
     done = ess(tmp_path, "import", str(written(tmp_path, 2, "districts.geojson")), **told)
     assert done.returncode == 0, done.stderr
-    assert "In force within seconds, everywhere: districts.geojson: 77 districts." in done.stderr
+    assert "In force within seconds, everywhere: districts.geojson: 928 districts." in done.stderr
     _follows(deployment)
     assert district_of_a_new_report(story) == WANG_THONG
     assert f"{WANG_THONG} " in ess(tmp_path, "locate", "16.8211", "100.2659", **told).stdout
 
     coarser = ess(tmp_path, "import", str(written(tmp_path, 1, "provinces.geojson")), **told)
-    assert "everywhere: districts.geojson: 77 districts." in coarser.stderr, "the finer outlines go on deciding"
+    assert "everywhere: districts.geojson: 928 districts." in coarser.stderr, "the finer outlines go on deciding"
     assert "Taken back: provinces.geojson" in ess(tmp_path, "undo", **told).stderr
     undone = ess(tmp_path, "undo", **told)
-    assert "Taken back: districts.geojson: 77 districts." in undone.stderr
+    assert "Taken back: districts.geojson: 928 districts." in undone.stderr
     assert "everywhere: the outlines that are shipped." in undone.stderr
     _follows(deployment)
     assert district_of_a_new_report(story) == PHITSANULOK.district
@@ -336,6 +378,34 @@ def test_running_workers_use_an_import_and_its_undoing_without_a_restart(
     nothing = ess(tmp_path, "undo", **told)
     assert nothing.returncode == 1
     assert "there is no import to undo" in nothing.stderr
+
+
+@pytest.mark.usefixtures("nothing_stays_imported")
+def test_the_web_edge_uses_an_import_and_its_undoing_without_a_restart(
+    deployment: Deployment, story: Story, tmp_path: Path
+) -> None:
+    story.desk().may_hear("")
+    told = deployment.stack.environment
+    incident = story.citizen().reports_by_api("assault", at=ABROAD)
+    incident.told("place_unknown")
+    path = written(tmp_path, 2, "districts.geojson")
+    lacking = json.loads(path.read_text(encoding="utf-8"))
+    lacking["features"] = [f for f in lacking["features"] if f["properties"]["ADM2_PCODE"] != "TH6509"]
+    path.write_text(json.dumps(lacking), encoding="utf-8")
+    done = ess(tmp_path, "import", str(path), **told)
+    assert "Without the district TH6509 (Noen Maprang): " in done.stderr
+    _follows(deployment)
+    assert located_by_operator(story, incident, PHITSANULOK) == WANG_THONG
+    assert ess(tmp_path, "undo", **told).returncode == 0
+    _follows(deployment)
+    assert located_by_operator(story, incident, PHITSANULOK.metres_north(1)) == PHITSANULOK.district
+
+
+def located_by_operator(story: Story, incident: Incident, spot: Spot) -> str:
+    """The district that the web edge puts the pin in."""
+    answer = story.post(f"{incident.path}/locate", spot.pin, KeyRole.OPERATOR)
+    assert answer.status_code == 200, answer.text
+    return str(incident.now["place"]["district"]["code"])
 
 
 def test_a_set_that_cannot_be_read_leaves_the_shipped_outlines_and_is_told(

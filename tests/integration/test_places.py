@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ess import geo
 from ess.domain.place import Place, distance_km
+from ess.domain.selection import SURE
 
 SPOTS = {name: spot for name, spot in vars(story).items() if isinstance(spot, story.Spot) and spot.province}
 DISTRICTS = [district for province in geothai.provinces() for district in geothai.districts(province.code)]
@@ -107,6 +108,24 @@ def test_near_a_border_both_provinces_are_candidates(latitude: float, longitude:
 def test_the_nearer_the_border_the_less_sure() -> None:
     on_the_bridge, in_the_city = placed(8.2010, 98.2990), placed(7.8804, 98.3923)
     assert on_the_bridge.confidence < 0.6 < 0.99 < in_the_city.confidence
+
+
+def test_the_farther_a_pin_may_be_off_the_less_sure_and_the_more_may_own_it() -> None:
+    beside_sukhothai = 16.95, 100.14
+    sure, off = placed(*beside_sukhothai), geo.locate(*beside_sukhothai, 5_000)
+    assert off is not None
+    assert off.province == sure.province
+    assert off.confidence < SURE <= sure.confidence, "both sides are alerted"
+    inland = 16.95, 100.05
+    assert codes(placed(*inland).candidates) == ["64"]
+    for accuracy_m, provinces in ((10, ["64"]), (6_000, ["64", "65"])):
+        place = geo.locate(*inland, accuracy_m)
+        assert place is not None
+        assert codes(place.candidates) == provinces
+
+
+def test_a_pin_that_may_be_off_by_more_than_all_is_no_worse_than_a_mast() -> None:
+    assert geo.locate(16.95, 100.05, 1e12) == geo.locate(16.95, 100.05, 20_000)
 
 
 @pytest.mark.parametrize(
@@ -276,10 +295,45 @@ def test_what_names_several_provinces_is_told_as_unsure(text: str, provinces: li
     assert place.confidence < 0.5
 
 
-def test_a_district_that_contradicts_its_province_makes_both_candidates() -> None:
-    place = found("อ.หาดใหญ่ จ.พิษณุโลก")
-    assert set(codes(place.candidates)) == {"65", "90"}
-    assert place.confidence <= 0.5
+@pytest.mark.parametrize(
+    ("text", "district", "province"),
+    [
+        ("อ.หาดใหญ่ จ.พิษณุโลก", "9011", "65"),
+        ("หาดใหญ่ พิษณุโลก", "9011", "65"),
+        ("อ.แม่จัน จ.เชียงใหม่", "5707", "50"),
+        ("Mae Chan District, Chiang Mai Province", "5707", "50"),
+        ("เขตบางรัก จ.นนทบุรี", "1004", "12"),
+    ],
+)
+def test_words_that_contradict_themselves_are_unsure_and_are_where_the_district_is(
+    text: str, district: str, province: str
+) -> None:
+    place = found(text)
+    assert not place.is_sure
+    assert (codes(place.districts), codes(place.candidates)) == ([district], [district[:2], province])
+    assert place.contradicted_by is not None
+    assert place.contradicted_by.code == province
+
+
+@pytest.mark.parametrize(
+    ("text", "districts"),
+    [
+        pytest.param("ต.บ้านใหม่ จ.นครราชสีมา", ["3001", "3002", "3022"], id="a sub-district's name of three districts"),
+        pytest.param("อ.วังทอง อ.บางระกำ จ.พิษณุโลก", ["6508", "6504"], id="two districts in one breath"),
+        pytest.param("กรุงเทพ 10110", ["1033", "1039"], id="a post code of two districts"),
+    ],
+)
+def test_what_names_several_districts_of_a_province_alike_is_told_as_unsure(text: str, districts: list[str]) -> None:
+    place = found(text)
+    assert not place.is_sure
+    assert (codes(place.districts), codes(place.candidates)) == (districts, [districts[0][:2]])
+    assert [district and district.code for district, _ in place.options] == districts
+
+
+def test_one_more_word_tells_which_of_the_districts_is_meant() -> None:
+    place = found("ต.บ้านใหม่ อ.ครบุรี จ.นครราชสีมา")
+    assert place.is_sure
+    assert codes(place.districts)[0] == "3002"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from story import (
     ABROAD,
     CHIANG_MAI,
     CHIANG_RAI,
+    HAT_YAI,
     KHON_KAEN,
     NAKHON_RATCHASIMA,
     PHITSANULOK,
@@ -24,6 +25,15 @@ from ess.store.keys import KeyRole
 FIVE_PLACES = "อำเภอเฉลิมพระเกียรติ"
 OF_KHORAT = Spot(15.02, 102.24, "30", "3032")
 OF_SARABURI = Spot(14.65, 100.91, "19", "1913")
+#: Beside the border of Phitsanulok with Sukhothai, and across.
+PHROM_PHIRAM = Spot(16.95, 100.14, "65", "6506")
+KONG_KRAILAT = Spot(16.95, 99.98, "64", "6404")
+SONGKHLA = Spot(7.1898, 100.5954, "90", "9001")
+#: A district of Songkhla, in another province.
+CONTRADICTORY = "อ.หาดใหญ่ จ.พิษณุโลก"
+#: The name of a sub-district in three districts of Nakhon Ratchasima, the third of them Khon Buri.
+THREE_DISTRICTS = "ต.บ้านใหม่ จ.นครราชสีมา"
+KHON_BURI = Spot(14.52, 102.25, "30", "3002")
 
 
 # --- a better pin ----------------------------------------------------------------------------------------
@@ -104,6 +114,14 @@ def test_an_operator_sets_the_place(story: Story) -> None:
     desk.hears("ไม่ทราบพื้นที่")
     body = {"address": "อ.เมืองขอนแก่น จ.ขอนแก่น"}
     assert story.post(f"{incident.path}/locate", {"address": "ที่ไหนสักแห่ง"}, KeyRole.OPERATOR).status_code == 409
+    for words, options in (
+        (FIVE_PLACES, ("อ.เฉลิมพระเกียรติ จ.สระบุรี", "อ.เฉลิมพระเกียรติ จ.นครราชสีมา")),
+        (CONTRADICTORY, ("อ.หาดใหญ่ จ.สงขลา", "จ.พิษณุโลก")),
+    ):
+        refused = story.post(f"{incident.path}/locate", {"address": words}, KeyRole.OPERATOR)
+        assert refused.status_code == 409
+        assert all(option in refused.json()["detail"] for option in options), refused.text
+    assert incident.now["place"] is None, "words that fit several places alert none of them"
     answer = story.post(f"{incident.path}/locate", body, KeyRole.OPERATOR)
     assert answer.status_code == 200, answer.text
     station.hears("เหตุด่วน")
@@ -125,6 +143,18 @@ def test_where_a_pin_came_from_and_how_sure_it_is_stay_with_it(story: Story) -> 
     incident = story.citizen().reports_by_api("assault", location=PHITSANULOK.pin | {"accuracy_m": 35})
     incident.told("located", source="device", accuracy_m=35)
     assert (incident.now["place"]["source"], incident.now["place"]["accuracy_m"]) == ("device", 35)
+
+
+def test_a_position_that_may_be_off_by_more_than_the_border_is_away_is_alerted_on_both_sides(story: Story) -> None:
+    ours, theirs = story.station(PHROM_PHIRAM), story.station(KONG_KRAILAT)
+    for spot in (PHROM_PHIRAM, KONG_KRAILAT):
+        story.care_team(spot)
+    exact = story.citizen().reports_by_api("assault", location=PHROM_PHIRAM.pin | {"accuracy_m": 10})
+    ours.hears("เหตุด่วน")
+    assert exact.facts("alerted", responder=theirs.ref) == []
+    story.citizen().reports_by_api("confinement", location=PHROM_PHIRAM.pin | {"accuracy_m": 5_000})
+    ours.hears("เหตุด่วน")
+    theirs.hears("เหตุด่วน")
 
 
 # --- a geocoder ------------------------------------------------------------------------------------------
@@ -163,6 +193,34 @@ def test_words_that_contradict_the_pin_are_shown_to_the_supervisor_and_the_pin_i
     assert incident.facts("alerted", responder=elsewhere.ref) == []
 
 
+def test_a_pin_far_from_where_the_words_were_is_alerted_and_the_supervisor_hears(story: Story) -> None:
+    first, right, supervisor = story.station(CHIANG_MAI), story.station(PHITSANULOK), story.supervisor()
+    for spot in (CHIANG_MAI, PHITSANULOK):
+        story.care_team(spot)
+    citizen = story.citizen()
+    citizen.presses("action=report")
+    citizen.hears("เกิดเหตุอะไรขึ้น")
+    citizen.taps("ถูกทำร้าย/ข่มขู่")
+    citizen.hears("แชร์พิกัดตำแหน่ง")
+    citizen.writes("อ.เมืองเชียงใหม่ จ.เชียงใหม่")
+    incident = story.new_incident()
+    citizen.hears("รับเรื่องแล้ว")
+    first.hears("เหตุด่วน")
+
+    citizen.shares(PHITSANULOK)
+    citizen.hears("บันทึกไว้ให้เจ้าหน้าที่แล้ว")
+    right.hears("เหตุด่วน")
+    first.hears("แก้ไขสถานที่เป็น อ.เมือง จ.พิษณุโลก")
+    supervisor.hears("ข้อมูลสถานที่ขัดแย้งกัน ระบบแจ้ง อ.เมือง จ.พิษณุโลก แต่มีข้อมูลว่าอยู่ จ.เชียงใหม่")
+    incident.told("place_contradicted", province=PHITSANULOK.province, said=CHIANG_MAI.province)
+
+    citizen.shares(PHITSANULOK.metres_north(100))  # put better, and no second word to the supervisor
+    citizen.hears("บันทึกไว้ให้เจ้าหน้าที่แล้ว")
+    for station in (first, right):
+        station.hears("แก้ไขสถานที่เป็น")
+    assert incident.now["place"]["contradicted_by"]["code"] == CHIANG_MAI.province
+
+
 def test_words_that_agree_make_the_pin_surer(story: Story) -> None:
     story.station(PHITSANULOK).may_hear("")
     story.care_team(PHITSANULOK)
@@ -199,9 +257,86 @@ def test_words_that_fit_several_provinces_are_alerted_and_the_reporter_is_asked_
     right.taps("รับทราบ")
     right.hears(FIVE_PLACES)  # in the reporter's words
     right.hears("บันทึกแล้ว")
+    right.hears(THREE_DISTRICTS)
     citizen.hears(f"{right.spoken_name} รับทราบแล้ว")
     for other in (guess, desk):
         other.hears("ท่านไม่ต้องดำเนินการ")
+
+
+def test_words_that_contradict_themselves_are_asked_about_and_the_supervisor_hears(story: Story) -> None:
+    district, far, neighbour = story.station(HAT_YAI), story.station(PHITSANULOK), story.station(SONGKHLA)
+    desk, supervisor = story.desk(), story.supervisor()
+    for spot in (HAT_YAI, PHITSANULOK):
+        story.care_team(spot)
+    citizen = story.citizen()
+    citizen.presses("action=report")
+    citizen.hears("เกิดเหตุอะไรขึ้น")
+    citizen.taps("ถูกทำร้าย/ข่มขู่")
+    citizen.hears("แชร์พิกัดตำแหน่ง")
+    citizen.writes(CONTRADICTORY)
+    incident = story.new_incident()
+    citizen.hears("รับเรื่องแล้ว")
+    citizen.hears("เหตุเกิดที่ใด")
+    district.hears("เหตุด่วน")
+    desk.hears("เหตุด่วน")
+    for person in (supervisor, desk):
+        person.hears("ข้อมูลสถานที่ขัดแย้งกัน ระบบแจ้ง อ.หาดใหญ่ จ.สงขลา แต่มีข้อมูลว่าอยู่ จ.พิษณุโลก")
+    assert (incident.told("place_contradicted")["said"], incident.told("place_unsure")["districts"]) == ("65", ["9011"])
+    for other in (far, neighbour):
+        assert incident.facts("alerted", responder=other.ref) == []
+
+    citizen.taps("จ.สงขลา")
+    citizen.hears("บันทึกไว้ให้เจ้าหน้าที่แล้ว")
+    district.taps("รับทราบ")
+    district.hears("บันทึกแล้ว")
+    district.hears(CONTRADICTORY)
+    desk.hears("ท่านไม่ต้องดำเนินการ")
+    citizen.hears(f"{district.spoken_name} รับทราบแล้ว")
+    assert incident.now["place"]["contradicted_by"] is None
+
+
+def test_words_that_fit_several_districts_are_alerted_and_the_reporter_is_asked_which(story: Story) -> None:
+    guess, desk, right = story.station(NAKHON_RATCHASIMA), story.desk(), story.station(KHON_BURI)
+    story.care_team(NAKHON_RATCHASIMA)
+    citizen = story.citizen()
+    citizen.presses("action=report")
+    citizen.hears("เกิดเหตุอะไรขึ้น")
+    citizen.taps("ถูกทำร้าย/ข่มขู่")
+    citizen.hears("แชร์พิกัดตำแหน่ง")
+    citizen.writes(THREE_DISTRICTS)
+    incident = story.new_incident()
+    citizen.hears("รับเรื่องแล้ว")
+    citizen.hears("เหตุเกิดที่อำเภอใด")
+    guess.hears("เหตุด่วน")
+    desk.hears("เหตุด่วน")
+    assert incident.told("place_unsure")["districts"] == ["3001", "3002", "3022"]
+
+    citizen.taps("ครบุรี")
+    citizen.hears("บันทึกไว้ให้เจ้าหน้าที่แล้ว")
+    for other in (guess, desk):
+        other.hears("แก้ไขสถานที่เป็น อ.ครบุรี จ.นครราชสีมา")
+    right.hears("เหตุด่วน")
+    right.taps("รับทราบ")
+    right.hears("บันทึกแล้ว")
+    right.hears(THREE_DISTRICTS)
+    citizen.hears(f"{right.spoken_name} รับทราบแล้ว")
+    for other in (guess, desk):
+        other.hears("ท่านไม่ต้องดำเนินการ")
+
+
+def test_by_sms_the_district_is_answered_in_words_though_others_bear_its_name(story: Story) -> None:
+    guess, right = story.station(NAKHON_RATCHASIMA), story.station(OF_KHORAT)
+    story.care_team(NAKHON_RATCHASIMA)
+    citizen = story.citizen(line=False)
+    incident = citizen.reports_by_api("assault", location={"address": "โคราช 30000"}, contact="text_only")
+    citizen.hears("รับเรื่องแล้ว")
+    citizen.hears("เหตุเกิดที่อำเภอใด ตอบชื่ออำเภอ เมืองนครราชสีมา เฉลิมพระเกียรติ")
+    guess.hears("เหตุด่วน")
+    citizen.texts("ช่วยด้วย เขามีมีด")  # no answer, and settles nothing
+    citizen.texts("เฉลิมพระเกียรติ")
+    right.hears("เหตุด่วน")
+    guess.hears("แก้ไขสถานที่เป็น อ.เฉลิมพระเกียรติ จ.นครราชสีมา")
+    assert len(incident.facts("place_corrected")) == 1
 
 
 def test_by_sms_the_province_is_answered_in_words(story: Story) -> None:

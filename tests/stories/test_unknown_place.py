@@ -36,6 +36,8 @@ def test_a_reporter_who_named_no_place_is_asked_and_answers(story: Story) -> Non
     assert incident.now["place"]["district"]["code"] == "6501"
     station.taps("รับทราบ")
     station.hears("บันทึกแล้ว")
+    said = station.hears("จากผู้แจ้ง")["text"]
+    assert said.count("อำเภอเมืองพิษณุโลก จังหวัดพิษณุโลก") == 1, "the answer is the address, and is read once"
     citizen.hears("เจ้าหน้าที่รับทราบแล้ว")
 
 

@@ -1,7 +1,8 @@
 """What a responder says back: the grammar of what they type, the data behind a LINE button, and the two-digit codes.
 
 `12 1` or `12 รับ` accepts the alert with code 12; the verbs are in `VERBS`.  `12 1 15` accepts and says that it
-takes 15 minutes to get there, `12 15 นาที` says that alone.  A bare verb acts where exactly one alert is open.
+takes 15 minutes to get there; `12 15 นาที`, `12 ไป` and `12 ถึง` accept as well where nobody has.  A bare verb acts
+where exactly one alert is open.
 STOP, END, CANCEL and their like are never our words: Twilio keeps them.
 """
 

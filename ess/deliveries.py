@@ -45,6 +45,11 @@ _ASKING = frozenset(
 _WANTED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE, *TAKEN})
 #: Nor does a phone ring for somebody who has answered already.
 _CALLED = _WANTED - TAKEN
+#: Who has left, or is there, is not asked whether they have.
+_STILL_ASKED = {
+    "departed_yet": frozenset({AlertState.ACCEPTED}),
+    "arrived_yet": frozenset({AlertState.ACCEPTED, AlertState.DEPARTED}),
+}
 #: What tells somebody that an alert needs nothing more from them.
 _TAKES_BACK = frozenset({"stood_down", "over"})
 
@@ -168,8 +173,9 @@ def _worse_than_none(tx: Transaction, delivery: Delivery, alert_state: str | Non
         return "older than its message is good for"
     if delivery.alert_id is None:
         return None
-    if delivery.message == "alert":
-        return None if alert_state in _wanted_by(delivery) else f"{alert_state} before it was sent"
+    if delivery.message == "alert" or delivery.message in _STILL_ASKED:
+        wanted = _STILL_ASKED.get(delivery.message) or _wanted_by(delivery)
+        return None if alert_state in wanted else f"{alert_state} before it was sent"
     if delivery.message in _TAKES_BACK:
         asked = select(Delivery.id).where(
             Delivery.alert_id == delivery.alert_id, Delivery.message == "alert", Delivery.attempt > 0

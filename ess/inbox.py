@@ -25,7 +25,6 @@ from ess.conversation.letters import (
     kept_letter,
     move_letter,
     noted_letter,
-    progress_letter,
     status_letter,
     which_incident_letter,
 )
@@ -614,14 +613,13 @@ def _confirmation(engine: Engine, tx: Transaction, incident: Incident, pressed: 
         return noted_letter(engine.texts, incident, pressed, channel)
     if pressed.do == Verb.DECLINE:
         return engine.texts.say("declined", channel, code=incident.code)
-    alert = incident.alert(pressed.alert_id)
-    code = tx.session.get_one(tables.Alert, alert.id).reply_code
     if pressed.do == Verb.RESOLVE:
         return engine.texts.say("over", channel, code=incident.code)
     if pressed.do == Verb.BACKUP:
         return engine.texts.say("backup_called", channel, code=incident.code)
+    alert = incident.alert(pressed.alert_id)
     key = "eta_noted" if pressed.eta is not None and alert.eta_at else "next"
-    return progress_letter(engine.texts, key, incident, alert, channel, code)
+    return outbox.Outbox(engine, tx, incident).progress(key, alert, channel)
 
 
 def _refusal(engine: Engine, tx: Transaction, incident: Incident, channel: Channel, refused: Refused) -> Message:

@@ -64,7 +64,7 @@ _ENDING = " .!,;:…ๆฯ"
 #: Minutes until arrival that are offered to be tapped.
 ETAS_MIN = (5, 10, 15, 30, 60)
 #: An arrival may be said with these.
-_WITH_ETA = frozenset({Verb.ACCEPT, Verb.DEPART})
+WITH_ETA = frozenset({Verb.ACCEPT, Verb.DEPART})
 _COUNTED = {"ห้า": 5, "สิบ": 10, "สิบห้า": 15, "ยี่สิบ": 20, "สามสิบ": 30, "สี่สิบ": 40, "สี่สิบห้า": 45, "หกสิบ": 60}
 _SPOKEN_MIN = {"ครึ่งชั่วโมง": 30, "ครึ่ง ชม": 30, "half an hour": 30, "ชั่วโมง": 60, "หนึ่งชั่วโมง": 60, "an hour": 60}
 _ETA = re.compile(
@@ -116,7 +116,7 @@ def _said(words: str, *, coded: bool = False) -> tuple[Verb | None, timedelta | 
         return Verb.ETA, alone
     for word in sorted(_VERBS, key=len, reverse=True):
         rest = words.removeprefix(word)
-        if _VERBS[word] in _WITH_ETA and rest != words and not (word[-1].isdigit() and rest[0].isdigit()):
+        if _VERBS[word] in WITH_ETA and rest != words and not (word[-1].isdigit() and rest[0].isdigit()):
             rest = _POLITE_FIRST.sub("", rest.strip(_ENDING)).strip(_ENDING)
             eta = _minutes(rest, counts=True)
             # `1 2` without a code is somebody who copies the choices that the alert gave.

@@ -8,7 +8,7 @@ from uuid import UUID
 from ess.channels.envelope import Button, Message, Press
 from ess.conversation.answer import ETAS_MIN, PRESENT, UNLINK, Ask, Pressed, Verb, button_data
 from ess.conversation.citizen import CONTACT_WORDS, DANGER_WORDS, OUTCOME_WORDS, PLACE, START, WISH
-from ess.conversation.spoken import question
+from ess.conversation.spoken import progress_question, question
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel
 from ess.domain.follow_up import OUTCOMES, WITH_SERVICE, FollowUp, Outcome
@@ -106,7 +106,7 @@ def corrected_letter(texts: Texts, about: About, alert: Alert, channel: Channel)
     return message if buttons else Message(message.text)
 
 
-def _next_verbs(incident: Incident, alert: Alert) -> list[Verb]:
+def next_verbs(incident: Incident, alert: Alert) -> list[Verb]:
     """What can be done next with this alert: whoever answers for the incident says when the danger is over, and backup
     is called where somebody has the track."""
     wrong = set()
@@ -119,7 +119,7 @@ def _next_verbs(incident: Incident, alert: Alert) -> list[Verb]:
 
 def verb_buttons(texts: Texts, incident: Incident, alert: Alert) -> Iterable[Button]:
     """A button for each thing that can be done next."""
-    for verb in _next_verbs(incident, alert):
+    for verb in next_verbs(incident, alert):
         yield Button(texts.word("buttons", verb), button_data(Pressed(verb, alert_id=alert.id)))
 
 
@@ -145,16 +145,23 @@ def _linked(texts: Texts, key: str, incident: Incident, link: str, arrival: str 
 def progress_letter(
     texts: Texts, key: str, incident: Incident, alert: Alert, channel: Channel, code: str | None, link: str = ""
 ) -> Message:
-    """Recorded, and what can be done next; or the question whether they have arrived."""
+    """Recorded, and what can be done next; or the question whether they have arrived.
+
+    By SMS a `code` is answered with, and the `link` comes behind the verbs; without one there is the link alone.
+    """
     arrival = texts.time(alert.eta_at) if alert.eta_at else ""
-    if link:
+    if link and code is None:
         return _linked(texts, key, incident, link, arrival=arrival)
-    verbs = _next_verbs(incident, alert)
+    verbs = next_verbs(incident, alert)
+    if channel is Channel.VOICE:
+        return Message(progress_question(texts, key, incident, verbs).words)
     by_sms = (
         " ".join(texts.word("sms_verbs", verb, n=code) for verb in verbs) if code and channel is Channel.SMS else ""
     )
     buttons = list(verb_buttons(texts, incident, alert))
     message = texts.say(key, channel, buttons, code=incident.code, n=code or "", verbs=by_sms, arrival=arrival)
+    if link:
+        return Message(f"{message.text} {link}")
     if not buttons:
         return Message(message.text)
     return replace(message, replies=tuple(eta_buttons(texts, alert))) if channel is Channel.LINE else message
@@ -164,7 +171,7 @@ def which_incident_letter(texts: Texts, waiting: Iterable[tuple[Incident, Alert]
     """Each incident that somebody may mean, with what to type for it."""
     lines = []
     for incident, alert in waiting:
-        verbs = "\n".join(texts.word("sms_verbs", verb, n=incident.code) for verb in _next_verbs(incident, alert))
+        verbs = "\n".join(texts.word("sms_verbs", verb, n=incident.code) for verb in next_verbs(incident, alert))
         lines.append(f"{incident.code} {texts.place(incident.place)}\n{verbs}")
     return texts.say("which_incident", Channel.LINE, which="\n\n".join(lines))
 

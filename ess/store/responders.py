@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import phonenumbers
 from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam
 from sqlalchemy import select as select_columns
 from sqlmodel import col, func, select
@@ -70,6 +71,15 @@ def channels(row: tables.Responder) -> list[Channel]:
 def written(row: tables.Responder) -> list[Channel]:
     """Those that can be read, in order: whatever is no alert never rings."""
     return [channel for channel in channels(row) if channel is not Channel.VOICE]
+
+
+def readable(row: tables.Responder) -> list[Channel]:
+    """Those by which whoever took an alert in a call can read where to go: an SMS too, unless a desk's phone rang."""
+    return written(row) or ([Channel.SMS] if row.phone and not _is_fixed_line(row.phone) else [])
+
+
+def _is_fixed_line(phone: str) -> bool:
+    return phonenumbers.number_type(phonenumbers.parse(phone)) == phonenumbers.PhoneNumberType.FIXED_LINE
 
 
 def names(tx: Transaction) -> dict[str, str]:

@@ -80,6 +80,8 @@ MOST_ON_A_CARD = 6
 TWO_SEGMENTS = {
     "which_code": "lists every open alert of the phone",
     "which_place": "lists three provinces",
+    # Once for each alert that is taken, behind what can be answered: the link to the place and the map.
+    **dict.fromkeys(("next", "eta_noted", "departed_yet", "arrived_yet", "yours_now"), "has the verbs and a link"),
 }
 
 #: Characters of GSM-7, 160 to an SMS; those of the extension count twice.  Any other makes it UCS-2, 70 units.
@@ -216,11 +218,12 @@ def all_letters(language: str) -> Iterator[Letter]:
         for state in (AlertState.OPEN, AlertState.ACCEPTED):
             letter = corrected_letter(texts, about, an_alert(state), channel)
             yield Letter("place_corrected", channel, letter)
-        for key in ("next", "eta_noted", "departed_yet", "arrived_yet", "yours_now"):
+        said = () if channel is Channel.VOICE else ("next", "eta_noted", "yours_now")  # a call asks and tells nothing
+        for key in (*said, "departed_yet", "arrived_yet"):
             for state in (AlertState.ACCEPTED, AlertState.DEPARTED, AlertState.ARRIVED):
                 taken, alert = acknowledged(an_incident(place)), replace(an_alert(state), eta_at=AT)
-                letter = progress_letter(texts, key, taken, alert, channel, DIGITS)
-                yield Letter(key, channel, letter)
+                for link in (LINK, "") if channel is Channel.SMS else ("",):
+                    yield Letter(key, channel, progress_letter(texts, key, taken, alert, channel, DIGITS, link))
         for contact in Contact:
             about = About(an_incident(place), AT, pin=(16.821123, 100.265912), minor=True, contact=contact)
             for key in (
@@ -317,7 +320,7 @@ def linked_letters(language: str, link: str, place: Place | None = None) -> Iter
         "alert", Channel.SMS, alert_letter(texts, About(incident, AT), an_alert(), Channel.SMS, DIGITS, None, link)
     )
     for key in ("next", "eta_noted", "departed_yet", "arrived_yet", "yours_now"):
-        letter = progress_letter(texts, key, incident, an_alert(AlertState.ACCEPTED), Channel.SMS, DIGITS, link)
+        letter = progress_letter(texts, key, incident, an_alert(AlertState.ACCEPTED), Channel.SMS, None, link)
         yield Letter(key, Channel.SMS, letter)
 
 
@@ -333,6 +336,7 @@ _KEY_ARGUMENT: Mapping[str, int | str] = {
     "_promise_arrival": 1,
     "citizen_reply": 1,
     "progress_letter": 1,
+    "progress": 0,
     "follow_up_letter": 1,
     "reporter_letter": 1,
     "ask_follow_up": 1,
@@ -461,6 +465,9 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
         "spoken_places": {"district", "bangkok", "province", "unknown"},
         "voice": {
             *(*spoken.DIGITS.values(), "alert", "choices", "unclear", "no_digit"),
+            *(*spoken.PROGRESS_DIGITS.values(), *(f"choice_{verb}" for verb in spoken.PROGRESS_DIGITS.values())),
+            *("progress", "departed_yet", "arrived_yet", "progress_no_digit"),
+            *("minutes", "eta", "details", "no_details"),
             *("already_taken", "already_recorded", "over"),
             *("bridge", "bridge_choice", "bridge_no_digit", "bridge_connecting"),
             *("bridge_again", "bridge_over", "bridge_unanswered"),
@@ -525,6 +532,13 @@ def test_every_other_sms_is_one_segment_or_says_why_not(language: str) -> None:
             longer[letter.key] = longest
     assert {key for key, n in longer.items() if n > 1} <= set(TWO_SEGMENTS)
     assert all(n <= 2 for n in longer.values()), longer
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_without_a_link_an_sms_that_says_what_comes_next_is_one_segment(language: str) -> None:
+    linked = [letter for letter in all_letters(language) if letter.message.text.endswith(LINK)]
+    assert {letter.key for letter in linked} == {"next", "eta_noted", "departed_yet", "arrived_yet", "yours_now"}
+    assert [text for letter in linked if segments(text := letter.message.text.removesuffix(f" {LINK}")) > 1] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -53,15 +53,21 @@ def test_an_sms_answers_an_alert(story: Story) -> None:
     assert "100.2" not in sms["text"]
 
     station.texts("{n} รับครับ")
-    station.hears("บันทึกแล้ว")
+    taken = station.hears("บันทึกแล้ว")
     citizen.hears("รับทราบแล้ว")
+    assert taken["detail"]["segments"] <= 2
+    assert "ทำร้าย" not in taken["text"]
+    page = station.opens_link(taken)  # the way there, which no SMS may say
+    for words in ("จ.อุดรธานี", "ทำร้าย", "google.com/maps"):
+        page.shows(words)
+
     station.texts("{n} 1")
     station.hears("บันทึกไว้แล้ว")
     assert len(incident.facts("accepted")) == 1
     assert incident.facts("accepted")[0]["via"] == "sms"
 
     station.texts("ถึง")  # one alert alone is open, so it needs no code
-    station.hears("บันทึกแล้ว")
+    assert "http" not in station.hears("บันทึกแล้ว")["text"], "they have the way"
     incident.reaches("on_scene")
     citizen.hears("ถึงที่เกิดเหตุแล้ว")
 

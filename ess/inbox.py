@@ -31,7 +31,7 @@ from ess.conversation.letters import (
 from ess.domain.duty import Channel
 from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
 from ess.domain.follow_up import Outcome, move_times
-from ess.domain.incident import ENDED, Alert, AlertState, Fact, Incident
+from ess.domain.incident import ENDED, Alert, AlertState, Fact, Incident, State
 from ess.domain.report import Contact, Location, Report, Reporter, Source
 from ess.engine import Engine
 from ess.store import Transaction, incidents, reach, responders, tables
@@ -570,7 +570,7 @@ def _answer(
     except Refused as refused:
         with engine.store.transaction() as tx:
             incident = _incident(tx, pressed)
-            reply(tx, incident, _refusal(engine, tx, incident, channel, refused))
+            reply(tx, incident, _refusal(engine, tx, incident, pressed, channel, refused))
 
 
 def _follow_up(
@@ -622,15 +622,28 @@ def _confirmation(engine: Engine, tx: Transaction, incident: Incident, pressed: 
     return outbox.Outbox(engine, tx, incident).progress(key, alert, channel)
 
 
-def _refusal(engine: Engine, tx: Transaction, incident: Incident, channel: Channel, refused: Refused) -> Message:
+def _refusal(
+    engine: Engine, tx: Transaction, incident: Incident, pressed: Pressed, channel: Channel, refused: Refused
+) -> Message:
+    """What holds instead: who has it, or how it stands."""
     match refused:
         case AlreadyTaken(holder=holder):
             who = tx.session.get_one(tables.Responder, UUID(holder)).name_th
             return engine.texts.say("already_taken", channel, code=incident.code, who=who)
-        case AlreadyRecorded():
-            return engine.texts.say("already_recorded", channel, code=incident.code)
         case _:
-            return engine.texts.say("refused", channel, code=incident.code, state=incident.state)
+            key = "already_recorded" if isinstance(refused, AlreadyRecorded) else "refused"
+            state = engine.texts.word("states", _state(incident, pressed))
+            return engine.texts.say(key, channel, code=incident.code, state=state)
+
+
+def _state(incident: Incident, pressed: Pressed) -> str:
+    """How what was pressed stands: the alert while somebody may be in danger, the call or visit, else the incident."""
+    if pressed.alert_id and incident.state not in {State.RESOLVED, *ENDED}:
+        return incident.alert(pressed.alert_id).state
+    for follow_up in incident.follow_ups:
+        if follow_up.id == pressed.follow_up_id:
+            return follow_up.outcome or follow_up.state
+    return incident.state
 
 
 def _receipt(engine: Engine, tx: Transaction, body: Mapping[str, Any]) -> bool:

@@ -71,7 +71,7 @@ RESERVED = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT",
 SAID_BY_SMS = frozenset(
     {
         *("code", "n", "place", "verbs", "arrival", "due", "example", "codes", "down", "into", "options"),
-        *("asked", "answered", "silent", "link"),
+        *("asked", "answered", "silent", "link", "state"),
     }
 )
 #: Six buttons and a line of text are what a phone of 640 points shows without scrolling.
@@ -253,15 +253,15 @@ def all_letters(language: str) -> Iterator[Letter]:
             "over",
             "declined",
             "already_taken",
-            "already_recorded",
             "backup_called",
             "backup_comes",
             "backup_gone",
             "handed_over",
         ):
             yield Letter(key, channel, texts.say(key, channel, code=CODE, who=who))
-        for state in State:
-            yield Letter("refused", channel, texts.say("refused", channel, code=CODE, state=state))
+        for key in ("refused", "already_recorded"):
+            for state in texts.words("states").values():
+                yield Letter(key, channel, texts.say(key, channel, code=CODE, state=state))
         for key in (
             *("arrival_overdue", "place_contradicted", "outside_area"),
             *("backup_alerted", "backup_wanted", "hand_over_refused"),

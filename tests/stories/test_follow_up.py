@@ -63,7 +63,7 @@ def test_two_taps_on_one_card_are_one_try(story: Story) -> None:
     social_worker.taps("ไม่รับสาย")
     social_worker.hears("บันทึกผลการโทรติดตามแล้ว")
     social_worker.taps("ไม่รับสาย")
-    social_worker.hears("บันทึกไว้แล้ว ไม่มีการเปลี่ยนแปลง")
+    social_worker.hears("บันทึกไว้แล้ว ไม่มีการเปลี่ยนแปลง สถานะปัจจุบันคือ “ไม่รับสาย”")
     assert incident.now["follow_ups"][0]["tries"] == 1
 
 

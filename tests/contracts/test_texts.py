@@ -71,7 +71,7 @@ RESERVED = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT",
 SAID_BY_SMS = frozenset(
     {
         *("code", "n", "place", "verbs", "arrival", "due", "example", "codes", "down", "into", "options"),
-        *("asked", "answered", "silent", "link", "state"),
+        *("asked", "answered", "silent", "unasked", "link", "state"),
     }
 )
 #: Six buttons and a line of text are what a phone of 640 points shows without scrolling.
@@ -282,6 +282,7 @@ def all_letters(language: str) -> Iterator[Letter]:
         yield Letter("roll_call", channel, letters.roll_call_letter(texts, _ID, AT, channel))
         yield Letter("present_noted", channel, texts.say("present_noted", channel))
         numbers = {"date": texts.moment(AT), "asked": "99999", "answered": "99998", "silent": "99997"}
+        numbers |= {"unasked": "99996"}
         yield Letter("roll_call_over", channel, texts.say("roll_call_over", channel, **numbers))
     yield Letter("bridge_rings", Channel.LINE, texts.say("bridge_rings", Channel.LINE, code=CODE))
     for why in Obstacle:

@@ -117,6 +117,19 @@ def test_a_decline_by_link_hands_on_at_once_and_may_be_taken_back(story: Story) 
     radio.hears("หน่วยอื่นรับแล้ว")
 
 
+def test_who_cannot_answer_by_sms_is_not_asked_in_a_roll_call_and_not_called_silent(story: Story) -> None:
+    station = story.station(UDON_THANI, SMS_ONLY)
+    supervisor = story.supervisor()
+    story.calls_the_roll()
+    supervisor.hears("ทดสอบการติดต่อ")
+    supervisor.taps("ได้รับแล้ว")
+    supervisor.hears("ขอบคุณ")
+    story.closes_the_roll()
+    assert "จึงไม่ได้ถาม 1 ราย" in supervisor.hears("ถาม 1 ราย ตอบ 1 ราย ไม่ตอบ 0 ราย")["text"]
+    (person,) = story.deployment.get("/v1/responders/unreachable")
+    assert (person["ref"], person["why"]) == (station.ref, "not_asked")
+
+
 def test_a_link_is_bound_to_its_alert_and_guessing_is_slow(story: Story) -> None:
     station = story.station(UDON_THANI, SMS_ONLY)
     story.care_team(UDON_THANI)

@@ -123,7 +123,7 @@ def _calling_hours(settings: Settings, days_off: DaysOff) -> CallingHours:
 
 def _turns(text: str) -> dict[Channel, int]:
     """ESS_CHANNEL_TURNS, understood."""
-    if not text:
+    if text == "off":
         return {}
     try:
         channels, after_s = read_turns(text)

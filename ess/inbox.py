@@ -549,6 +549,9 @@ def _answer(
         if _done(tx, deadline_id):
             say(tx, incident, message)
 
+    def mark(tx: Transaction, _: Incident) -> None:
+        _done(tx, deadline_id)  # the card that they get is the answer
+
     def confirm(tx: Transaction, incident: Incident) -> None:
         reply(tx, incident, _confirmation(engine, tx, incident, pressed, channel))
 
@@ -563,6 +566,8 @@ def _answer(
                 if _done(tx, deadline_id):  # a phone rings once for a tap
                     person = tx.session.get_one(tables.Responder, row.id)
                     say(tx, incident, bridges.ask(engine, tx, incident, pressed.follow_up_id, person))
+        elif pressed.follow_up_id and pressed.do is Ask.TAKE:
+            dispatch.take_follow_up(engine, pressed.follow_up_id, row.id, via=channel, then=mark)
         elif pressed.follow_up_id:
             _follow_up(engine, pressed.follow_up_id, pressed, channel, reply, confirm)
     except NotFound:

@@ -39,6 +39,8 @@ class Ask(StrEnum):
 
     #: Connect them with the victim.
     CALL = "call"
+    #: Give them a follow-up that is overdue.
+    TAKE = "take"
 
 
 VERBS: dict[str, Verb] = {
@@ -211,8 +213,8 @@ def read_button(data: str) -> Pressed | None:
                 if (Verb(do) is Verb.ETA and eta_min is None) or (eta_min is not None and not 0 <= eta_min <= _DAY_MIN):
                     return None
                 return Pressed(Verb(do), alert_id=UUID(alert_id), eta_min=eta_min)
-            case {"do": Ask.CALL, "follow_up": follow_up_id}:
-                return Pressed(Ask.CALL, follow_up_id=UUID(follow_up_id))
+            case {"do": Ask.CALL | Ask.TAKE as do, "follow_up": follow_up_id}:
+                return Pressed(Ask(do), follow_up_id=UUID(follow_up_id))
             case {"do": do, "follow_up": follow_up_id}:
                 at, service, attempt = fields.get("at"), fields.get("service"), fields.get("try")
                 return Pressed(

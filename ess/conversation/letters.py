@@ -182,16 +182,19 @@ def kept_letter(texts: Texts, channel: Channel) -> Message:
     return texts.say("responder_noted", channel, (report,))
 
 
+_OVERDUE = frozenset({"follow_up_overdue", "visit_overdue"})
+
+
 def follow_up_letter(
     texts: Texts, key: str, about: About, follow_up: FollowUp, channel: Channel, *, can_call: bool = False
 ) -> Message:
     """The call to make, or the visit, with the victim's wish before anything else; or that it is overdue.
 
-    Where the engine `can_call` it offers to connect the two.
+    Where the engine `can_call` it offers to connect the two; what is overdue it offers to a supervisor to take over.
     """
     attempt = follow_up.tries + 1
-    call = Button(texts.word("buttons", Ask.CALL), button_data(Pressed(Ask.CALL, follow_up_id=follow_up.id)))
-    buttons = [call] if can_call else []
+    asks = [Ask.TAKE] if key in _OVERDUE else [Ask.CALL] if can_call else []
+    buttons = [Button(texts.word("buttons", ask), button_data(Pressed(ask, follow_up_id=follow_up.id))) for ask in asks]
     buttons += [
         Button(
             texts.word("buttons", outcome), button_data(Pressed(outcome, follow_up_id=follow_up.id, attempt=attempt))

@@ -444,6 +444,17 @@ class MoveFollowUp:
 
 
 @dataclass(frozen=True)
+class TakeFollowUp:
+    """A supervisor sees to a call or a visit that is overdue."""
+
+    follow_up_id: UUID
+    #: The supervisor's responder id.
+    by: UUID
+    via: str = ""
+    hours: CallingHours = ANY_TIME
+
+
+@dataclass(frozen=True)
 class NameService:
     """Which service is needed, or which agency goes on: a word of `config/messages`."""
 
@@ -529,6 +540,7 @@ Command = (
     | MindFollowUp
     | ReportFollowUp
     | MoveFollowUp
+    | TakeFollowUp
     | NameService
     | Cancel
     | Escalate
@@ -659,6 +671,7 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.RESOLVED, MindFollowUp): frozenset({State.RESOLVED}),
     (State.RESOLVED, ReportFollowUp): frozenset({State.RESOLVED, State.CLOSED}),
     (State.RESOLVED, MoveFollowUp): frozenset({State.RESOLVED}),
+    (State.RESOLVED, TakeFollowUp): frozenset({State.RESOLVED}),
     **{(state, NameService): frozenset({state}) for state in (State.RESOLVED, State.CLOSED)},
     (State.LOCATED, Escalate): frozenset({State.LOCATED, State.UNANSWERED}),
     (State.ALERTING, Escalate): frozenset({State.ALERTING, State.UNANSWERED}),
@@ -1426,6 +1439,11 @@ def _move_follow_up(turn: _Turn, command: MoveFollowUp) -> None:
     _take(turn, care.moved(follow_up, command.at, turn.now, command.hours, command.via))
 
 
+def _take_follow_up(turn: _Turn, command: TakeFollowUp) -> None:
+    follow_up = _follow_up(turn.incident, command.follow_up_id)
+    _take(turn, care.taken(follow_up, command.by, turn.now, command.hours, command.via))
+
+
 def _name_service(turn: _Turn, command: NameService) -> None:
     _take(turn, care.serviced(_follow_up(turn.incident, command.follow_up_id), command.service, command.via))
 
@@ -1530,7 +1548,9 @@ def _refuse_repeated(incident: Incident, command: Command) -> None:
             alert.id == command.alert_id and alert.state in TAKEN for alert in incident.alerts
         ):
             raise AlreadyRecorded("this incident is resolved already")
-        case ReportFollowUp() if any(call.id == command.follow_up_id and call.is_done for call in incident.follow_ups):
+        case ReportFollowUp() | TakeFollowUp() if any(
+            call.id == command.follow_up_id and call.is_done for call in incident.follow_ups
+        ):
             raise AlreadyRecorded("this call is done already")
         case AlertResponders() | PassDeadline() | OpenFollowUps() | MindFollowUp():
             raise AlreadyRecorded(f"incident {incident.code} is {incident.state}: that deadline decides nothing")
@@ -1556,6 +1576,7 @@ _DECISIONS: Mapping[type, Callable[[_Turn, Any], None]] = {
     MindFollowUp: _mind_follow_up,
     ReportFollowUp: _report_follow_up,
     MoveFollowUp: _move_follow_up,
+    TakeFollowUp: _take_follow_up,
     NameService: _name_service,
     Cancel: _cancel,
     Escalate: _escalate,

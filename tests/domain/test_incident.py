@@ -1375,6 +1375,44 @@ def test_an_overdue_call_can_still_be_made() -> None:
     assert scene.state is State.CLOSED
 
 
+def missed_call() -> Scene:
+    """The social worker was asked and reminded, and said nothing."""
+    scene = called()
+    for _ in range(3):
+        scene.follow_up_comes_due(scene.call)
+    assert scene.call.state is FollowUpState.OVERDUE
+    return scene
+
+
+def test_a_supervisor_takes_over_what_is_overdue_and_is_reminded_from_then_on() -> None:
+    scene = missed_call()
+    scene.do(life.TakeFollowUp(scene.call.id, SUPERVISOR.id, "line"))
+    assert scene.facts == ["follow_up_taken"]
+    assert callers_asked(scene) == [False], "they get the card, as whoever had it did"
+    assert (scene.call.responder_id, scene.call.state) == (SUPERVISOR.id, FollowUpState.OPEN)
+    scene.follow_up_comes_due(scene.call, SUPERVISOR)
+    assert scene.facts == ["follow_up_reminded"]
+    assert callers_asked(scene) == [True]
+    assert scene.supervisors_heard == [], "it has an owner"
+    with pytest.raises(AlreadyRecorded):
+        scene.do(life.TakeFollowUp(scene.call.id, SUPERVISOR.id, "line"))
+
+
+def test_the_second_supervisor_hears_who_took_it_over() -> None:
+    scene = missed_call()
+    scene.do(life.TakeFollowUp(scene.call.id, SUPERVISOR.id, "line"))
+    with pytest.raises(AlreadyTaken) as refused:
+        scene.do(life.TakeFollowUp(scene.call.id, DESK.id, "line"))
+    assert refused.value.holder == str(SUPERVISOR.id)
+
+
+def test_what_nobody_is_late_with_is_taken_from_nobody() -> None:
+    scene = called()
+    with pytest.raises(AlreadyTaken) as refused:
+        scene.do(life.TakeFollowUp(scene.call.id, SUPERVISOR.id, "line"))
+    assert refused.value.holder == str(SOCIAL_WORKER.id)
+
+
 def two_calls() -> Scene:
     """A policy that promises two calls: one now, one in a week."""
     first = ASSAULT.follow_ups[0]
@@ -1649,6 +1687,7 @@ def any_command(kind: type, scene: Scene) -> life.Command:
         life.OpenFollowUps: life.OpenFollowUps(()),
         life.MindFollowUp: life.MindFollowUp(life.Deadline(scene.now, DeadlineKind.FOLLOW_UP, "a call"), None),
         life.MoveFollowUp: life.MoveFollowUp(an_id("a call"), scene.now),
+        life.TakeFollowUp: life.TakeFollowUp(an_id("a call"), SUPERVISOR.id),
         life.NameService: life.NameService(an_id("a call"), "shelter"),
         life.ReportFollowUp: life.ReportFollowUp(an_id("a call"), Outcome.REACHED),
         life.Cancel: CANCEL,

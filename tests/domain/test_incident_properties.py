@@ -321,6 +321,12 @@ class AnythingHappens(RuleBasedStateMachine):
         at = dict(enumerate(move_times(call, self.now, self.hours))).get(offer, self.now + later)
         self.send(life.MoveFollowUp(call.id, at, hours=self.hours))
 
+    @rule(which=numbers, who=st.sampled_from([SUPERVISOR, DESK]))
+    @precondition(lambda self: self.incident.follow_ups)
+    def a_supervisor_takes_a_call_over(self, which: int, who: Responder) -> None:
+        call = self.incident.follow_ups[which % len(self.incident.follow_ups)]
+        self.send(life.TakeFollowUp(call.id, who.id, hours=self.hours))
+
     @rule(which=numbers, service=st.sampled_from(["shelter", "hospital"]))
     @precondition(lambda self: self.incident.follow_ups)
     def a_service_is_named(self, which: int, service: str) -> None:

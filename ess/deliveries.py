@@ -37,10 +37,8 @@ _REPLY_TOKEN_LIVES = timedelta(seconds=35)
 #: A reply is begun only so soon that, if its worker dies in the call, another can still ask LINE by the same token
 #: whether it was said: a push that comes later has a key of its own, and says it twice.
 _REPLY_BEGINS_WITHIN = timedelta(seconds=10)
-#: What merely informs is not worth another channel when it fails; these are.
-_ASKING = frozenset(
-    {"alert", "follow_up", "follow_up_reminder", "follow_up_overdue", "visit", "visit_reminder", "visit_overdue"}
-)
+#: What merely informs is not worth another channel when it fails, and a reminder goes over all of them; these are.
+_ASKING = frozenset({"alert", "follow_up", "follow_up_overdue", "visit", "visit_overdue"})
 #: Whoever has said no, or was stood down, is not asked; who could not be reached still may be.
 _WANTED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE, *TAKEN})
 #: Nor does a phone ring for somebody who has answered already.

@@ -276,11 +276,11 @@ class Outbox:
                 case AskFollowUp(follow_up_id, reminder):
                     follow_up = self._follow_ups[follow_up_id]
                     if follow_up.responder_id is not None:
-                        if follow_up.is_visit:
-                            key = "visit_reminder" if reminder else "visit"
+                        row = self._people[follow_up.responder_id]
+                        if reminder:
+                            self._remind(follow_up, row)
                         else:
-                            key = "follow_up_reminder" if reminder else "follow_up"
-                        self.ask_follow_up(follow_up, key, self._people[follow_up.responder_id])
+                            self.ask_follow_up(follow_up, "visit" if follow_up.is_visit else "follow_up", row)
 
     def ask(self, alert: Alert) -> None:
         """The alert, over the responder's first channel, and the turns of those that follow."""
@@ -360,13 +360,22 @@ class Outbox:
         """The call to make or the visit, over the responder's first channel, or the one after `after`."""
         order = responders.written(row)
         channel = _next_channel(order, after, self._down) if after else _channel(order, self._down)
-        if channel is None:
-            return False
+        if channel is not None:
+            self._ask_follow_up_over(channel, follow_up, key, row)
+        return channel is not None
+
+    def _remind(self, follow_up: FollowUp, row: tables.Responder) -> None:
+        """Over every channel that they read and that works: over the first alone they have not reacted."""
+        key = "visit_reminder" if follow_up.is_visit else "follow_up_reminder"
+        order = responders.written(row)
+        for channel in [each for each in order if each not in self._down] or order[:1]:
+            self._ask_follow_up_over(channel, follow_up, key, row)
+
+    def _ask_follow_up_over(self, channel: Channel, follow_up: FollowUp, key: str, row: tables.Responder) -> None:
         letter = follow_up_letter(
             self._texts, key, self._about, follow_up, channel, can_call=self._can_call(follow_up, row)
         )
         self._queue(row, channel, letter, key, follow_up=follow_up)
-        return True
 
     def _can_call(self, follow_up: FollowUp, row: tables.Responder) -> bool:
         """Whether the card offers to connect them: it may be read at any hour, and what is tapped is looked at anew."""

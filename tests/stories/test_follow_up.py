@@ -3,8 +3,9 @@
 `sexual_abuse_risk` promises the call within 2 s here, and reminds after 2 s, instead of hours.
 """
 
-from story import CHIANG_RAI, Incident, Responder, Spot, Story
+from story import BOTH, CHIANG_RAI, Incident, Responder, Spot, Story
 
+from ess.domain.duty import Channel
 from ess.store.keys import KeyRole
 
 
@@ -106,6 +107,18 @@ def test_a_call_that_is_not_made_is_reminded_of_and_then_a_supervisors(story: St
     social_worker.taps("ติดต่อได้แล้ว")
     social_worker.hears("บันทึกผลการโทรติดตามแล้ว")
     incident.reaches("closed")
+
+
+def test_who_does_not_react_to_a_call_to_make_is_reminded_over_every_channel(story: Story) -> None:
+    """The shipped reminder comes after hours: it is over at once here."""
+    social_worker = story.social_worker(CHIANG_RAI, BOTH)
+    incident = resolved(story, "assault", CHIANG_RAI)
+    social_worker.hears("ขอให้โทรติดตามผู้เสียหาย")
+    assert len(social_worker.messages()) == 1, "one message is enough for the first time"
+    story.comes_due("follow_up")
+    incident.told("follow_up_reminded")
+    social_worker.hears("ยังไม่มีผลการโทรติดตาม")
+    assert social_worker.hears("เลยกำหนดโทรติดตาม", by=Channel.SMS)["detail"]["segments"] == 1
 
 
 def test_a_supervisor_takes_an_overdue_call_over_and_is_the_one_who_is_asked(story: Story) -> None:

@@ -113,6 +113,11 @@ class Settings(BaseSettings):
     geocoder_timeout_s: float = Field(default=2.0, gt=0)
     #: Calls a second, by all workers together; the public Nominatim allows 1.
     geocoder_rate_per_s: int = Field(default=1, gt=0)
+    #: An OSRM server that is asked after a choice how long people take by road; unset = as the crow flies.
+    router_url: str | None = None
+    router_timeout_s: float = Field(default=5.0, gt=0, le=15)
+    #: Calls a second, by all workers together.
+    router_rate_per_s: int = Field(default=5, gt=0)
     #: A wake-up that nobody worked on is sent again after this.
     lease_s: float = Field(default=5.0, gt=0)
     #: A drill goes through the whole engine this often; 0 = never.

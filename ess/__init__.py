@@ -9,6 +9,7 @@ report through the shell:
     duties, rotas                who is on duty when, and what coordinators change about it
     callers, follow_ups          who makes a promised call; what is to be made today
     outbox, deliveries           what is to be said, to whom and how; the calls that say it
+    personal                     what reporters and responders wrote, for a supervisor, each reading on record
     geo                          pin or address → province and district
     store                        the rows, which are the truth; `wake` tells the workers after commit
     channels                     LINE and Twilio, through their SDKs

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
+from ess import personal
 from ess.channels.envelope import Button
 from ess.conversation.answer import Pressed, Verb, read_button
 from ess.conversation.letters import eta_buttons, map_link, verb_buttons
 from ess.domain.incident import ENDED, TAKEN, AlertState, State
 from ess.engine import Engine
-from ess.store import incidents, links, tables
+from ess.store import Transaction, accounts, incidents, links, tables
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Standing:
     #: The clock time at which they said that they will be there.
     eta: str = ""
     place: str = ""
+    #: In the reporters' own words, for whoever has taken it.
+    address: str = ""
     type: str = ""
     reported: str = ""
     map_url: str = ""
@@ -53,6 +56,7 @@ def standing(engine: Engine, secret: str) -> Standing | None:
         if alert.state not in {AlertState.OPEN, *TAKEN}:
             return Standing(alert.id, incident.code, alert.state, verbs)
         found = tx.session.get_one(tables.Incident, incident.id)
+        address = _address(tx, incident.id, row) if alert.state in TAKEN else ""
         return Standing(
             alert.id,
             incident.code,
@@ -61,10 +65,19 @@ def standing(engine: Engine, secret: str) -> Standing | None:
             etas,
             eta=texts.time(alert.eta_at) if alert.eta_at and etas else "",
             place=texts.place(incident.place),
+            address=address,
             type=texts.word("types", incident.type),
             reported=texts.time(found.received_at),
             map_url=map_link((found.pin[0], found.pin[1])) if found.pin else "",
         )
+
+
+def _address(tx: Transaction, incident_id: UUID, alert: tables.Alert) -> str:
+    """The place as it was reported; that they can read it is on record."""
+    said = "\n".join(accounts.addresses(incidents.reports(tx, incident_id)))
+    if said:
+        personal.note_reading(tx, incident_id, "address", responder_id=alert.responder_id, alert_id=alert.id)
+    return said
 
 
 def _read(buttons: Iterable[Button]) -> Iterator[tuple[Pressed, str]]:

@@ -6,7 +6,7 @@ https://developers.line.biz/en/reference/messaging-api/#get-content
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import defer
 from sqlmodel import col, select
 
 from ess.domain.errors import NotFound, PermanentFailure
@@ -103,24 +104,25 @@ def fetch(engine: Engine, contents: Contents, deadline_id: int) -> None:
             incidents.note(tx, row.incident_id, Fact("attachment_lost", {"kind": row.kind}))
 
 
-def of_incident(tx: Transaction, incident_id: UUID) -> list[dict[str, Any]]:
-    """What was sent about an incident, without the content."""
+def kept_of(tx: Transaction, incident_id: UUID) -> Sequence[tables.Attachment]:
+    """What was sent about an incident, the first one first, with the content left in the database."""
     query = (
-        select(
-            tables.Attachment.id, tables.Attachment.kind, tables.Attachment.received_at, tables.Attachment.fetched_at
-        )
+        select(tables.Attachment)
         .where(tables.Attachment.incident_id == incident_id)
         .order_by(col(tables.Attachment.received_at))
+        .options(defer(tables.Attachment.body, raiseload=True))  # type: ignore[arg-type]  # a column of SQLModel
     )
-    return [
-        {
-            "attachment_id": row_id,
-            "kind": kind,
-            "received_at": received_at.isoformat(),
-            "fetched_at": fetched_at.isoformat() if fetched_at else None,
-        }
-        for row_id, kind, received_at, fetched_at in tx.session.exec(query)
-    ]
+    return tx.session.exec(query).all()
+
+
+def summary(row: tables.Attachment) -> dict[str, Any]:
+    """What it is and whether it is here, without the content."""
+    return {
+        "attachment_id": row.id,
+        "kind": row.kind,
+        "received_at": row.received_at.isoformat(),
+        "fetched_at": row.fetched_at.isoformat() if row.fetched_at else None,
+    }
 
 
 def read(tx: Transaction, incident_id: UUID, attachment_id: str) -> Content:

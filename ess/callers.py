@@ -11,6 +11,7 @@ from ess.domain.duty import Responder
 from ess.domain.follow_up import FollowUpState
 from ess.domain.incident import Incident, State
 from ess.domain.policy import FollowUpPlan, Target, Within
+from ess.domain.reason import Phrase
 from ess.domain.selection import choose
 from ess.store import Transaction, candidates, tables
 
@@ -27,7 +28,7 @@ def responsible(
     tx: Transaction,
     incident: Incident,
     plan: FollowUpPlan,
-    off: Mapping[str, str],
+    off: Mapping[str, Phrase],
     known: Sequence[UUID | None] = (),
 ) -> UUID | None:
     """Whoever of the province is to be asked; None where nobody is on duty and can be reached.

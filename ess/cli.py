@@ -24,6 +24,7 @@ from ess import dispatch, duties, follow_ups, geo, linking, logs, roster, views
 from ess.conversation.texts import BANGKOK
 from ess.domain.errors import DispatchError, Refused
 from ess.domain.place import Place
+from ess.domain.policy import roles_near
 from ess.domain.report import Contact, IncidentType, Source
 from ess.embedded import services
 from ess.embedded.local import whole
@@ -135,6 +136,8 @@ def responders_import(
             enrolment.enrol(tx, changes)
     if dry_run:
         roster.print_changes(out, changes)
+    if adrift := roster.no_base(changes, roles_near(engine.policies.values())):
+        err.print(adrift, markup=False)
     err.print(f"{'Dry run, nothing was changed: ' if dry_run else ''}{roster.summary(changes)}")
 
 

@@ -20,7 +20,7 @@ from ess.domain.duty import Channel
 from ess.domain.errors import ChannelDown, PermanentFailure, Refused, ReplyRefused, TransientFailure
 from ess.domain.incident import ENDED, TAKEN, AlertState, Fact, LoseContact, State, decide
 from ess.engine import Engine
-from ess.outbox import Outbox, alarm, asked_beside, carry_out
+from ess.outbox import WRITTEN, Outbox, alarm, asked_beside, carry_out
 from ess.store import Transaction, incidents, outages, tables
 from ess.store.bridges import BRIDGE
 from ess.store.tables import Delivery, DeliveryState
@@ -39,6 +39,8 @@ _REPLY_TOKEN_LIVES = timedelta(seconds=35)
 _REPLY_BEGINS_WITHIN = timedelta(seconds=10)
 #: What merely informs is not worth another channel when it fails, and a reminder goes over all of them; these are.
 _ASKING = frozenset({"alert", "follow_up", "follow_up_overdue", "visit", "visit_overdue"})
+#: What cannot wait for a channel to come back either: it is said over the next one in the same words.
+_URGENT = frozenset({"reporter_safe", "reporter_cancels", "reporter_unsafe", "reporter_in_danger", "backup_wanted"})
 #: Whoever has said no, or was stood down, is not asked; who could not be reached still may be.
 _WANTED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE, *TAKEN})
 #: Nor does a phone ring for somebody who has answered already.
@@ -149,15 +151,19 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
         silent=delivery.envelope.get("silent", False),  # the release before did not say
         reply_token=token,
         doubtful_since=delivery.doubtful_since,
-        not_these=_other_calls(tx, delivery) if delivery.doubtful_since else frozenset(),
+        not_these=_others_taken(tx, delivery) if delivery.doubtful_since else frozenset(),
     )
     return delivery, envelope, outage is not None
 
 
-def _other_calls(tx: Transaction, delivery: Delivery) -> frozenset[str]:
-    """The provider's references of what else was sent to this person over this channel within a day."""
+def _others_taken(tx: Transaction, delivery: Delivery) -> frozenset[str]:
+    """The provider's references of what else was sent to this person over this channel within a day.
+
+    A reporter is nobody in the roster: of what went to them, that of the same incident.
+    """
     others = select(Delivery.provider_ref).where(
         Delivery.responder_id == delivery.responder_id,
+        (col(Delivery.incident_id) == delivery.incident_id) | col(Delivery.responder_id).is_not(None),
         Delivery.channel == delivery.channel,
         Delivery.id != delivery.id,
         col(Delivery.created_at) > tx.now - timedelta(days=1),
@@ -174,6 +180,8 @@ def _worse_than_none(tx: Transaction, delivery: Delivery, alert_state: str | Non
     if delivery.message == "alert" or delivery.message in _STILL_ASKED:
         wanted = _STILL_ASKED.get(delivery.message) or _wanted_by(delivery)
         return None if alert_state in wanted else f"{alert_state} before it was sent"
+    if delivery.message == WRITTEN:  # personal, and for whoever goes there alone
+        return None if alert_state in TAKEN else f"{alert_state} before it was sent"
     if delivery.message in _TAKES_BACK:
         asked = select(Delivery.id).where(
             Delivery.alert_id == delivery.alert_id, Delivery.message == "alert", Delivery.attempt > 0
@@ -275,14 +283,16 @@ def _wait_for_channel(
 
 
 def _over_next_channel(engine: Engine, tx: Transaction, delivery: Delivery) -> bool:
-    """Ask the responder over their next channel, where this one asked them and there is another."""
-    if delivery.incident_id is None or delivery.responder_id is None or delivery.message not in _ASKING:
+    """Ask or tell the responder over their next channel, where it cannot wait and there is another."""
+    if delivery.incident_id is None or delivery.responder_id is None or delivery.message not in _ASKING | _URGENT:
         return False
     incident = incidents.lock(tx, delivery.incident_id)
     outbox = Outbox(engine, tx, incident)
+    row = tx.session.get_one(tables.Responder, delivery.responder_id)
+    if delivery.message in _URGENT:
+        return outbox.tell_instead(row, delivery)
     if delivery.follow_up_id is not None:
         follow_up = next(call for call in incident.follow_ups if call.id == delivery.follow_up_id)
-        row = tx.session.get_one(tables.Responder, delivery.responder_id)
         return follow_up.is_done or outbox.ask_follow_up(follow_up, delivery.message, row, Channel(delivery.channel))
     alert = next(alert for alert in incident.alerts if alert.id == delivery.alert_id)
     return alert.state not in _wanted_by(delivery) or outbox.ask_instead(alert, delivery)
@@ -369,20 +379,20 @@ def _asked_in_line(tx: Transaction, people: Iterable[tables.Responder]) -> Seque
 def record_receipt(engine: Engine, tx: Transaction, provider_ref: str, status: str, code: str | None) -> bool:
     """What Twilio says became of a message; false where no row has its sid yet.
 
-    Receipts come in any order: one that is final stays.
+    Receipts come in any order: one that is final stays.  Two messages of the same words, whose outcomes were unknown at
+    the same instant, may have been taken for one.
     """
-    query = select(Delivery).where(Delivery.provider_ref == provider_ref).with_for_update()
-    delivery = tx.session.exec(query).one_or_none()
-    if delivery is None:
-        return False
-    if delivery.state in _FINAL:
-        return True
-    if status in {"delivered", "read"}:
-        delivery.state = DeliveryState.DELIVERED
-        _note(tx, delivery, "delivery_delivered")
-    elif status in {"failed", "undelivered", "canceled"}:
-        fail(engine, tx, delivery, f"Twilio: {status} {code or ''}".strip())
-    return True
+    query = select(Delivery).where(Delivery.provider_ref == provider_ref).order_by(col(Delivery.created_at))
+    found = tx.session.exec(query.with_for_update()).all()
+    for delivery in found:
+        if delivery.state in _FINAL:
+            continue
+        if status in {"delivered", "read"}:
+            delivery.state = DeliveryState.DELIVERED
+            _note(tx, delivery, "delivery_delivered")
+        elif status in {"failed", "undelivered", "canceled"}:
+            fail(engine, tx, delivery, f"Twilio: {status} {code or ''}".strip())
+    return bool(found)
 
 
 def record_call(engine: Engine, tx: Transaction, delivery_id: UUID, sid: str, status: str, answered_by: str) -> None:

@@ -26,12 +26,13 @@ from ess.domain.follow_up import Outcome, is_asked_at_once
 from ess.domain.incident import Decision, Incident, decide, receive
 from ess.domain.place import Pin, Place, Source, overrules, settled, squares_around, together
 from ess.domain.policy import Policy, Target
+from ess.domain.reason import Phrase, summed, told
 from ess.domain.report import IncidentType, Location, Report
 from ess.domain.roster import NATION
 from ess.domain.selection import Candidate, choose, n_sides
 from ess.engine import Engine
-from ess.store import Transaction, candidates, incidents, reach, rotas, tables
-from ess.wake import REFINE
+from ess.store import Transaction, accounts, candidates, incidents, reach, rotas, tables
+from ess.wake import REFINE, TRAVEL
 
 log = structlog.get_logger()
 
@@ -90,7 +91,7 @@ def accept_report_in(
     report_id = uuid4()
     known = _witnessed(tx, report.type, policy, pin) if joins else None
     if known:
-        decision = decide(known, life.Join((report_id,), adds=bool(report.description)), tx.now)
+        decision = decide(known, life.Join((report_id,), report.description or ""), tx.now)
     else:
         has_place = not report.location.is_empty
         decision = receive(uuid4(), code, report.type, policy, has_place=has_place, now=tx.now, pin=pin)
@@ -115,7 +116,9 @@ def _witnessed(tx: Transaction, kind: IncidentType, policy: Policy, pin: Pin | N
 
 
 def _fingerprint(report: Report) -> str:
-    return hashlib.sha256(json.dumps(asdict(report), sort_keys=True, default=str).encode()).hexdigest()
+    said = asdict(report)
+    del said["reporter"]["contact_said"]  # the release before did not know it, and a repetition may come after it
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
 
 _BEFORE = (
@@ -174,6 +177,7 @@ def _report_row(
             "description": report.description,
             "phone": reporter.phone,
             "name": reporter.name,
+            "contact_said": reporter.contact_said,
             "line_user_id": reporter.line_user_id,
         },
         phone_index=tx.vault.index(reporter.phone) if reporter.phone else None,
@@ -206,6 +210,7 @@ def keep_deadlines(engine: Engine, deadline_ids: Collection[int], *, most: int =
         _finish(engine, tx, *decisions)
         for (before, _), decision in zip(due, decisions, strict=True):
             _refine_later(engine, tx, before, decision.incident)
+            _measure_later(tx, before, decision.incident)
 
 
 def _kept(engine: Engine, tx: Transaction, incident: Incident, deadlines: Iterable[life.Deadline]) -> Decision:
@@ -293,7 +298,7 @@ def _on_duty_now(engine: Engine, tx: Transaction, about: Iterable[Incident]) -> 
     return rotas.now(tx, {code for incident in about for code in _provinces(incident)}, engine.days_off)
 
 
-def _off_duty(tx: Transaction, incident: Incident, duty: rotas.Now) -> Mapping[str, str]:
+def _off_duty(tx: Transaction, incident: Incident, duty: rotas.Now) -> Mapping[str, Phrase]:
     """Who of those who could be asked is in a rota and off duty now, and why; a drill knows no rotas."""
     return {} if tx.loaded[incident.id].incident.drill else duty.off_duty(_provinces(incident))
 
@@ -307,7 +312,7 @@ def _choices_due(incident: Incident, now: datetime) -> list[life.Deadline]:
 
 
 def _choice(
-    tx: Transaction, incident: Incident, deadline: life.Deadline, pool: Pool, off: Mapping[str, str]
+    tx: Transaction, incident: Incident, deadline: life.Deadline, pool: Pool, off: Mapping[str, Phrase]
 ) -> life.AlertResponders:
     track = incident.track(deadline.subject)
     targets = incident.targets(track.name)
@@ -317,13 +322,15 @@ def _choice(
         pool |= candidates.find(tx, incident, dict.fromkeys(due), off)
     considered = _considered(tx, incident, track, targets, pool, off)
     chosen = tuple(
-        life.Chosen(uuid4(), candidate.responder.id, candidate.responder.role, candidate.reason)
-        for candidate in considered
-        if candidate.chosen
+        life.Chosen(uuid4(), c.responder.id, c.responder.role, c.reason, on_scene=c.responder.on_scene)
+        for c in considered
+        if c.chosen
     )
-    passed_over = [_passed_over(candidate) for candidate in considered if not candidate.chosen]
-    n_more = len(passed_over[_KEPT_REASONS:]) + sum(pool[target].n_left for target in set(targets))
-    return life.AlertResponders(deadline, track.asking, chosen, tuple(passed_over[:_KEPT_REASONS]), n_more)
+    passed_over = [candidate for candidate in considered if not candidate.chosen]
+    kept = tuple(_passed_over(candidate) for candidate in passed_over[:_KEPT_REASONS])
+    left = (rest for target in dict.fromkeys(targets) for rest in pool[target].left)
+    rest = (*summed(candidate.reason for candidate in passed_over[_KEPT_REASONS:]), *left)
+    return life.AlertResponders(deadline, track.asking, chosen, kept, rest)
 
 
 def _considered(
@@ -332,7 +339,7 @@ def _considered(
     track: life.Track,
     targets: Sequence[Target],
     pool: Pool,
-    off: Mapping[str, str],
+    off: Mapping[str, Phrase],
 ) -> list[Candidate]:
     """The choice among the nearest; among more of them only where too few are free, or another choice was faster."""
     pin = incident.pin
@@ -361,7 +368,7 @@ def _is_short(target: Target, considered: Sequence[Candidate], incident: Inciden
 
 
 def _passed_over(candidate: Candidate) -> dict[str, Any]:
-    return {"responder_id": candidate.responder.id, "reason": candidate.reason}
+    return {"responder_id": candidate.responder.id, "reason": told(candidate.reason)}
 
 
 def _refine_later(engine: Engine, tx: Transaction, before: Incident, after: Incident) -> None:
@@ -369,9 +376,22 @@ def _refine_later(engine: Engine, tx: Transaction, before: Incident, after: Inci
     if not engine.refines or before.state not in _NOT_BEGUN or after.state not in _BEGUN:
         return
     row = tx.session.get_one(tables.Incident, after.id)
-    asked = select(tables.Deadline.id).where(tables.Deadline.incident_id == after.id, tables.Deadline.kind == REFINE)
-    if row.pin is None and not row.drill and tx.session.exec(asked).first() is None:
-        tx.promise(REFINE, tx.now, incident_id=after.id)
+    if row.pin is None and not row.drill:
+        _promise_once(tx, REFINE, after)
+
+
+def _measure_later(tx: Transaction, before: Incident, after: Incident) -> None:
+    """Somebody has been alerted: now there is time to ask a router how long people take to that neighbourhood."""
+    if not tx.travel_times or before.state not in _NOT_BEGUN or after.state not in _BEGUN:
+        return
+    if after.pin and not tx.loaded[after.id].incident.drill:
+        _promise_once(tx, TRAVEL, after)
+
+
+def _promise_once(tx: Transaction, kind: str, incident: Incident) -> None:
+    asked = select(tables.Deadline.id).where(tables.Deadline.incident_id == incident.id, tables.Deadline.kind == kind)
+    if tx.session.exec(asked).first() is None:
+        tx.promise(kind, tx.now, incident_id=incident.id)
 
 
 # --- alert → acknowledgement -----------------------------------------------------------------------------
@@ -599,13 +619,27 @@ def locate_by_operator(engine: Engine, incident_id: UUID, location: Location, *,
         return _relocate(engine, tx, incident, found, _pin(location), by=by) or incident
 
 
-def hear_reporter(engine: Engine, tx: Transaction, incident_id: UUID, word: life.ReporterWord) -> None:
-    """The reporter said how they are: whoever works on the incident is told; after its end nobody is."""
+def keep_words(engine: Engine, tx: Transaction, incident_id: UUID, words: str, *, who: bytes) -> None:
+    """What a reporter wrote belongs to their report; whoever has taken the incident reads it at once.
+
+    `who` is the keyed hash of their LINE id or phone.
+    """
+    incidents.lock(tx, incident_id)
+    goes_on = incidents.surviving(tx, incident_id)  # it may have been merged while its lock was waited for
+    if goes_on != incident_id:
+        incidents.lock(tx, goes_on)
+    report = accounts.of_whom(incidents.reports(tx, goes_on), who)
+    tx.session.add(tables.Note(incident_id=goes_on, report_id=report.id if report else None, text=words, at=tx.now))
+    tx.session.flush()
+    hear_reporter(engine, tx, goes_on, life.ReporterWord.WROTE, words)
+
+
+def hear_reporter(
+    engine: Engine, tx: Transaction, incident_id: UUID, word: life.ReporterWord, words: str | None = None
+) -> None:
+    """The reporter said how they are, or wrote: whoever works on the incident is told, and the supervisors."""
     incident = incidents.lock(tx, incident_id)
-    if (incident.state, life.HearReporter) in life.TRANSITIONS:
-        _finish(engine, tx, decide(incident, life.HearReporter(word), tx.now))
-    else:
-        incidents.note(tx, incident_id, life.Fact(f"reporter_{word}"))
+    _finish(engine, tx, decide(incident, life.HearReporter(word, words), tx.now))
 
 
 def cancel_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str) -> Incident:
@@ -631,21 +665,21 @@ def escalate_incident(engine: Engine, incident_id: UUID, *, by: str, track: str 
 def assign_incident(engine: Engine, incident_id: UUID, ref: str, *, by: str) -> Incident:
     """Alert one responder by their number in the roster."""
 
-    return _operate(engine, incident_id, lambda tx: life.Assign(by, _named(tx, ref, by)))
+    return _operate(engine, incident_id, lambda tx: life.Assign(by, _named(tx, ref)))
 
 
-def _named(tx: Transaction, ref: str, by: str) -> life.Chosen:
+def _named(tx: Transaction, ref: str) -> life.Chosen:
     row = tx.session.exec(select(tables.Responder).where(tables.Responder.ref == ref)).one_or_none()
     if row is None or not row.active:
         raise NotFound(f"no active responder has the number {ref}: look it up in the roster")
-    return life.Chosen(uuid4(), row.id, Role(row.role), f"asked by name, by {by}")
+    return life.Chosen(uuid4(), row.id, Role(row.role))
 
 
 def hand_over(engine: Engine, alert_id: UUID, ref: str, *, by: str) -> Incident:
     """Give the track of whoever has this alert to another responder, by their number in the roster."""
     with engine.store.transaction() as tx:
         incident_id = _incident_of(tx, tables.Alert, alert_id)
-    return _operate(engine, incident_id, lambda tx: life.HandOver(by, alert_id, _named(tx, ref, by)))
+    return _operate(engine, incident_id, lambda tx: life.HandOver(by, alert_id, _named(tx, ref)))
 
 
 def merge_incident(engine: Engine, incident_id: UUID, into_id: UUID, *, by: str) -> Incident:
@@ -663,8 +697,9 @@ def merge_incident(engine: Engine, incident_id: UUID, into_id: UUID, *, by: str)
         tx.loaded[incident_id].reports = []  # they are the other's now
         tx.session.get_one(tables.Incident, incident_id).merged_into = into_id
         _finish(engine, tx, merged)
-        adds = any(report.details.get("description") for report in reports)
-        joined = life.Join(tuple(report.id for report in reports), adds, merged_from=incident_id, by=by)
+        words = "\n".join([*accounts.addresses(reports), *accounts.words(reports, accounts.notes(tx, incident_id))])
+        accounts.move_all(tx, incident_id, into_id)
+        joined = life.Join(tuple(report.id for report in reports), words, merged_from=incident_id, by=by)
         _finish(engine, tx, decide(into, joined, tx.now))
         return merged.incident
 
@@ -702,6 +737,7 @@ def split_incident(engine: Engine, incident_id: UUID, report_ids: Sequence[UUID]
             if chat.incident_id and incidents.surviving(tx, chat.incident_id) == incident_id:
                 chat.incident_id = begun.id
         tx.session.flush()
+        accounts.move_with(tx, going, incident_id, begun.id)
         incidents.note(tx, incident_id, life.Fact("split", {"into_id": begun.id, "into_code": begun.code, "by": by}))
         incidents.note(tx, begun.id, life.Fact("split_off", {"from_id": incident_id, "from_code": incident.code}))
         _finish(engine, tx, decision)

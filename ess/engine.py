@@ -87,7 +87,14 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
     days_off = load_days_off(settings.holiday_file)
     vault = Vault(settings.encryption_key.get_secret_value())
     return Engine(
-        store=Store(settings.database_url, vault, publish, lease=settings.lease, pool_size=pool_size),
+        store=Store(
+            settings.database_url,
+            vault,
+            publish,
+            lease=settings.lease,
+            pool_size=pool_size,
+            travel_times=settings.router_url is not None,
+        ),
         run=RUN,
         channel_pause=timedelta(seconds=settings.channel_pause_s),
         drafts=DraftWaits(

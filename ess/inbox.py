@@ -98,6 +98,11 @@ def handle_inbound(engine: Engine, deadline_id: int) -> None:
             return
         row = tx.session.get_one(tables.Inbound, deadline.subject)
         kind, body = row.kind, row.body
+        if kind == LINE and body.get("source", {}).get("type", "user") != "user":
+            log.info("said_in_a_group")  # an answer would be read by everybody in it
+            row.handled_at = tx.now
+            tx.session.delete(deadline)
+            return
         if tx.now - row.received_at > _REPLY_TOKEN_IS_GOOD:
             body = {**body, "replyToken": None}
         if kind == RECEIPT and not _receipt(engine, tx, body) and tx.now - row.received_at < _RECEIPT_WAITS:
@@ -158,31 +163,62 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
     )
     chat = tx.session.get_one(tables.Chat, index, with_for_update=True)
     draft = citizen.Draft.from_json(chat.draft)
-    heard = _hear(draft, body)
-    chat.draft = replace(heard.draft, user_id=user_id).to_json()
+    about = _about(tx, index, chat, citizen.code_in(_pressed(body)))
+    state = about.state if about else None
+    at = int(body.get("timestamp") or draft.heard_at)
+    heard = _hear(draft, body, state, late=at < draft.heard_at)
+    chat.draft = replace(heard.draft, user_id=user_id, heard_at=max(at, draft.heard_at)).to_json()
     chat.updated_at = tx.now
     token = body.get("replyToken")
     message = body.get("message", {})
+    belongs = about if citizen.is_about_incident(draft, state) else None
     if message.get("type") in attachments.KINDS:
-        attachments.keep(tx, index, chat.incident_id if draft.filed else None, message)
+        attachments.keep(tx, index, belongs.id if belongs else None, message)
     if heard.file:
         _file(engine, tx, chat, heard, idempotency_key=event_id, reply_token=token)
         return
-    if heard.draft.is_begun and not heard.draft.asked:
-        _mind_later(engine, tx, index)
-    reply = heard.reply
-    silent = True
-    if chat.incident_id and heard.draft.filed:
-        goes_on = incidents.surviving(tx, chat.incident_id)
-        reply = _add_to_incident(engine, tx, goes_on, user_id, heard)
-        silent = _listen(engine, tx, goes_on, user_id, heard) is not Contact.ANY
-    letter = citizen_reply(engine.texts, reply) if reply else None
-    if chat.incident_id and heard.asks_status:
-        letter = _status(engine, tx, incidents.surviving(tx, chat.incident_id))
-    if letter:
+    if heard.draft.is_begun:
+        _mind_later(engine, tx, index, asked=heard.draft.asked)
+    reply, silent = heard.reply, True
+    if about:
+        reply = _add_to_incident(engine, tx, about.id, user_id, heard)
+        wish = _listen(engine, tx, about.id, user_id, heard)
+        silent = belongs is None or wish is not Contact.ANY
+    code = about.code if about else ""
+    letters = [citizen_reply(engine.texts, reply, code)] if reply else []
+    if about and heard.asks_status:
+        letters = [_status(engine, tx, about.id)]
+    asked = citizen.next_question(heard.draft, state, reply) if letters else None
+    if asked:
+        letters.append(citizen_reply(engine.texts, asked))
+    if letters:
         until = tx.now + _REPLY_LIVES
         key = reply or "status"
-        outbox.queue(tx, Channel.LINE, user_id, (letter,), key, until, reply_token=token, silent=silent)
+        outbox.queue(tx, Channel.LINE, user_id, tuple(letters), key, until, reply_token=token, silent=silent)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """An incident as it is before it is locked."""
+
+    id: UUID
+    code: str
+    state: State
+
+
+def _about(tx: Transaction, index: bytes, chat: tables.Chat, code: str | None) -> _Known | None:
+    """The incident that a button names where this chat has reported it, else the one that the chat began last."""
+    goes_on = incidents.surviving(tx, chat.incident_id) if chat.incident_id else None
+    named = tx.session.exec(select(tables.Incident.id).where(tables.Incident.code == code)).first() if code else None
+    if named:
+        meant = incidents.surviving(tx, named)
+        theirs = tables.Report.incident_id == meant, tables.Report.line_index == index
+        goes_on = meant if tx.session.exec(select(tables.Report.id).where(*theirs)).first() else goes_on
+    if goes_on is None:
+        return None
+    known = select(tables.Incident.code, tables.Incident.state).where(tables.Incident.id == goes_on)
+    its_code, state = tx.session.exec(known).one()
+    return _Known(goes_on, its_code, State(state))
 
 
 def _file(
@@ -216,14 +252,14 @@ def _draft_deadline(tx: Transaction, chat_id: bytes) -> tables.Deadline | None:
     return tx.session.exec(query.with_for_update()).first()
 
 
-def _mind_later(engine: Engine, tx: Transaction, chat_id: bytes) -> None:
-    """The wait for the next step begins anew."""
+def _mind_later(engine: Engine, tx: Transaction, chat_id: bytes, *, asked: bool) -> None:
+    """The wait for the next step begins anew, unless they were `asked` whether they are still there."""
     due_at = tx.now + engine.drafts.ask_after
     deadline = _draft_deadline(tx, chat_id)
-    if deadline:
-        deadline.due_at = deadline.wake_at = due_at
-    else:
+    if deadline is None:
         tx.promise(DRAFT, due_at, subject=chat_id.hex())
+    elif not asked:
+        deadline.due_at = deadline.wake_at = due_at
 
 
 def mind_draft(engine: Engine, deadline_id: int) -> None:
@@ -242,13 +278,14 @@ def mind_draft(engine: Engine, deadline_id: int) -> None:
         chat.draft = heard.draft.to_json()
         if heard.file:
             _file(engine, tx, chat, heard, idempotency_key=f"draft:{deadline_id}")
-        if heard.reply and draft.user_id:
+        if heard.reply is None:
+            tx.session.delete(deadline)
+            return
+        deadline.due_at = deadline.wake_at = tx.now + engine.drafts.file_after
+        if draft.user_id:
             letter = citizen_reply(engine.texts, heard.reply)
             until = tx.now + _REPLY_LIVES
             outbox.queue(tx, Channel.LINE, draft.user_id, (letter,), heard.reply, until, silent=True)
-            deadline.due_at = deadline.wake_at = tx.now + engine.drafts.file_after
-        else:
-            tx.session.delete(deadline)
 
 
 def _link_code(engine: Engine, deadline_id: int, event_id: str, body: Mapping[str, Any], code: str) -> None:
@@ -260,19 +297,27 @@ def _link_code(engine: Engine, deadline_id: int, event_id: str, body: Mapping[st
             _citizen(engine, tx, event_id, body)
 
 
-def _hear(draft: citizen.Draft, body: Mapping[str, Any]) -> citizen.Heard:
+def _pressed(body: Mapping[str, Any]) -> str:
+    """The data of the button that was pressed; empty for any other event."""
+    return str(body.get("postback", {}).get("data", ""))
+
+
+def _hear(draft: citizen.Draft, body: Mapping[str, Any], state: State | None, *, late: bool) -> citizen.Heard:
     message = body.get("message", {})
     match body["type"], message.get("type"):
         case "postback", _:
-            return citizen.hear_button(draft, str(body.get("postback", {}).get("data", "")))
+            return citizen.hear_button(draft, _pressed(body), state, late=late)
         case "message", "text":
-            return citizen.hear_text(draft, str(message.get("text", "")))
+            return citizen.hear_text(draft, str(message.get("text", "")), state, late=late)
         case "message", "location":
-            address = message.get("address")
-            return citizen.hear_pin(draft, float(message["latitude"]), float(message["longitude"]), address)
+            where = float(message["latitude"]), float(message["longitude"])
+            return citizen.hear_pin(draft, *where, message.get("address"), state)
+        case "message", kind if kind in attachments.KINDS:
+            return citizen.Heard(draft, reply="kept")
+        case _ if draft.filed:  # a sticker: there is nothing to keep
+            return citizen.Heard(draft, asks_status=True)
         case _:
-            kept = message.get("type") in attachments.KINDS
-            return citizen.Heard(draft, reply="kept" if kept and draft.filed else None if draft.filed else "welcome")
+            return citizen.Heard(draft, reply=draft.question or "welcome")
 
 
 def _add_to_incident(
@@ -281,31 +326,44 @@ def _add_to_incident(
     """What the citizen said after the report began belongs to it; the key of the answer."""
     located = heard.located is not None and dispatch.correct_location(engine, tx, incident_id, heard.located)
     if heard.phone:
-        query = select(tables.Report).where(tables.Report.incident_id == incident_id)
-        for report in tx.session.exec(query):
-            if report.details.get("line_user_id") == user_id:
-                report.details = {**report.details, "phone": heard.phone}
-                report.phone_index = tx.vault.index(heard.phone)
+        for report in _reports_by(tx, incident_id, user_id):
+            report.details = {**report.details, "phone": heard.phone}
+            report.phone_index = tx.vault.index(heard.phone)
         incidents.note(tx, incident_id, Fact("phone_given"))
     words = heard.note
     if words is None and heard.located and heard.located.has_pin and not located:
-        words = f"{heard.located.latitude}, {heard.located.longitude} {heard.located.address or ''}".strip()
+        pin = (heard.located.latitude, heard.located.longitude)
+        if incidents.read(tx, incident_id).pin != pin:  # the same again says nothing new
+            words = f"{pin[0]:.6f}, {pin[1]:.6f} {heard.located.address or ''}".strip()
+    elif words is None and heard.located and not located:
+        words = heard.located.address
     if words:
-        tx.session.add(tables.Note(incident_id=incident_id, text=words, at=tx.now))
-        incidents.note(tx, incident_id, Fact("reporter_wrote"))
-    return "noted" if located or not heard.reply else heard.reply
+        dispatch.keep_words(engine, tx, incident_id, words, who=tx.vault.index(user_id))
+    if located and not heard.phone:
+        return "noted"
+    return heard.reply or ("noted" if located or words else None)
+
+
+def _reports_by(tx: Transaction, incident_id: UUID, user_id: str) -> list[tables.Report]:
+    """The reports of an incident that came from this chat."""
+    found = tx.session.exec(select(tables.Report).where(tables.Report.incident_id == incident_id))
+    return [report for report in found if report.details.get("line_user_id") == user_id]
 
 
 def _listen(engine: Engine, tx: Transaction, incident_id: UUID, user_id: str, heard: citizen.Heard) -> Contact:
     """Keep how the reporter is and wishes to be contacted, and tell the people who must know; what they wish now."""
     wish = Contact.NONE
-    for report in tx.session.exec(select(tables.Report).where(tables.Report.incident_id == incident_id)):
-        if report.details.get("line_user_id") == user_id:
-            if heard.in_danger is not None:
-                report.in_danger = heard.in_danger
-            if heard.contact is not None:
-                report.contact = heard.contact
-            wish = Contact(report.contact)
+    for report in _reports_by(tx, incident_id, user_id):
+        if heard.in_danger is not None:
+            report.in_danger = heard.in_danger
+        if heard.contact is not None:
+            report.contact = heard.contact
+            report.details = {**report.details, "contact_said": True}
+        if heard.is_minor:
+            report.victim_is_minor = True
+        wish = Contact(report.contact)
+    if heard.is_minor:
+        incidents.note(tx, incident_id, Fact("victim_is_minor"))
     if heard.contact is not None:
         incidents.note(tx, incident_id, Fact("contact_wished", {"contact": heard.contact}))
     if heard.word is not None:
@@ -515,8 +573,7 @@ def _reporter_sms(engine: Engine, tx: Transaction, phone: str, words: str) -> No
     if incident_id is None:
         log.info("sms_from_unknown_phone")
         return
-    tx.session.add(tables.Note(incident_id=incident_id, text=words, at=tx.now))
-    incidents.note(tx, incident_id, Fact("reporter_wrote"))
+    dispatch.keep_words(engine, tx, incident_id, words, who=tx.vault.index(phone))
     dispatch.correct_location(engine, tx, incident_id, Location(address=words))
 
 

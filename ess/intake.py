@@ -95,7 +95,9 @@ class ReportBody(_Body):
             type=self.type,
             source=source,
             location=(self.location or LocationBody()).location(),
-            reporter=Reporter(reporter.phone, reporter.name, reporter.contact),
+            reporter=Reporter(
+                reporter.phone, reporter.name, reporter.contact, contact_said="contact" in reporter.model_fields_set
+            ),
             description=self.description,
             victim_is_minor=self.victim_is_minor,
             reported_at=self.reported_at.astimezone(UTC) if self.reported_at else None,

@@ -24,6 +24,7 @@ from ess.conversation.letters import (
     follow_up_letter,
     progress_letter,
     reporter_letter,
+    written_letter,
 )
 from ess.domain.bridge import obstacle
 from ess.domain.duty import Channel, turns_after
@@ -39,6 +40,7 @@ from ess.domain.incident import (
     Effect,
     Fact,
     Incident,
+    PassOn,
     State,
     TellReporter,
     TellResponder,
@@ -46,7 +48,7 @@ from ess.domain.incident import (
 )
 from ess.domain.report import Contact, strictest
 from ess.engine import Engine
-from ess.store import Transaction, bridges, incidents, links, outages, responders, tables
+from ess.store import Transaction, accounts, bridges, incidents, links, outages, responders, tables
 from ess.store.bridges import BRIDGE
 from ess.store.tables import Delivery, DeliveryState
 from ess.wake import ASK_FURTHER, SEND
@@ -72,6 +74,8 @@ _CODES = (
 )
 #: Asked of whoever has taken an alert, by a call where they can read nothing.
 _HOW_FAR = frozenset({"departed_yet", "arrived_yet"})
+#: The message that brings whoever has taken an incident what its reporters wrote.
+WRITTEN = "reporter_wrote"
 #: What is told of a channel or a program is old after this.
 _ALARM_LIVES = timedelta(minutes=30)
 #: What the public was promised to hear, also of an incident that goes on under another code or is in hand already,
@@ -255,6 +259,7 @@ class Outbox:
             in_danger=any(report.in_danger for report in self._reports),
             # A merged incident has given its reports away.
             contact=strictest(Contact(report.contact) for report in self._reports),
+            addresses=tuple(accounts.addresses(self._reports)),
         )
 
     def carry_out(self, effects: Iterable[Effect]) -> None:
@@ -269,6 +274,8 @@ class Outbox:
                         self.ask(self._alerts[alert_id])
                 case TellResponder(alert_id, key, holder, into):
                     self._tell_responder(self._alerts[alert_id], key, holder, into)
+                case PassOn(alert_id, words):
+                    self._pass_on(self._alerts[alert_id], words)
                 case TellReporter(key, arrival_at, report_id):
                     self._tell_reporter(key, arrival_at, report_id)
                 case TellSupervisors(key, follow_up_id):
@@ -396,6 +403,20 @@ class Outbox:
                 letter = self._texts.say(key, channel, code=self._incident.code, who=self._name(holder), into=into)
         self._queue(row, channel, letter, key, alert=alert)
 
+    def _pass_on(self, alert: Alert, words: str | None) -> None:
+        """What reporters wrote, in the responder's own chat alone: an SMS is read by whoever sees the phone."""
+        row = self._people[alert.responder_id]
+        if Channel.LINE not in responders.written(row):
+            return
+        if words is None:
+            where = accounts.addresses(self._reports)
+            lines = accounts.words(self._reports, accounts.notes(self._tx, self._incident.id))
+        else:
+            where, lines = [], words.splitlines()
+        if where or lines:
+            letter = written_letter(self._texts, self._incident, alert, where, lines)
+            self._queue(row, Channel.LINE, letter, WRITTEN, alert=alert)
+
     def _tell_reporter(self, key: str, arrival_at: datetime | None, report_id: UUID | None) -> None:
         """In the chat in which they reported, else by SMS where they said that they may be written to.
 
@@ -434,16 +455,27 @@ class Outbox:
     def _tell_supervisors(self, key: str, follow_up_id: UUID | None) -> None:
         if self._rows.incident.drill:
             return
-        place, who = self._texts.place(self._incident.place), self._name(self._incident.lead.holder)
-        doubt = self._incident.place.contradicted_by if self._incident.place else None
-        said = self._texts.province(doubt) if doubt else ""
         for row in responders.supervisors(self._tx):
             channel = _channel(responders.written(row), self._down)
             if follow_up_id is not None:
                 self.ask_follow_up(self._follow_ups[follow_up_id], key, row)
             elif channel is not None:
-                letter = self._texts.say(key, channel, code=self._incident.code, place=place, who=who, said=said)
-                self._queue(row, channel, letter, key)
+                self._tell_over(row, channel, key)
+
+    def tell_instead(self, row: tables.Responder, failed: Delivery) -> bool:
+        """The same words, at once, over the channel after the one that failed; false where there is none."""
+        channel = _next_channel(responders.written(row), Channel(failed.channel), self._down)
+        if channel is None:
+            return False
+        self._tell_over(row, channel, failed.message, self._alerts.get(failed.alert_id) if failed.alert_id else None)
+        return True
+
+    def _tell_over(self, row: tables.Responder, channel: Channel, key: str, alert: Alert | None = None) -> None:
+        place, who = self._texts.place(self._incident.place), self._name(self._incident.lead.holder)
+        doubt = self._incident.place.contradicted_by if self._incident.place else None
+        said = self._texts.province(doubt) if doubt else ""
+        letter = self._texts.say(key, channel, code=self._incident.code, place=place, who=who, said=said)
+        self._queue(row, channel, letter, key, alert=alert)
 
     def _queue(
         self,
@@ -503,10 +535,10 @@ class Outbox:
         return reached_over if works else _channel(order, self._down)
 
     def _reached_over(self, alert: Alert) -> Channel | None:
-        """The channel over which the responder was last written to."""
+        """The channel over which the responder was last written to; what reporters wrote goes over LINE anyway."""
         query = (
             select(Delivery.channel)
-            .where(Delivery.alert_id == alert.id, Delivery.channel != Channel.VOICE)
+            .where(Delivery.alert_id == alert.id, Delivery.channel != Channel.VOICE, Delivery.message != WRITTEN)
             .order_by(col(Delivery.created_at).desc())
             .limit(1)
         )

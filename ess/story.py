@@ -76,13 +76,16 @@ SENTENCES: dict[str, str] = {
     "visit_waits": "{plan}: waits for the calling hours",
     "visit_reminded": "{plan}: overdue, reminded",
     "visit_overdue": "{plan}: overdue or not possible, supervisors told",
+    "personal_data_read": "personal data read by {reader}: {what}",
     "phone_given": "the reporter gave a phone (kept encrypted)",
     "reporter_wrote": "the reporter wrote something (kept encrypted)",
     "reporter_sent": "the reporter sent a photo or a recording (kept encrypted)",
     "attachment_lost": "what the reporter sent could not be fetched from LINE",
     "contact_wished": "the reporter said how they wish to be contacted",
     "reporter_in_danger": "the reporter is in danger themselves: nobody calls back",
+    "victim_is_minor": "the reporter says that the victim is under 18",
     "reporter_safe": "the reporter says that they are safe: people check",
+    "reporter_cancels": "the reporter asks to cancel: people check",
     "reporter_unsafe": "the reporter says that they are still not safe",
     "responder_wrote": "{who} wrote something (kept encrypted)",
     "closed": "CLOSED by {by}",
@@ -123,6 +126,7 @@ def sentence(texts: Texts, fact: Mapping[str, Any]) -> Text:
         **dict.fromkeys(("district", "by", "reason", "via", "error", "into_code", "duration_s"), "—"),
         **{key: value for key, value in fact.items() if value is not None},
         "who": who or "nobody yet",
+        "reader": who or fact.get("by", "—"),
         "to_who": f" to {who}" if who else " to the reporter",
         "eta": texts.time(datetime.fromisoformat(fact["eta_at"])) if fact.get("eta_at") else "",
         "arrival": texts.time(datetime.fromisoformat(fact["arrival_at"])) if fact.get("arrival_at") else "",
@@ -133,16 +137,28 @@ def sentence(texts: Texts, fact: Mapping[str, Any]) -> Text:
 
 
 def choice(fact: Mapping[str, Any], key: str, most: int) -> list[Text]:
-    """The candidates of a step with their reasons; of those passed over, the last line says how many are not shown."""
+    """The candidates of a step with their reasons; of those passed over, the last lines say how many are not shown."""
     lines = []
     for item in fact.get(key, [])[:most]:
         name = (item.get("responder") or {}).get("name_th", "?")
         mark, style = ("✓", "green") if key == "chosen" else ("·", "dim")
         lines.append(Text(f"{mark} {name} — {item['reason']}", style=style))
-    hidden = max(len(fact.get(key, [])) - most, 0) + (fact.get("n_more", 0) if key == "passed_over" else 0)
-    if hidden:
-        lines.append(Text(f"· and {hidden} more", style="dim"))
+    if key == "passed_over":
+        rest = fact.get("rest", [])
+        # An earlier release only counted those who were not kept.
+        hidden = max(len(fact.get(key, [])) - most, 0) + (0 if rest else fact.get("n_more", 0))
+        told = [*([f"{hidden} more"] if hidden else []), *(f"{each['n']} more: {each['reason']}" for each in rest)]
+        lines += [Text(f"· and {words}", style="dim") for words in told]
     return lines
+
+
+def elsewhere(place: Mapping[str, Any] | None, name: str) -> str:
+    """The other districts and provinces that may own the place, the likeliest first; empty where there is none."""
+    if place is None:
+        return ""
+    districts = [area for area in place["districts"] if area != place["district"]]
+    provinces = [area for area in place["candidates"] if area != place["province"]]
+    return ", ".join(area[name] for area in (*districts, *provinces))
 
 
 def print_story(out: Console, texts: Texts, incident: Mapping[str, Any], timeline: Sequence[Mapping[str, Any]]) -> None:
@@ -151,7 +167,7 @@ def print_story(out: Console, texts: Texts, incident: Mapping[str, Any], timelin
     where = f"{(place['district'] or place['province'])['name_th']}, {place['province']['name_th']}" if place else "—"
     if place:
         accuracy = f" ± {place['accuracy_m']:.0f} m" if place["accuracy_m"] else ""
-        where += f" (from the {place['source']}{accuracy})"
+        where += f" (from the {place['source']}{accuracy}, confidence {place['confidence']:.2f})"
     out.print(
         Text.assemble(
             (incident["code"], "bold"),
@@ -159,6 +175,8 @@ def print_story(out: Console, texts: Texts, incident: Mapping[str, Any], timelin
             (incident["state"].replace("_", " "), "bold"),
         )
     )
+    if others := elsewhere(place, "name_th"):
+        out.print(Text(f"may also be in {others}", style="yellow"))
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(justify="right", style="dim", no_wrap=True)

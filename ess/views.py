@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from sqlmodel import col, select, tuple_
 
+from config.settings import HERE
 from ess import attachments
+from ess.conversation.texts import Texts
 from ess.domain.errors import NotFound
 from ess.store import Transaction, reach, reporters, responders, tables
 
@@ -76,6 +79,7 @@ def place_of(place: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {
         "province": place["province"],
         "district": districts[0] if districts else None,
+        "districts": districts,
         "subdistrict": next(iter(place.get("subdistricts", ())), None),
         "confidence": place["confidence"],
         "source": place["source"],
@@ -139,7 +143,7 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
                 "eta_at": alert.eta_at.isoformat() if alert.eta_at else None,
                 "alerted_at": alert.created_at.isoformat(),
                 "answered_at": alert.answered_at.isoformat() if alert.answered_at else None,
-                "reason": reasons.get(str(alert.responder_id), ""),
+                **_reason(reasons.get(str(alert.responder_id), "")),
                 "deliveries": [_delivery(delivery) for delivery in deliveries if delivery.alert_id == alert.id],
             }
             for alert in alerts
@@ -148,7 +152,7 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
         "follow_ups": [
             follow_up(call, people.get(call.responder_id) if call.responder_id else None) for call in follow_ups
         ],
-        "attachments": attachments.of_incident(tx, row.id),
+        "attachments": [attachments.summary(each) for each in attachments.kept_of(tx, row.id)],
         "due": [
             {"kind": deadline.kind, "subject": deadline.subject, "due_at": deadline.due_at.isoformat()}
             for deadline in due
@@ -226,5 +230,25 @@ def _named(data: Mapping[str, Any], people: Mapping[UUID, tables.Responder]) -> 
         out["responder"] = person(people.get(UUID(out["responder_id"])))
     for key in ("chosen", "passed_over"):
         if key in out:
-            out[key] = [{**item, "responder": person(people.get(UUID(item["responder_id"])))} for item in out[key]]
+            out[key] = [
+                {**item, **_reason(item["reason"]), "responder": person(people.get(UUID(item["responder_id"])))}
+                for item in out[key]
+            ]
+    if "rest" in out:
+        out["rest"] = [{"n": rest["n"], **_reason([rest])} for rest in out["rest"]]
     return out
+
+
+def _reason(stored: str | Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Why, as a sentence in English and as the words of `config/messages` that say it in any language.
+
+    Earlier releases stored the sentence alone.
+    """
+    if isinstance(stored, str):
+        return {"reason": stored, "why": []}
+    return {"reason": _english().reason(stored), "why": list(stored)}
+
+
+@cache
+def _english() -> Texts:
+    return Texts(HERE / "messages", "en")

@@ -30,7 +30,7 @@ CELERY_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in QUEUE
 SEND, HANDLE, DRAFT, FETCH, ASK_FURTHER = "send", "handle", "draft", "fetch", "ask_further"
 #: That a message was delivered: nobody waits to hear it.
 CONFIRM = "confirm"
-REFINE, ROLL_CALL = "refine", "roll_call"
+REFINE, ROLL_CALL, TRAVEL = "refine", "roll_call", "travel"
 
 #: What a due deadline wakes: the task's fixed name and its queue.
 TASKS: dict[str, tuple[str, str]] = {
@@ -49,6 +49,7 @@ TASKS: dict[str, tuple[str, str]] = {
     SEND: ("ess.send_delivery", NOTIFY),
     DeadlineKind.OPEN_FOLLOW_UPS: ("ess.open_follow_ups", FOLLOWUP),
     REFINE: ("ess.refine_place", FOLLOWUP),
+    TRAVEL: ("ess.measure_travel", FOLLOWUP),
     DeadlineKind.FOLLOW_UP: ("ess.fire_deadline", FOLLOWUP),
     ROLL_CALL: ("ess.roll_call", FOLLOWUP),
 }

@@ -136,7 +136,7 @@ def _plain(problem: Mapping[str, Any], words: str) -> str:
 
 def _line(path: Path, tree: yaml.Node | None, where: ValuePath, what: str, noun: str) -> str:
     node, key_line = tree, 1
-    for step in where:
+    for i, step in enumerate(where):
         if isinstance(node, yaml.MappingNode):
             pair = next(((key, value) for key, value in node.value if key.value == step), None)
             if pair is None:
@@ -145,6 +145,7 @@ def _line(path: Path, tree: yaml.Node | None, where: ValuePath, what: str, noun:
         elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
             node = node.value[step]
             key_line = node.start_mark.line + 1
-        else:
+        else:  # within a value there is only which kind of value it was tried as
+            where = where[:i]
             break
     return f"{path}:{key_line}: {'.'.join(map(str, where)) or noun}: {what}"

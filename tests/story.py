@@ -6,7 +6,8 @@ fails it, and so does a webhook that was not taken.
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
@@ -139,10 +140,11 @@ class Person:
         return [entry["text"] for entry in self.story.shown() if entry["person"] in mine]
 
     def _does(self, path: str, body: dict[str, Any]) -> None:
-        answer = self.story.deployment.sim.post(path, json=body)
-        assert answer.status_code == 200, f"{self.name} at {path}: {answer.text}"
+        held = self.story.holds_webhooks
+        answer = self.story.deployment.sim.post(path, json=body, params={"delivery": "held"} if held else None)
+        assert answer.status_code == (202 if held else 200), f"{self.name} at {path}: {answer.text}"
         taken = answer.json()
-        assert taken["status"] == 200, f"the edge answered {taken} to {self.name}"
+        assert held or taken["status"] == 200, f"the edge answered {taken} to {self.name}"
 
     def taps(self, label: str) -> None:
         """The newest button or quick reply with this label."""
@@ -159,6 +161,10 @@ class Person:
     def sends_a_photo(self) -> None:
         """In the LINE chat."""
         self._does(f"/sim/line/{self._address(Channel.LINE)}/image", {})
+
+    def sends_a_voice_note(self) -> None:
+        """In the LINE chat."""
+        self._does(f"/sim/line/{self._address(Channel.LINE)}/audio", {})
 
     def blocks(self) -> None:
         """The account: from now on LINE takes every message to this phone and shows none."""
@@ -451,6 +457,7 @@ class Story:
         self._log_sizes = {program.name: program.log_path.stat().st_size for program in deployment.programs}
         #: Set where the story itself breaks something that a program may complain about.
         self.expects_complaints = False
+        self.holds_webhooks = False
 
     # --- who there is ------------------------------------------------------------------------------------
     def citizen(self, *, line: bool = True, phone: bool = True) -> Citizen:
@@ -507,6 +514,15 @@ class Story:
         """A fault of LINE or Twilio."""
         answer = self.deployment.sim.post("/sim/faults", json={"provider": provider, "kind": kind, **more})
         assert answer.status_code == 201, answer.text
+
+    @contextmanager
+    def webhooks_come_late(self, **how: bool) -> Iterator[None]:
+        """What is done in LINE meanwhile is told to us afterwards: `reverse`, newest first; `together`, all in one."""
+        self.holds_webhooks = True
+        yield
+        self.holds_webhooks = False
+        answer = self.deployment.sim.post("/sim/line/release", json=how)
+        assert all(taken["status"] == 200 for taken in answer.json()), answer.text
 
     def comes_due(self, kind: str, subject: str | None = None) -> None:
         """What was promised of this kind, in minutes or in days, is due now; of one track or call, or of all."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from celery import Celery, bootsteps
 from celery.app.amqp import AMQP
+from celery.concurrency.prefork import TaskPool as ForkingPool
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 from kombu import Connection
 from kombu.transport import redis
@@ -32,6 +33,7 @@ from ess.wake import BROKER_TRANSPORT_OPTIONS, CELERY_QUEUES, DISPATCH, FOLLOWUP
 
 if TYPE_CHECKING:
     from ess.geo.online import Geocoder
+    from ess.geo.routes import Router
 
 log = structlog.get_logger()
 
@@ -88,6 +90,8 @@ app.conf.update(
     # A broker that is down is waited for, for ever: a worker that gives up helps nobody.
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    # A child opens what it needs before it says that it is there; on a busy machine that takes a while.
+    worker_proc_alive_timeout=30.0,
     # Results would double the cost of a task, and the rows hold them already.
     task_ignore_result=True,
     result_backend=None,
@@ -117,6 +121,7 @@ class _Hold:
         self._engine: Engine | None = None
         self._senders: dict[Channel, Sender] | None = None
         self._geocoder: Geocoder | None = None
+        self._router: Router | None = None
         self._contents: Contents | None = None
 
     @property
@@ -141,6 +146,13 @@ class _Hold:
             return self._geocoder
 
     @property
+    def router(self) -> "Router | None":
+        with self._lock:
+            if self._router is None and settings.router_url:
+                self._router = import_module("ess.geo.routes").router(settings)
+            return self._router
+
+    @property
     def contents(self) -> Contents:
         with self._lock:
             if self._contents is None:
@@ -151,10 +163,35 @@ class _Hold:
         with self._lock:
             if self._engine is not None:
                 self._engine.store.close()
-            self._engine = self._senders = self._contents = self._geocoder = None
+            self._engine = self._senders = self._contents = self._geocoder = self._router = None
 
 
 hold = _Hold()
+
+
+def _consumed() -> tuple[str, ...]:
+    return tuple(app.amqp.queues.consume_from)
+
+
+def _decides() -> bool:
+    return not {DISPATCH, INTAKE, FOLLOWUP}.isdisjoint(_consumed())
+
+
+def _read_ahead() -> None:
+    """What takes long to read is read now, and not within the first incident."""
+    if NOTIFY in _consumed():
+        _senders_room()
+    if _decides():
+        geo.locate(13.7563, 100.5018)
+        geo.find("จ.กรุงเทพ")
+
+
+def _open_ahead() -> None:
+    """This process works on tasks: what it needs for them is open, and it follows the outlines that are in force."""
+    follower = Follower(hold.engine.store)
+    if _decides():
+        follower.look_safely()
+        threading.Thread(target=follower.run, args=(threading.Event(),), name="outlines", daemon=True).start()
 
 
 class Pulse(bootsteps.StartStopStep):
@@ -169,17 +206,11 @@ class Pulse(bootsteps.StartStopStep):
 
     def start(self, worker: Any) -> None:
         """Begin with the worker."""
-        queues = tuple(worker.app.amqp.queues.consume_from)
-        # What takes long to read is read now, and not within the first incident.
-        if NOTIFY in queues:
-            _senders_room()
-        if not {DISPATCH, INTAKE, FOLLOWUP}.isdisjoint(queues):
-            follower = Follower(hold.engine.store)
-            follower.look_safely()
-            geo.locate(13.7563, 100.5018)
-            geo.find("จ.กรุงเทพ")
-            threading.Thread(target=follower.run, args=(self._stop,), name="outlines", daemon=True).start()
-        threading.Thread(target=self._beat, args=(worker.hostname, queues), name="pulse", daemon=True).start()
+        _read_ahead()
+        # Whoever has children opens nothing that they would all talk into: each opens its own.
+        if not issubclass(worker.pool_cls, ForkingPool):
+            _open_ahead()
+        threading.Thread(target=self._beat, args=(worker.hostname, _consumed()), name="pulse", daemon=True).start()
 
     def _beat(self, node: str, queues: tuple[str, ...]) -> None:
         store = open_engine(settings, Waker(producer(str(settings.broker_url))).publish, pool_size=1).store
@@ -209,6 +240,7 @@ def _logging(**_: Any) -> None:
 def _after_fork(**_: Any) -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(pid=os.getpid())
+    _open_ahead()
 
 
 @worker_process_shutdown.connect

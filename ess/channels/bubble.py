@@ -23,7 +23,7 @@ _WARNING = "#B42318"
 
 
 def bubble(text: str, buttons: Sequence[Button]) -> FlexBubble:
-    """Text and buttons together, the first button standing out.
+    """Text and buttons together, the first button standing out; there may be none.
 
     Of several paragraphs the first is what is to be read first, and of each other one its first line is a title.
     """
@@ -41,7 +41,7 @@ def bubble(text: str, buttons: Sequence[Button]) -> FlexBubble:
     ]
     return FlexBubble(
         body=FlexBox(layout="vertical", spacing="sm", contents=body),
-        footer=FlexBox(layout="vertical", spacing="sm", contents=presses),
+        footer=FlexBox(layout="vertical", spacing="sm", contents=presses) if presses else None,
     )
 
 

@@ -53,4 +53,6 @@ class SmsChannel:
         except (TwilioRestException, requests.RequestException) as error:
             log.warning("twilio_look_up_failed", error=type(error).__name__)
             return None
-        return next((str(message.sid) for message in recent if message.body == body), None)
+        # The same words may have been said to them before.
+        ours = (str(message.sid) for message in recent if message.body == body)
+        return next((sid for sid in ours if sid not in envelope.not_these), None)

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlencode
 from uuid import UUID
 
 from ess.codes import LETTERS
+from ess.conversation.plain import bare, bare_first, plain
 from ess.domain.follow_up import Outcome
 
 
@@ -52,16 +53,11 @@ VERBS: dict[str, Verb] = {
     **dict.fromkeys(("9", "ปิด", "ระงับเหตุแล้ว", "resolve", "done"), Verb.RESOLVE),
 }
 
-_POLITELY = r"(นะ)?(ครับผม|ครับ|คับ|ค่ะ|คะ|จ้า)"
-_POLITE, _POLITE_FIRST = re.compile(f"{_POLITELY}$"), re.compile(f"^{_POLITELY}")
 _CODED = re.compile(r"^(\d{2})[\s.,:#/-]*(.*)$")
 #: An incident's code; it has no vowels, so it is none of the words.
 _NAMED = re.compile(rf"^([{LETTERS.lower()}]{{6}})(?:[\s.,:#/-]+(.*))?$")
-#: Thai keyboards leave these between words, and nobody sees them.
-_UNSEEN = re.compile("[\u200b-\u200d\u2060\ufeff]")
 #: A word of ours, which nobody can fill with anything else.
 _SERVICE = re.compile(r"^[a-z_]{1,30}$")
-_ENDING = " .!,;:…ๆฯ"
 
 #: Minutes until arrival that are offered to be tapped.
 ETAS_MIN = (5, 10, 15, 30, 60)
@@ -99,14 +95,14 @@ def read_sms(text: str) -> Answer:
 
     Thai digits, full-width forms, spaces, case and polite endings do not matter.
     """
-    bare = _bare(_plain(text))
-    named = _NAMED.match(bare)
+    words = bare(plain(text))
+    named = _NAMED.match(words)
     if named:
-        return Answer(named.group(1).upper(), *_said(_bare(named.group(2) or ""), coded=True))
-    coded = _CODED.match(bare)
-    if coded is None or _minutes(bare) is not None:
-        return Answer(None, *_said(bare))
-    said = _bare(coded.group(2))
+        return Answer(named.group(1).upper(), *_said(bare(named.group(2) or ""), coded=True))
+    coded = _CODED.match(words)
+    if coded is None or _minutes(words) is not None:
+        return Answer(None, *_said(words))
+    said = bare(coded.group(2))
     return Answer(coded.group(1), *_said(said, coded=True))
 
 
@@ -119,7 +115,7 @@ def _said(words: str, *, coded: bool = False) -> tuple[Verb | None, timedelta | 
     for word in sorted(_VERBS, key=len, reverse=True):
         rest = words.removeprefix(word)
         if _VERBS[word] in WITH_ETA and rest != words and not (word[-1].isdigit() and rest[0].isdigit()):
-            rest = _POLITE_FIRST.sub("", rest.strip(_ENDING)).strip(_ENDING)
+            rest = bare_first(rest)
             eta = _minutes(rest, counts=True)
             # `1 2` without a code is somebody who copies the choices that the alert gave.
             if eta is not None and (coded or not (word.isdigit() and len(rest) == 1)):
@@ -141,18 +137,6 @@ def _minutes(words: str, *, counts: bool = False) -> timedelta | None:
 
 #: As they read once they are made plain: ำ becomes two characters.
 _VERBS = {unicodedata.normalize("NFKC", word): verb for word, verb in VERBS.items()}
-
-
-def _plain(text: str) -> str:
-    """As one would type it on a Latin keyboard: no unseen characters, plain digits, single spaces, no capitals."""
-    plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).strip().casefold()
-    digits = "".join(str(unicodedata.digit(char)) if char.isdecimal() else char for char in plain)
-    return " ".join(digits.split())
-
-
-def _bare(words: str) -> str:
-    """Without the polite ending."""
-    return _POLITE.sub("", words.rstrip(_ENDING)).rstrip(_ENDING)
 
 
 def next_code(used: Sequence[str], open_now: Collection[str]) -> str | None:
@@ -254,7 +238,7 @@ def read_link_code(text: str) -> str | None:
     Case, spaces, dashes, Thai digits and full-width forms do not matter.  One letter too many or too few is still
     an attempt, so that whoever mistypes hears of it; words and phone numbers are none.
     """
-    found = _LINK.match(_plain(text))
+    found = _LINK.match(plain(text))
     letters = re.sub(r"[^0-9a-z]", "", found.group(1)).upper() if found else ""
     is_word = letters.isdigit() or _WORDS_HAVE & set(letters)
     return letters if abs(len(letters) - LINK_LETTERS) <= 1 and not is_word else None
@@ -262,7 +246,7 @@ def read_link_code(text: str) -> str | None:
 
 def says_unlink(text: str) -> bool:
     """Whether somebody asks in the chat to be unlinked."""
-    return _bare(_plain(text)) in _UNLINK_WORDS
+    return bare(plain(text)) in _UNLINK_WORDS
 
 
 def read_id(data: str, button: str) -> UUID | None:

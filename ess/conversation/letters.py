@@ -7,7 +7,15 @@ from uuid import UUID
 
 from ess.channels.envelope import Button, Message, Press
 from ess.conversation.answer import ETAS_MIN, PRESENT, UNLINK, Ask, Pressed, Verb, button_data
-from ess.conversation.citizen import CONTACT_WORDS, DANGER_WORDS, OUTCOME_WORDS, PLACE, START, WISH
+from ess.conversation.citizen import (
+    CONTACT_WORDS,
+    DANGER_WORDS,
+    OUTCOME_WORDS,
+    PLACE,
+    START,
+    VICTIM_WORDS,
+    wish_data,
+)
 from ess.conversation.spoken import progress_question, question
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel
@@ -21,6 +29,8 @@ from ess.domain.report import Contact, IncidentType
 _THAI_SMS, _PLAIN_SMS = 70, 160
 #: Characters of a button's label, as LINE counts them.
 _LABEL = 20
+#: Characters of what reporters wrote that one card holds, the newest ones; a bubble has room for several times that.
+_MOST_WRITTEN = 1500
 
 #: What a responder can do next, by what they have done.
 NEXT_VERBS: dict[AlertState, tuple[Verb, ...]] = {
@@ -46,6 +56,8 @@ class About:
     #: A reporter is in danger themselves.
     in_danger: bool = False
     contact: Contact = Contact.NONE
+    #: The place in the reporters' own words.
+    addresses: tuple[str, ...] = ()
 
 
 def alert_letter(
@@ -78,6 +90,7 @@ def alert_letter(
         code=incident.code,
         type=texts.word("types", incident.type),
         place=texts.place(incident.place),
+        near=texts.subdistrict(incident.place),
         reported=texts.time(about.received_at),
         distance=texts.phrase("distance", km=f"{km:.1f}") if km is not None else "",
         minor=texts.phrase("minor") if about.minor else "",
@@ -104,6 +117,32 @@ def corrected_letter(texts: Texts, about: About, alert: Alert, channel: Channel)
     place = texts.place(about.incident.place)
     message = texts.say("place_corrected", channel, buttons, code=about.incident.code, place=place)
     return message if buttons else Message(message.text)
+
+
+def written_letter(
+    texts: Texts, incident: Incident, alert: Alert, addresses: Iterable[str], lines: Iterable[str]
+) -> Message:
+    """Where it is and what happens in the reporters' own words, for whoever has taken it; the locked screen shows none.
+
+    The times until arrival stand below it again, because a newer message takes them away.
+    """
+    where, said = _newest(addresses), _newest(lines)
+    return replace(
+        texts.say(
+            "reporter_wrote",
+            Channel.LINE,
+            code=incident.code,
+            address=texts.phrase("written_address", address=where) if where else "",
+            words=texts.phrase("written_words", words=said) if said else "",
+        ),
+        replies=tuple(eta_buttons(texts, alert)),
+    )
+
+
+def _newest(lines: Iterable[str]) -> str:
+    """The end of it, where it is longer than a card; each line without breaks, which a card gives a meaning."""
+    said = "\n".join(" ".join(line.split()) for line in lines)
+    return said if len(said) <= _MOST_WRITTEN else f"…{said[-_MOST_WRITTEN:].lstrip()}"
 
 
 def next_verbs(incident: Incident, alert: Alert) -> list[Verb]:
@@ -211,6 +250,7 @@ def follow_up_letter(
         place=texts.place(about.incident.place),
         due=texts.moment(follow_up.due_at),
         contact=texts.word("contact", about.contact),
+        address=texts.phrase("visit_address", address=_newest(about.addresses)) if about.addresses else "",
         minor=texts.phrase("minor") if about.minor else "",
         attempt=attempt,
     )
@@ -257,8 +297,8 @@ def roll_call_letter(texts: Texts, roll_call_id: UUID, closes_at: datetime, chan
     return texts.say("roll_call", channel, (button,), due=texts.time(closes_at))
 
 
-def citizen_reply(texts: Texts, key: str) -> Message:
-    """What a citizen hears in the chat, with the quick replies that belong to it."""
+def citizen_reply(texts: Texts, key: str, code: str = "") -> Message:
+    """What a citizen hears in the chat, with the quick replies that belong to it and to the incident of this code."""
     match key:
         case "welcome" | "unsafe_noted":
             buttons = [Button(texts.word("buttons", "report"), START)]
@@ -266,18 +306,18 @@ def citizen_reply(texts: Texts, key: str) -> Message:
             buttons = [Button(texts.word("type_labels", kind), f"type={kind}") for kind in IncidentType]
         case "share_pin" | "where" | "still_there_pin":
             buttons = [Button(texts.word("buttons", "share_pin"), press=Press.SHARE_LOCATION)]
-        case "ask_phone":
-            buttons = _wishes(texts, *DANGER_WORDS, *CONTACT_WORDS)
+        case "ask_phone" | "phone_noted" | "minor_noted":
+            buttons = _wishes(texts, code, *DANGER_WORDS, *VICTIM_WORDS, *CONTACT_WORDS)
         case "ask_contact":
-            buttons = _wishes(texts, *CONTACT_WORDS)
+            buttons = _wishes(texts, code, *VICTIM_WORDS, *CONTACT_WORDS)
         case _:
             buttons = []
     return texts.say(key, Channel.LINE, buttons)
 
 
-def _wishes(texts: Texts, *words: str) -> list[Button]:
-    """A quick reply for each thing that a reporter can say of themselves."""
-    return [Button(texts.word("wishes", word), f"{WISH}{word}") for word in words]
+def _wishes(texts: Texts, code: str, *words: str) -> list[Button]:
+    """A quick reply for each thing that a reporter can say of themselves, about the incident of this code."""
+    return [Button(texts.word("wishes", word), wish_data(word, code)) for word in words]
 
 
 def reporter_letter(
@@ -293,14 +333,14 @@ def reporter_letter(
             ]
             buttons.append(pin)
         case "reporter_over":
-            buttons = _wishes(texts, *OUTCOME_WORDS)
+            buttons = _wishes(texts, incident.code, *OUTCOME_WORDS)
         case _:
             buttons = []
     arrival = texts.time(arrival_at) if arrival_at else ""
     names = " ".join(texts.name(province) for _, province in options)
     first = texts.say(key, channel, buttons, code=incident.code, who=who, arrival=arrival, options=names)
     if key == "received" and channel is Channel.LINE:
-        return first, citizen_reply(texts, "ask_phone")
+        return first, citizen_reply(texts, "ask_phone", incident.code)
     return (first,)
 
 

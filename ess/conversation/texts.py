@@ -1,6 +1,6 @@
 """The words of one language, read once from `config/messages/<language>.yaml`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,19 @@ class Texts:
         """All words of a group, in the file's order."""
         return {key: self.word(group, key) for key in self._data[group]}
 
+    def reason(self, phrases: Iterable[Mapping[str, Any]]) -> str:
+        """Why somebody was chosen or not, as `ess.domain.reason` has it stored.
+
+        A word that another release wrote, or that this file does not know, is told by its name.
+        """
+        return ", ".join(self._why(phrase) for phrase in phrases)
+
+    def _why(self, phrase: Mapping[str, Any]) -> str:
+        try:
+            return self.word("reasons", phrase["why"], **phrase)
+        except (Misconfigured, KeyError):
+            return str(phrase.get("why", "?")).replace("_", " ")
+
     def phrase(self, key: str, **values: Any) -> str:
         """A phrase that stands alone in the file."""
         return str(self._data[key]).format(**values)
@@ -63,6 +76,13 @@ class Texts:
             district = "เมือง"  # as everybody says it, and short enough for one SMS
         kind = "bangkok" if place.province.code == _BANGKOK_CODE else "district"
         return self.word(group, kind, district=district, province=province)
+
+    def subdistrict(self, place: Place | None) -> str:
+        """The sub-district, as it stands before the district; empty where nobody knows it.  Too near for an SMS."""
+        if place is None or not place.subdistricts:
+            return ""
+        kind = "bangkok_subdistrict" if place.province.code == _BANGKOK_CODE else "subdistrict"
+        return self.word("places", kind, subdistrict=self.name(place.subdistricts[0]))
 
     def name(self, area: Area) -> str:
         """An area's name alone."""

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from ess.domain.reason import Phrase
+
 
 class Role(StrEnum):
     """What a responder is asked for."""
@@ -67,7 +69,7 @@ class Responder:
     #: On leave until this instant (UTC); None when at work.
     leave_until: datetime | None = None
     #: Why their rota does not have them on duty now; None: on duty, or in no rota.
-    off_duty: str | None = None
+    off_duty: Phrase | None = None
     #: Open incidents that they have taken.
     busy: int = 0
     #: Open incidents that they are asked for and have not answered.
@@ -78,6 +80,8 @@ class Responder:
     free_since: datetime | None = None
     #: When they were last alerted (UTC), for whatever incident.
     last_alerted_at: datetime | None = None
+    #: By road from their base to the incident's neighbourhood; None: not known.
+    minutes: float | None = None
 
 
 def is_on_call(responder: Responder, at: datetime) -> bool:

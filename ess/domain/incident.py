@@ -2,8 +2,9 @@
 
 A report comes in and an incident begins, `received`.  It is `located`: the pin or the address becomes a
 province and a district.  Then each *track* of its policy asks people, one *step* after another: a step
-alerts its responders and waits; when nobody has acknowledged by the deadline, the next step begins.  The
-first alert makes the incident `alerting`.
+alerts its responders and waits; when nobody has acknowledged by the deadline, the next step begins.  Who
+is on the scene of another incident is asked only where the step finds nobody free, and is not waited for: the
+next step begins beside them at once.  The first alert makes the incident `alerting`.
 
 A responder *accepts*: that acknowledges their track, stands the others of that track down, and leaves
 the other tracks alone.  Who says that they are on the way, or there, or when they will be, accepts by it.
@@ -29,8 +30,12 @@ and the supervisors, is alerted again and again until a person takes it.  Who do
 incident; a police acknowledgement is still welcome after that.  A place that nobody can name goes the
 same way at once, because no responder can be picked without one.
 
+What reporters write is personal: whoever has taken the incident reads it, in their own chat, and nobody does who is
+only asked.
+
 Beside the road: `cancelled` (a person says that nobody is needed) and `merged` (another incident tells
-the same story).  Every state can reach `closed`.
+the same story).  Every state can reach `closed`.  What a reporter says of themselves stands nobody down; that they
+are not safe is told to the supervisors at any time, also after the end.
 
 `decide(incident, command, now)` is pure: it returns the new incident, the facts for its timeline and the
 effects that the shell must carry out.  What is promised for later stands in `incident.deadlines`; the
@@ -54,6 +59,7 @@ from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
 from ess.domain.follow_up import Course, FollowUp, Outcome
 from ess.domain.place import Area, Pin, Place, distance_km
 from ess.domain.policy import FollowUpPlan, Policy, Target
+from ess.domain.reason import Reason, Rest, told
 from ess.domain.report import IncidentType
 
 
@@ -266,7 +272,9 @@ class Chosen:
     alert_id: UUID
     responder_id: UUID
     role: Role
-    reason: str = ""
+    reason: Reason = ()
+    #: At the place of another incident, and asked because nobody is free.
+    on_scene: bool = False
 
 
 @dataclass(frozen=True)
@@ -288,8 +296,8 @@ class Join:
     """More reports tell of it: a witness's, or those of an incident that was merged into it."""
 
     reports: tuple[UUID, ...]
-    #: They say more than that it happens.
-    adds: bool = False
+    #: What they say more than that it happens.
+    words: str = field(default="", repr=False)
     merged_from: UUID | None = None
     by: str = ""
 
@@ -304,8 +312,8 @@ class AlertResponders:
     chosen: tuple[Chosen, ...]
     #: For the timeline: candidates that were passed over, each with the reason …
     passed_over: tuple[Mapping[str, Any], ...] = ()
-    #: … and how many more there were.
-    n_more: int = 0
+    #: … and how many more there were, and why none of them.
+    rest: tuple[Rest, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -387,19 +395,25 @@ class Resolve:
 class ReporterWord(StrEnum):
     """What a reporter says of themselves while the incident runs."""
 
-    #: Safe, or nobody is needed any more: a person asks before anybody is stood down.
+    #: Safe: a person asks before anybody is stood down.
     SAFE = "safe"
+    #: Nobody is needed any more, they say: a person asks as well.
+    CANCELS = "cancels"
     #: It is not over for them, although somebody said so.
     UNSAFE = "unsafe"
     #: In danger themselves: a call back may harm.
     IN_DANGER = "in_danger"
+    #: Something in words of their own.
+    WROTE = "wrote"
 
 
 @dataclass(frozen=True)
 class HearReporter:
-    """The reporter says how they are; it changes nothing but who knows."""
+    """The reporter says how they are, or writes, also after the end; it changes nothing but who knows."""
 
     word: ReporterWord
+    #: What they wrote; None: all that was written so far.
+    words: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -582,6 +596,15 @@ class TellResponder:
 
 
 @dataclass(frozen=True)
+class PassOn:
+    """Let the responder of an alert read what reporters wrote, where nobody else reads it."""
+
+    alert_id: UUID
+    #: None: all that was written so far, and the address.
+    words: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class TellReporter:
     """Keep a public promise to the reporter, as far as their contact preference allows."""
 
@@ -607,7 +630,7 @@ class AskFollowUp:
     reminder: bool = False
 
 
-Effect = AskResponder | TellResponder | TellReporter | TellSupervisors | AskFollowUp
+Effect = AskResponder | TellResponder | PassOn | TellReporter | TellSupervisors | AskFollowUp
 
 
 @dataclass(frozen=True)
@@ -663,10 +686,7 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.UNANSWERED, Resolve): frozenset({State.RESOLVED}),
     (State.ACKNOWLEDGED, Resolve): frozenset({State.RESOLVED}),
     (State.ON_SCENE, Resolve): frozenset({State.RESOLVED}),
-    **{
-        (state, HearReporter): frozenset({state})
-        for state in (State.RECEIVED, State.LOCATED, *_RESPONDING, State.RESOLVED)
-    },
+    **{(state, HearReporter): frozenset({state}) for state in State if state is not State.MERGED},
     (State.RESOLVED, OpenFollowUps): frozenset({State.RESOLVED, State.CLOSED}),
     (State.RESOLVED, MindFollowUp): frozenset({State.RESOLVED}),
     (State.RESOLVED, ReportFollowUp): frozenset({State.RESOLVED, State.CLOSED}),
@@ -931,8 +951,9 @@ def _join(turn: _Turn, command: Join) -> None:
         if incident.lead.state is TrackState.ACKNOWLEDGED:
             turn.do(TellReporter("acknowledged" if arrival_at else "in_good_hands", arrival_at, report_id))
     for alert in incident.alerts:
-        if command.adds and alert.state in TAKEN:
+        if command.words and alert.state in TAKEN:
             turn.do(TellResponder(alert.id, "another_report"))
+            turn.do(PassOn(alert.id, command.words))
 
 
 def _arrival(incident: Incident) -> datetime | None:
@@ -958,9 +979,10 @@ def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
         "responders_selected",
         track=track.name,
         step=track.asking,
-        chosen=[{"responder_id": chosen.responder_id, "reason": chosen.reason} for chosen in fresh],
+        chosen=[{"responder_id": chosen.responder_id, "reason": told(chosen.reason)} for chosen in fresh],
         passed_over=[dict(candidate) for candidate in command.passed_over],
-        n_more=command.n_more,
+        n_more=sum(rest.n for rest in command.rest),
+        rest=[rest.to_json() for rest in command.rest],
     )
     for chosen in fresh:
         if chosen.responder_id in before:
@@ -971,10 +993,10 @@ def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
         _wait_for_backup(turn, track, fresh)
     elif last_resort:
         turn.promise(DeadlineKind.SELECT, turn.now + incident.policy.last_resort.repeat, track.name)
-    elif any(_is_awaited(incident, track, chosen.role) for chosen in fresh):
+    elif _is_worth_waiting(incident, track, fresh):
         wait = incident.policy.track(track.name).steps[track.step - 1].wait
         turn.promise(DeadlineKind.ACKNOWLEDGE, turn.now + wait, track.name)
-    else:  # volunteers are welcome, and nobody waits for them alone
+    else:
         turn.ask_step(track, track.step + 1)
     if fresh and turn.incident.state is State.LOCATED:
         turn.become(State.ALERTING)
@@ -985,6 +1007,11 @@ def _is_awaited(incident: Incident, track: Track, role: Role) -> bool:
     policy = incident.policy.track(track.name)
     wanted = incident.policy.targets(track.name, track.asking)
     return role in policy.acknowledged_by or (role in NATIONAL_ROLES and any(target.role is role for target in wanted))
+
+
+def _is_worth_waiting(incident: Incident, track: Track, chosen: Iterable[Chosen]) -> bool:
+    """Whether the next step waits for one of these: volunteers, and who is on another scene, are welcome beside it."""
+    return any(_is_awaited(incident, track, each.role) and not each.on_scene for each in chosen)
 
 
 def _ask(turn: _Turn, track: Track, chosen: Chosen) -> None:
@@ -1062,7 +1089,7 @@ def _wait_for_backup(turn: _Turn, track: Track, fresh: Iterable[Chosen]) -> None
     incident = turn.incident
     if incident.asks_last_resort(track.name):
         return
-    if not any(_is_awaited(incident, track, chosen.role) for chosen in fresh):
+    if not _is_worth_waiting(incident, track, fresh):
         _ask_backup(turn, track)
     elif not incident.has_due(track.name, DeadlineKind.BACK_UP):  # else that is the wait
         wait = incident.policy.track(track.name).steps[track.backup - 1].wait
@@ -1222,6 +1249,7 @@ def _accept(turn: _Turn, command: Accept) -> None:
     about = {"alert_id": alert.id, "responder_id": alert.responder_id, "track": track.name}
     beside = {"backup": True} if alert.backup else {}
     turn.note("accepted", **about, via=command.via, eta_at=eta_at, **beside)
+    turn.do(PassOn(alert.id))
     if track.next_holder == alert.id:
         _take_over(turn, track, accepted)
     elif alert.backup:
@@ -1389,14 +1417,23 @@ def _resolve(turn: _Turn, command: Resolve) -> None:
 
 _REPORTER_SAYS = {
     ReporterWord.SAFE: "reporter_safe",
+    ReporterWord.CANCELS: "reporter_cancels",
     ReporterWord.UNSAFE: "reporter_unsafe",
     ReporterWord.IN_DANGER: "reporter_in_danger",
 }
 
 
 def _hear_reporter(turn: _Turn, command: HearReporter) -> None:
+    if command.word is ReporterWord.WROTE:
+        turn.note("reporter_wrote")
+        for alert in turn.incident.alerts:
+            if alert.state in TAKEN and turn.incident.state not in {State.RESOLVED, *ENDED}:
+                turn.do(PassOn(alert.id, command.words))
+        return
     key = _REPORTER_SAYS[command.word]
     turn.note(key)
+    if command.word in {ReporterWord.SAFE, ReporterWord.CANCELS} and not turn.incident.is_open:
+        return  # there is nothing left to check
     holders = {track.holder for track in turn.incident.tracks}
     asked = {AlertState.OPEN, *TAKEN} if command.word is ReporterWord.IN_DANGER else TAKEN
     for alert in turn.incident.alerts:
@@ -1404,6 +1441,8 @@ def _hear_reporter(turn: _Turn, command: HearReporter) -> None:
             turn.do(TellResponder(alert.id, key))
     if command.word is not ReporterWord.IN_DANGER:
         turn.do(TellSupervisors(key))
+    elif turn.incident.state in {State.RESOLVED, *ENDED}:  # nobody is there any more who would know
+        turn.do(TellSupervisors("reporter_unsafe"))
 
 
 def _open_follow_ups(turn: _Turn, command: OpenFollowUps) -> None:

@@ -4,11 +4,11 @@ A policy is data that operators edit (`config/policies/*.yaml`).  An incident ke
 began with, so an edit never changes a running escalation.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from math import isfinite
+from math import inf
 from typing import Any, ClassVar
 
 from ess.domain.duty import NATIONAL_ROLES, Role
@@ -40,10 +40,18 @@ class Target:
     role: Role
     within: Within
     count: int = 1
-    #: From the pin to their base; without a pin nobody is too far.
-    max_km: float | None = None
+    #: From the pin to their base: one distance, or several, each for where too few are free within the one before.
+    #: Without a pin nobody is too far.
+    max_km: float | tuple[float, ...] | None = None
     #: What helps here: a wish, never a condition.
     skills: tuple[str, ...] = ()
+
+    @property
+    def limits_km(self) -> tuple[float, ...]:
+        """The distances, the smallest first; empty where it may be any."""
+        if self.max_km is None:
+            return ()
+        return self.max_km if isinstance(self.max_km, tuple) else (self.max_km,)
 
 
 @dataclass(frozen=True)
@@ -188,6 +196,12 @@ class Policy:
         return steps[step - 1].alert if step <= len(steps) else self.last_resort.alert
 
 
+def roles_near(policies: Iterable[Policy]) -> frozenset[Role]:
+    """Whom any policy asks only within some distance of the pin."""
+    steps = (step for policy in policies for track in policy.tracks for step in track.steps)
+    return frozenset(target.role for step in steps for target in step.alert if target.limits_km)
+
+
 Path = tuple[str | int, ...]
 
 #: Whose victims are called within a day.
@@ -260,8 +274,11 @@ def _target_problems(path: Path, targets: tuple[Target, ...]) -> Iterator[tuple[
     for i, target in enumerate(targets):
         if target.count < 1:
             yield (*path, i, "count"), "must be 1 or more"
-        if target.max_km is not None and not (target.max_km > 0 and isfinite(target.max_km)):
-            yield (*path, i, "max_km"), "must be a number of km above 0, or left out"
+        limits = target.limits_km
+        if target.max_km is not None and not (limits and all(0 < km < inf for km in limits)):
+            yield (*path, i, "max_km"), "must be a number of km above 0, several such as [5, 15], or left out"
+        elif list(limits) != sorted(set(limits)):
+            yield (*path, i, "max_km"), "must grow from one to the next, such as [5, 15]"
         if target.role in NATIONAL_ROLES and target.max_km is not None:
             yield (*path, i, "max_km"), f"{target.role} works from anywhere: leave it out"
         for j, skill in enumerate(target.skills):

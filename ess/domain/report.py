@@ -68,6 +68,8 @@ class Reporter:
     phone: str | None = None
     name: str | None = None
     contact: Contact = Contact.NONE
+    #: They said so themselves; else silence is assumed.
+    contact_said: bool = False
     line_user_id: str | None = None
 
 

@@ -3,7 +3,7 @@
 The only place of the domain where addresses stand: a roster that could not say whom it reaches would be none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 
@@ -93,6 +93,16 @@ class Changes:
     #: Active and not in the file; they stay as they are.
     unmentioned: tuple[Entry, ...]
     n_same: int
+    #: Everybody in the file, as they will be.
+    named: tuple[Entry, ...]
+
+    def without_base(self, roles: Container[Role]) -> list[Entry]:
+        """Who of these roles is in the file and can never be near enough: no base is known, and no area drawn."""
+        return [
+            entry
+            for entry in self.named
+            if entry.active and entry.role in roles and entry.latitude is None and entry.outline is None
+        ]
 
 
 def changes(known: Iterable[Entry], wanted: Iterable[Entry], *, remove_missing: bool = False) -> Changes:
@@ -114,6 +124,7 @@ def changes(known: Iterable[Entry], wanted: Iterable[Entry], *, remove_missing: 
         removed=removed,
         unmentioned=() if remove_missing else tuple(missing),
         n_same=len(both) - len(changed),
+        named=tuple(after.values()),
     )
 
 

@@ -2,8 +2,10 @@
 
 Who is asked: whoever is responsible for the place, in the role that is wanted, on duty, with a channel, and near
 enough.  Of these the free come first; whoever is resting, asked elsewhere, at their capacity or on a scene is passed
-over while anybody is free, and asked when nobody is: better a busy officer than none.  Among the free: the likelier
-area, the wished skills, the nearer, and of those about equally near whoever was alerted least recently.
+over while anybody is free, and asked when nobody is: better a busy officer than none.  Whoever is on a scene is asked
+only where the whole step finds nobody free.  Among the free: those within the smallest distance that is given, and
+beyond it only where they are too few; of these the likelier area, the wished skills, the nearer, and of those about
+equally near whoever was alerted least recently.
 
 Every candidate keeps the reason why they were chosen or not, so that a supervisor can see it.
 """
@@ -14,16 +16,18 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from ess.domain.duty import Responder, is_on_call
+from ess.domain.duty import NATIONAL_ROLES, Responder, is_on_call
 from ess.domain.place import Place, distance_km, is_inside
 from ess.domain.policy import Target, Within
+from ess.domain.reason import Phrase, Reason, Why
 from ess.domain.roster import NATION
+from ess.domain.travel import MINUTES_PER_KM
 
 #: Below this the province may be another one of the candidates, and each of them is asked: with the shipped outlines
 #: that is where the next province is less than a kilometre farther than the first.
 SURE = 0.8
-#: Within so many kilometres nobody is nearer than another: whoever was alerted least recently comes first.
-_BAND_KM = 2.0
+#: Within so many minutes nobody is nearer than another: whoever was alerted least recently comes first.
+_BAND_MINUTES = 2.0 * MINUTES_PER_KM
 _PROVINCE = 2
 
 
@@ -33,7 +37,7 @@ class Candidate:
 
     responder: Responder
     chosen: bool
-    reason: str
+    reason: Reason
     #: From the incident's pin to the responder's base; None where either is unknown.
     distance_km: float | None = None
     #: Nothing speaks against them: they are not merely taken because nobody better is left.
@@ -48,8 +52,7 @@ class Reach:
     code: str
     #: Whoever serves any part of the area, not only who serves all of it.
     parts: bool
-    #: In plain words.
-    words: str
+    word: Why
 
 
 def reaches(within: Within, place: Place | None) -> list[Reach]:
@@ -57,33 +60,33 @@ def reaches(within: Within, place: Place | None) -> list[Reach]:
 
     Without a place only those who work for the whole country are left.
     """
-    everywhere = Reach(NATION, parts=False, words="for the whole country")
+    everywhere = Reach(NATION, parts=False, word=Why.WHOLE_COUNTRY)
     if within is Within.NATION:
-        return [everywhere, Reach("", parts=True, words="in the country")]
+        return [everywhere, Reach("", parts=True, word=Why.IN_COUNTRY)]
     return [*(_places_reaches(within, place) if place else ()), everywhere]
 
 
 def _places_reaches(within: Within, place: Place) -> Iterator[Reach]:
     provinces = [area.code for area in place.candidates]
     if within is Within.PROVINCE:
-        yield from _in_order(provinces, "the province", "a province across the border")
+        yield from _in_order(provinces, Why.PROVINCE, Why.PROVINCE_ACROSS)
         return
     districts = [area.code for area in place.districts]
     if within is Within.DISTRICT:
-        yield from _in_order(districts, "the district", "a district nearby")
+        yield from _in_order(districts, Why.DISTRICT, Why.DISTRICT_NEARBY)
         if _is_unsure(place):
             # No district of theirs was named, and the place may be theirs all the same.
             named = {code[:_PROVINCE] for code in districts}
             unnamed = [code for code in provinces if code not in named and code != place.province.code]
-            yield from (Reach(code, parts=True, words="a province across the border") for code in unnamed)
+            yield from (Reach(code, parts=True, word=Why.PROVINCE_ACROSS) for code in unnamed)
     else:
-        yield from _in_order([area.code for area in place.subdistricts], "the sub-district", "a sub-district nearby")
-        yield from (Reach(code, parts=False, words="the whole district") for code in districts)
-    yield from (Reach(code, parts=False, words="the whole province") for code in provinces)
+        yield from _in_order([area.code for area in place.subdistricts], Why.SUBDISTRICT, Why.SUBDISTRICT_NEARBY)
+        yield from (Reach(code, parts=False, word=Why.WHOLE_DISTRICT) for code in districts)
+    yield from (Reach(code, parts=False, word=Why.WHOLE_PROVINCE) for code in provinces)
 
 
-def _in_order(codes: Iterable[str], first: str, others: str) -> Iterator[Reach]:
-    return (Reach(code, parts=True, words=others if i else first) for i, code in enumerate(codes))
+def _in_order(codes: Iterable[str], first: Why, others: Why) -> Iterator[Reach]:
+    return (Reach(code, parts=True, word=others if i else first) for i, code in enumerate(codes))
 
 
 def nearby(reach: Reach, place: Place | None) -> list[Reach]:
@@ -144,7 +147,16 @@ def choose(
         found = [candidate for side in _sides(ranked, place) for candidate in _picked(side, target.count)]
         taken |= {candidate.responder.id for candidate in found if candidate.chosen}
         answer += found
+    if any(c.chosen and c.free and c.responder.role not in NATIONAL_ROLES for c in answer):
+        answer = [_left_on_scene(candidate) for candidate in answer]
     return sorted(answer, key=lambda candidate: not candidate.chosen)
+
+
+def _left_on_scene(candidate: Candidate) -> Candidate:
+    """Whoever is on a scene stays there while anybody of the step is free."""
+    if not (candidate.chosen and candidate.responder.on_scene):
+        return candidate
+    return replace(candidate, chosen=False, reason=(Phrase(Why.ON_SCENE), *candidate.reason[:-2]))
 
 
 class _Rank(NamedTuple):
@@ -152,16 +164,26 @@ class _Rank(NamedTuple):
 
     #: 0: none, then the soft ones, then what excludes.
     obstacle: int
+    #: How often the distance had to be widened until they were near enough.
+    widened: int
     area: int
     lacking_skills: int
     band: float
     #: Seconds of the epoch, 0 for never.
     last_alerted: float
-    km: float
+    minutes: float
 
 
 #: What those who were chosen had before whoever is behind them only there.
-_AHEAD = ("", "in a likelier area", "with more of the skills", "nearer", "alerted less recently", "nearer")
+_AHEAD = (
+    Why.OTHERS_NUMBERED,  # nobody is behind for an obstacle alone: that is told itself
+    Why.OTHERS_NEARER,
+    Why.OTHERS_LIKELIER,
+    Why.OTHERS_SKILLED,
+    Why.OTHERS_NEARER,
+    Why.OTHERS_WAITED,
+    Why.OTHERS_NEARER,
+)
 
 
 @dataclass(frozen=True)
@@ -170,10 +192,10 @@ class _Judged:
     rank: _Rank
     #: The province on whose side of the border they are.
     side: str
-    #: What they are: role, area, distance, skills.
-    words: str
-    #: What speaks against them.
-    against: str | None
+    #: What they are: area, distance, skills.
+    words: Reason
+    #: What speaks against them, what decides first; empty: they are free.
+    against: Reason
     km: float | None
 
 
@@ -194,34 +216,45 @@ def _judged(
     km = None
     if pin and responder.latitude is not None and responder.longitude is not None:
         km = distance_km(*pin, responder.latitude, responder.longitude)
+    # By road where that is known, else as the crow flies: one order for all, whoever is known.
+    minutes = responder.minutes if responder.minutes is not None else _FAR if km is None else km * MINUTES_PER_KM
     nearness = _nearness(responder, areas)
     area = areas[nearness] if nearness is not None else None
     drawn = is_inside(*pin, responder.outline) if pin and responder.outline else None
+    away = _away(km, responder.minutes)
+    obstacle, against = _HARD, Reason()
     if responder.id in taken:
-        obstacle: tuple[int, str] | None = (_HARD, "chosen already")
-    elif excluded := _exclusion(responder, target, areas, area, asked, at) or _too_far(target, pin, km, drawn):
-        obstacle = (_HARD, excluded)
+        against = (Phrase(Why.CHOSEN_ALREADY),)
+    elif excluded := _exclusion(responder, target, areas, area, asked, at):
+        against = (excluded,)
+    elif far := _too_far(target, pin, km, drawn):
+        against = (far, *away)
     else:
-        obstacle = _hindrance(responder, at)
+        obstacle, against = _hindrance(responder, at)
     having = [skill for skill in target.skills if skill in responder.skills]
-    where = "the area that is drawn for them" if drawn else area.words if area else "elsewhere"
-    words = [responder.role, where, *([f"{km:.1f} km away"] if km is not None else ())]
+    where = Why.DRAWN_AREA if drawn else area.word if area else None
     rank = _Rank(
-        obstacle=obstacle[0] if obstacle else 0,
+        obstacle=obstacle,
+        widened=sum(km is None or km > limit for limit in target.limits_km),
         area=0 if drawn else nearness or 0,
         lacking_skills=len(target.skills) - len(having),
-        band=km // _BAND_KM if km is not None else _FAR,
+        band=minutes // _BAND_MINUTES,
         last_alerted=responder.last_alerted_at.timestamp() if responder.last_alerted_at else 0,
-        km=km if km is not None else _FAR,
+        minutes=minutes,
     )
     return _Judged(
         responder,
         rank,
         side=area.code[:_PROVINCE] if area else "",
-        words=", ".join([*words, *(f"knows {skill}" for skill in having)]),
-        against=obstacle[1] if obstacle else None,
+        words=(*((Phrase(where),) if where else ()), *away, *(Phrase.of(Why.KNOWS, skill=skill) for skill in having)),
+        against=against,
         km=km,
     )
+
+
+def _away(km: float | None, minutes: float | None) -> Reason:
+    crow = (Phrase.of(Why.AWAY, km=round(km, 2)),) if km is not None else ()
+    return (*crow, Phrase.of(Why.BY_ROAD, minutes=round(minutes))) if minutes is not None else crow
 
 
 def _exclusion(
@@ -231,41 +264,44 @@ def _exclusion(
     area: Reach | None,
     asked: Set[UUID],
     at: datetime,
-) -> str | None:
+) -> Phrase | None:
     """Why they cannot be asked at all, wherever they are."""
     if responder.id in asked:
-        return "asked before"
+        return Phrase(Why.ASKED_BEFORE)
     if not is_on_call(responder, at):
-        return "not on call"
+        return Phrase(Why.NOT_ON_CALL)
     if responder.off_duty:
         return responder.off_duty
     if not responder.channels:
-        return "no channel reaches them"
-    return _elsewhere(responder, target, areas) if area is None else None
+        return Phrase(Why.NO_CHANNEL)
+    return Phrase(_elsewhere(responder, target, areas)) if area is None else None
 
 
-def _too_far(target: Target, pin: tuple[float, float] | None, km: float | None, drawn: bool | None) -> str | None:
+def _too_far(target: Target, pin: tuple[float, float] | None, km: float | None, drawn: bool | None) -> Phrase | None:
+    """Why they are not near enough; an area that is drawn around the pin is near where no base is known."""
     if drawn is False:
-        return "outside the area that is drawn for them"
-    if target.max_km is None or pin is None:
+        return Phrase(Why.OUTSIDE_DRAWN_AREA)
+    if not target.limits_km or pin is None or (km is None and drawn):
         return None
+    farthest = target.limits_km[-1]
     if km is None:
-        return f"no known base, so perhaps farther than {target.max_km:g} km"
-    return f"{km:.1f} km away, farther than {target.max_km:g} km" if km > target.max_km else None
+        return Phrase.of(Why.NO_BASE, max_km=farthest)
+    return Phrase.of(Why.TOO_FAR, max_km=farthest) if km > farthest else None
 
 
-def _hindrance(responder: Responder, at: datetime) -> tuple[int, str] | None:
+def _hindrance(responder: Responder, at: datetime) -> tuple[int, Reason]:
     """Why they are asked only where nobody is free: the more it hinders, the later."""
+    busy, asked, capacity = responder.busy, responder.asked, responder.capacity
     if responder.on_scene:
-        return 4, "on the scene of another incident"
-    if responder.capacity is not None and responder.busy >= responder.capacity:
-        return 3, f"busy with {responder.busy} of {responder.capacity} at most"
-    if responder.capacity is not None and responder.busy + responder.asked >= responder.capacity:
-        return 2, f"being asked for {responder.asked} more, and has room for {responder.capacity - responder.busy}"
+        return 4, (Phrase(Why.ON_SCENE),)
+    if capacity is not None and busy >= capacity:
+        return 3, (Phrase.of(Why.BUSY, n=busy, capacity=capacity),)
+    if capacity is not None and busy + asked >= capacity:
+        return 2, (Phrase.of(Why.ASKED_ELSEWHERE, n=asked, room=capacity - busy),)
     if responder.free_since is not None and at < responder.free_since + responder.rest:
         rested = (responder.free_since + responder.rest - at).total_seconds() / 60
-        return 1, f"resting for {rested:.0f} min more"
-    return None
+        return 1, (Phrase(Why.RESTING), Phrase.of(Why.FREE_IN, minutes=round(rested)))
+    return 0, ()
 
 
 def _nearness(responder: Responder, areas: Sequence[Reach]) -> int | None:
@@ -281,13 +317,20 @@ def _serves(code: str, area: Reach) -> bool:
     return code.startswith(area.code) if area.parts else code == area.code
 
 
-def _elsewhere(responder: Responder, target: Target, areas: Sequence[Reach]) -> str:
+def _elsewhere(responder: Responder, target: Target, areas: Sequence[Reach]) -> Why:
     provinces = {area.code[:_PROVINCE] for area in areas} - {NATION}
     if not provinces:
-        return "the place is unknown"
+        return Why.PLACE_UNKNOWN
     if responder.province_code not in provinces:
-        return "another province"
-    return f"another {target.within}"
+        return Why.ANOTHER_PROVINCE
+    return _ANOTHER[target.within]
+
+
+_ANOTHER = {
+    Within.SUBDISTRICT: Why.ANOTHER_SUBDISTRICT,
+    Within.DISTRICT: Why.ANOTHER_DISTRICT,
+    Within.PROVINCE: Why.ANOTHER_PROVINCE,
+}
 
 
 def _sides(ranked: Sequence[_Judged], place: Place | None) -> Iterator[list[_Judged]]:
@@ -312,12 +355,12 @@ def _picked(ranked: Sequence[_Judged], count: int) -> Iterator[Candidate]:
         yield Candidate(judged.responder, chosen, _reason(judged, last, chosen=chosen), judged.km, not judged.against)
 
 
-def _reason(judged: _Judged, last: _Rank | None, *, chosen: bool) -> str:
+def _reason(judged: _Judged, last: _Rank | None, *, chosen: bool) -> Reason:
     if judged.rank.obstacle >= _HARD:
-        return str(judged.against)
+        return judged.against
     if chosen:
-        return f"{judged.words}; {judged.against}, and nobody is free" if judged.against else judged.words
+        return (*judged.words, *judged.against, Phrase(Why.NOBODY_FREE)) if judged.against else judged.words
     if judged.against:
-        return f"{judged.words}; {judged.against}"
-    ahead = next((_AHEAD[i] for i, own in enumerate(judged.rank) if last and own != last[i]), "first by their number")
-    return f"{judged.words}; others {ahead}"
+        return (*judged.against, *judged.words)
+    ahead = next((_AHEAD[i] for i, own in enumerate(judged.rank) if last and own != last[i]), Why.OTHERS_NUMBERED)
+    return (Phrase(ahead), *judged.words)

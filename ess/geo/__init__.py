@@ -2,7 +2,8 @@
 
 `outlines.py` reads a pin on a `chart.py`: of the `shipped.py` outlines, or of `official.py` ones that were imported,
 whichever are `in_force.py`.  `gazetteer.py` weighs the words of an address, which `mentions.py` finds in it among the
-`names.py` of all areas.  All these work without a network; `online.py` asks a geocoder, where a deployment wants that.
+`names.py` of all areas.  All these work without a network; where a deployment wants that, `online.py` asks a geocoder
+and `routes.py` a router.
 
 Each is imported when it is first asked: programs that look nothing up do without its 20 MiB, and workers ask at start.
 """

@@ -11,13 +11,14 @@ from ess.domain.roster import Entry
 from ess.roster import cells, entries, export
 from ess.roster.entries import Edition
 from ess.roster.errors import RosterRefused
-from ess.roster.printed import print_changes, summary
+from ess.roster.printed import no_base, print_changes, summary
 from ess.roster.sample import sample_csv
 
 __all__ = [
     "Edition",
     "Entry",
     "RosterRefused",
+    "no_base",
     "parse_csv",
     "print_changes",
     "read",

@@ -1,9 +1,12 @@
 """What an edition of the roster would change, for a person to read; addresses show their last letters alone."""
 
+from collections.abc import Collection
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ess.domain.duty import Role
 from ess.domain.roster import Change, Changes, Entry
 from ess.roster.export import cell
 
@@ -34,6 +37,21 @@ def summary(changes: Changes) -> str:
     removed = f", {len(changes.removed)} removed" if changes.removed else ""
     kept = f" {len(changes.unmentioned)} not in the file, stay as they are." if changes.unmentioned else ""
     return f"{len(changes.added)} added, {len(changes.changed)} changed{removed}, {changes.n_same} as they were.{kept}"
+
+
+def no_base(changes: Changes, roles: Collection[Role]) -> str:
+    """Who is never asked by a policy that says how far, with the first numbers; empty where there is nobody.
+
+    `roles` are those whom policies ask only within some distance.
+    """
+    refs = [entry.ref for entry in changes.without_base(roles)]
+    if not refs:
+        return ""
+    shown = ", ".join(refs[:_SHOWN]) + (", …" if len(refs) > _SHOWN else "")
+    return (
+        f"{len(refs)} without latitude and longitude ({shown}): {', '.join(sorted(roles))} are asked only near the pin,"
+        " so that these never are: fill in where they start from."
+    )
 
 
 def _row(table: Table, what: str, entry: Entry | None, told: str) -> None:

@@ -180,6 +180,10 @@ def _line_routes(world: World, line: LinePhones) -> APIRouter:
     async def image(user_id: LineUser) -> JSONResponse:
         return _answered(await line.image(user_id))
 
+    @routes.post("/{user_id}/audio")
+    async def audio(user_id: LineUser) -> JSONResponse:
+        return _answered(await line.audio(user_id))
+
     @routes.post("/{user_id}/follow")
     @routes.post("/{user_id}/unblock")
     async def follow(user_id: LineUser, delivery: Delivery = Delivery.ONCE) -> JSONResponse:

@@ -58,6 +58,14 @@ class LinePhones:
         event = {"type": "message", "message": message | {"contentProvider": {"type": "line"}}}
         return await self._happen(user_id, event, "(รูปภาพ)")
 
+    async def audio(self, user_id: str) -> Answer | None:
+        """The person has sent a voice note."""
+        message = {"type": "audio", "id": message_id()}
+        self._world.line.contents[message["id"]] = ("audio/x-m4a", b"a voice note of nobody")
+        more = {"duration": 2000, "contentProvider": {"type": "line"}}
+        event = {"type": "message", "message": message | more}
+        return await self._happen(user_id, event, "(ข้อความเสียง)")
+
     async def postback(
         self, user_id: str, data: str, words: str = "", how: Delivery = Delivery.ONCE, label: str = ""
     ) -> Answer | None:

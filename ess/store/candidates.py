@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
-from math import cos, radians
+from math import cos, inf, radians
 from typing import Any
 from uuid import UUID
 
@@ -18,9 +18,12 @@ from sqlalchemy import TextClause, text
 
 from ess.domain.duty import Responder
 from ess.domain.incident import Incident
+from ess.domain.place import Pin, distance_km
 from ess.domain.policy import Target
+from ess.domain.reason import Phrase, Rest, Why
 from ess.domain.selection import Reach, nearby, reaches
-from ess.store import responders
+from ess.domain.travel import neighbourhood
+from ess.store import responders, travel_times
 from ess.store.store import Transaction
 
 #: How many of each area are read at first, the nearest; and so many times more where too few of them are free.
@@ -29,6 +32,8 @@ NEXT_PAGE = 8
 #: What somebody was alerted for longer ago keeps nobody busy, and no rest lasts longer.
 _LATELY = timedelta(days=2)
 _KM_PER_DEGREE = 111.195
+#: Of whom nobody knows how far.
+_FAR = inf
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,8 @@ class Found:
     """Those of one target who were read."""
 
     responders: tuple[Responder, ...]
-    #: How many more of the role are responsible for the place, and were not read.
-    n_left: int
+    #: How many more of the role are responsible for the place, and why they were not read.
+    left: tuple[Rest, ...]
     #: How many of those are not farther than the target allows.
     n_left_near: int
 
@@ -46,7 +51,7 @@ def find(
     tx: Transaction,
     incident: Incident,
     targets: Collection[Target],
-    off: Mapping[str, str],
+    off: Mapping[str, Phrase],
     *,
     limit: int | None = None,
 ) -> dict[Target, Found]:
@@ -74,7 +79,7 @@ def find(
             "whole_lows": [wish.part_of.code if wish.part_of else None for wish in wishes],
             "whole_highs": [_end(wish.part_of) if wish.part_of else None for wish in wishes],
             "skills": [json.dumps(wish.target.skills) if wish.target.skills else None for wish in wishes],
-            "far": [_square_degrees(wish.target.max_km) for wish in wishes],
+            "far": [_square_degrees(wish.target) for wish in wishes],
             "latitude": latitude,
             "longitude": longitude,
             "shrink": cos(radians(latitude)) if latitude is not None else None,
@@ -91,7 +96,12 @@ def find(
     for found in answer:
         if found.id is not None and found.id not in people:
             people[found.id] = _person(tx, found, off.get(found.ref))
-    return {target: _found(areas, people) for target, areas in read.items()}
+    if tx.travel_times and incident.pin:
+        for known, (base, minutes) in travel_times.known(tx, neighbourhood(incident.pin)).items():
+            who = people.get(known)
+            if who and (who.latitude, who.longitude) == base:
+                people[known] = replace(who, minutes=minutes)
+    return {target: _found(target, areas, people, incident.pin) for target, areas in read.items()}
 
 
 @dataclass(frozen=True)
@@ -109,13 +119,14 @@ def _end(reach: Reach) -> str:
     return f"{reach.code}~" if reach.parts else f"{reach.code} "
 
 
-def _square_degrees(km: float | None) -> float | None:
-    return (km / _KM_PER_DEGREE) ** 2 if km is not None else None
+def _square_degrees(target: Target) -> float | None:
+    return (target.limits_km[-1] / _KM_PER_DEGREE) ** 2 if target.limits_km else None
 
 
-def _found(areas: Iterable[list[Any]], people: Mapping[UUID, Responder]) -> Found:
+def _found(target: Target, areas: Iterable[list[Any]], people: Mapping[UUID, Responder], pin: Pin | None) -> Found:
     read: set[UUID] = set()
     n_left = n_left_near = n_whole = 0
+    farthest = _FAR
     for rows in areas:
         here = [row for row in rows if row.id is not None]
         read |= {row.id for row in here}
@@ -123,12 +134,30 @@ def _found(areas: Iterable[list[Any]], people: Mapping[UUID, Responder]) -> Foun
         if here:
             n_left += here[0].n - len(here)
             n_left_near += here[0].n_near - sum(row.near for row in here)
+            if here[0].n > len(here):
+                farthest = min(farthest, max(_km(pin, people[row.id]) for row in here))
     # Of a large area only parts were looked at, and whoever lives elsewhere in it may be near as well.
     elsewhere = max(n_whole - len(read), 0)
-    return Found(tuple(people[found] for found in read), max(n_left, elsewhere), max(n_left_near, elsewhere))
+    left = (Rest(n_left, _behind(target, farthest)), Rest(max(elsewhere - n_left, 0), Phrase(Why.OTHER_PARTS)))
+    return Found(
+        tuple(people[found] for found in read), tuple(rest for rest in left if rest.n), max(n_left_near, elsewhere)
+    )
 
 
-def _person(tx: Transaction, row: Any, off_duty: str | None) -> Responder:
+def _behind(target: Target, farthest: float) -> Phrase:
+    """Why those come later who were not read: their order is that of the query."""
+    if target.skills:
+        return Phrase(Why.ALL_BEHIND)
+    return Phrase.of(Why.ALL_FARTHER, km=round(farthest, 2)) if farthest < _FAR else Phrase(Why.ALL_NUMBERED)
+
+
+def _km(pin: Pin | None, who: Responder) -> float:
+    if pin is None or who.latitude is None or who.longitude is None:
+        return _FAR
+    return distance_km(*pin, who.latitude, who.longitude)
+
+
+def _person(tx: Transaction, row: Any, off_duty: Phrase | None) -> Responder:
     here = tx.alerted[row.id]
     return responders.domain(
         row,
@@ -225,7 +254,8 @@ _NEAREST: TextClause = text(f"""
                     SELECT count(*) FROM jsonb_array_elements_text(CAST(wish.skills AS jsonb)) AS skill
                     WHERE skill = ANY (p.skills)
                 ) END AS n_skills,
-                coalesce(wish.far IS NULL OR CAST(:latitude AS float8) IS NULL OR d.square <= wish.far, false) AS near
+                coalesce(wish.far IS NULL OR CAST(:latitude AS float8) IS NULL OR d.square <= wish.far,
+                    jsonb_typeof(p.outline) = 'array', false) AS near
             FROM (
                 SELECT DISTINCT responder_id FROM jurisdiction j
                 WHERE j.role = wish.role AND j.area_code >= wish.low AND j.area_code < wish.high

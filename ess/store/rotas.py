@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlmodel import col, delete
 
 from ess.domain.duty import NATIONAL_ROLES
+from ess.domain.reason import Phrase, Why
 from ess.domain.rota import Away, Cover, Rota, Standing, members, on_duty
 from ess.store import responders, tables
 from ess.store.store import Transaction
@@ -47,8 +48,8 @@ class Now:
 
     standings: tuple[tuple[Rota, Standing], ...]
 
-    def off_duty(self, provinces: Container[str]) -> dict[str, str]:
-        """Whoever is in a rota of these provinces or of the nation and not on duty: their `ref`, and why, in words.
+    def off_duty(self, provinces: Container[str]) -> dict[str, Phrase]:
+        """Whoever is in a rota of these provinces or of the nation and not on duty: their `ref`, and why.
 
         A national rota in which nobody has the duty sends nobody home: whoever is the last resort is asked, all of
         them.
@@ -83,9 +84,8 @@ def now(tx: Transaction, provinces: Collection[str], holidays: Container[date]) 
     return Now(tuple(standings))
 
 
-def _off(rota: Rota, standing: Standing) -> str:
-    who = " and ".join(standing.refs) or "nobody"
-    return f"off duty: {who} has it in the rota {rota.name}"
+def _off(rota: Rota, standing: Standing) -> Phrase:
+    return Phrase.of(Why.OFF_DUTY, rota=rota.name, who=", ".join(standing.refs) or "—")
 
 
 def mentioned(kept: Kept) -> frozenset[str]:

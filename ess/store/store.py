@@ -34,10 +34,12 @@ Publish = Callable[[Iterable[WakeUp]], list[WakeUp]]
 class Transaction:
     """One unit of work: a session, the database's clock, and the deadlines that it made due."""
 
-    def __init__(self, session: Session, vault: Vault, lease: timedelta) -> None:
+    def __init__(self, session: Session, vault: Vault, lease: timedelta, *, travel_times: bool) -> None:
         self.session = session
         self.vault = vault
         self.lease = lease
+        #: Whether a router has said how long people take, so that a choice looks it up.
+        self.travel_times = travel_times
         self.due: list[Deadline] = []
         self._last: dict[type[SQLModel], list[dict[str, Any]]] = {}
         #: To how many incidents it alerts a responder of whom the database does not know so yet.
@@ -90,11 +92,19 @@ class Store:
     """An open database.  Make it after a fork, never before: connections do not survive one."""
 
     def __init__(
-        self, database_url: str, vault: Vault, publish: Publish, *, lease: timedelta, pool_size: int = 5
+        self,
+        database_url: str,
+        vault: Vault,
+        publish: Publish,
+        *,
+        lease: timedelta,
+        pool_size: int = 5,
+        travel_times: bool = False,
     ) -> None:
         EncryptedJson.vault = vault
         self.vault = vault
         self.lease = lease
+        self.travel_times = travel_times
         self._publish = publish
         self.engine: Engine = create_engine(
             database_url,
@@ -123,7 +133,7 @@ class Store:
     def transaction(self) -> Iterator[Transaction]:
         """Commit on the way out, roll back on an error; then publish what is due."""
         with Session(self.engine, expire_on_commit=False) as session:
-            tx = Transaction(session, self.vault, self.lease)
+            tx = Transaction(session, self.vault, self.lease, travel_times=self.travel_times)
             yield tx
             tx.write()
             session.commit()

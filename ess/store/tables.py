@@ -245,6 +245,23 @@ class Geocode(SQLModel, table=True):
     asked_at: datetime = Field(sa_type=_INSTANT)
 
 
+class TravelTime(SQLModel, table=True):
+    """How long it takes by road from a responder's base to a neighbourhood, as a router has said."""
+
+    __tablename__ = "travel_time"
+    __table_args__ = (PrimaryKeyConstraint("neighbourhood", "responder_id", name="travel_time_pkey"),)
+
+    #: As `ess.domain.travel` names it.
+    neighbourhood: str
+    responder_id: UUID = Field(foreign_key="responder.id", index=True, ondelete="CASCADE")
+    #: The base that was asked about: of another one this says nothing.
+    latitude: float
+    longitude: float
+    #: None where no road leads there.
+    minutes: float | None = None
+    at: datetime = Field(sa_type=_INSTANT)
+
+
 class Alert(SQLModel, table=True):
     """One responder asked to act on one incident."""
 
@@ -455,6 +472,8 @@ class Note(SQLModel, table=True):
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     incident_id: UUID = Field(foreign_key="incident.id", index=True)
+    #: The report of whoever wrote it; None where a responder did, or nobody knows whose it is.
+    report_id: UUID | None = Field(default=None, foreign_key="report.id")
     #: None where the reporter wrote it.
     responder_id: UUID | None = Field(default=None, foreign_key="responder.id")
     text: str = Field(sa_type=_SECRET)

@@ -5,7 +5,6 @@ has.  It works without JavaScript, weighs less than 10 kB, and says nothing abou
 somebody else's, or over, or the link is a day old, it shows how it stands and no place on the map.
 """
 
-import hmac
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +21,7 @@ from ess import answers, dispatch
 from ess.conversation.answer import Verb
 from ess.domain.errors import Refused
 from ess.engine import Engine
-from ess.web.auth import engine_of
+from ess.web.auth import engine_of, form_token, is_from
 
 router = APIRouter(prefix="/a", tags=["answers"], include_in_schema=False)
 _pages = Jinja2Templates(Path(__file__).parent / "templates")
@@ -58,7 +57,11 @@ class Guesses:
 def show(request: Request, secret: str) -> Response:
     """How it stands, and a button for each thing that can be done next."""
     found = _found(request, secret)
-    return found if isinstance(found, Response) else _page(request, 200, found=found, token=_token(request, secret))
+    return (
+        found
+        if isinstance(found, Response)
+        else _page(request, 200, found=found, token=form_token(request, f"answer {secret}"))
+    )
 
 
 @router.post("/{secret}")
@@ -73,8 +76,7 @@ def answer(
     found = _found(request, secret)
     if isinstance(found, Response):
         return found
-    elsewhere = request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
-    if elsewhere or not hmac.compare_digest(token, _token(request, secret)):
+    if not is_from(request, f"answer {secret}", token):
         return _page(request, 403, key="unknown")
     if do in found.verbs or (do is Verb.ETA and eta_min in found.etas):
         # Refused: somebody was faster, or they pressed twice.  The page says how it stands.
@@ -95,11 +97,6 @@ def _found(request: Request, secret: str) -> answers.Standing | Response:
         guesses.missed(caller)
         return _page(request, 404, key="unknown")
     return found
-
-
-def _token(request: Request, secret: str) -> str:
-    """What a form must carry to come from this very page."""
-    return engine_of(request).store.vault.index(f"answer form {secret}").hex()
 
 
 def _page(

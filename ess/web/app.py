@@ -19,6 +19,7 @@ from ess.web import (
     follow_ups,
     health,
     incidents,
+    operations,
     problems,
     reference,
     reports,
@@ -60,7 +61,7 @@ def create_app() -> FastAPI:
         *(reports.router, incidents.router, responders.router),
         *(webhooks.router, answers.router, reference.router, health.router),
         # the page of follow-ups before the board's, which takes any other word for an incident's code
-        *(follow_ups.router, board.router),
+        *(follow_ups.router, board.router, operations.router),
     ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=HERE.parent / "ess" / "web" / "static"), name="static")

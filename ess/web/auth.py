@@ -1,6 +1,7 @@
 """Who is calling: `Authorization: Bearer KEY`, or for pages that people open, a browser's name and password
 with the key as the password."""
 
+import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -82,13 +83,32 @@ def caller_with(wanted: KeyRole) -> Callable[..., Caller]:
     return check
 
 
-def reader(request: Request, credentials: Annotated[HTTPBasicCredentials | None, Depends(_basic)]) -> Caller:
-    """A dependency for pages: somebody who may see incidents."""
-    caller = _caller(request, credentials.password, KeyRole.OPERATOR) if credentials else None
-    if caller is None:
-        raise HTTPException(
-            401,
-            "log in with any name, and a key from `ess api-key create` as the password",
-            {"WWW-Authenticate": 'Basic realm="ESS Dispatch", charset="UTF-8"'},
-        )
-    return caller
+def reader_with(wanted: KeyRole) -> Callable[..., Caller]:
+    """A dependency for pages that people open: the caller, who has at least this role."""
+
+    def check(request: Request, credentials: Annotated[HTTPBasicCredentials | None, Depends(_basic)]) -> Caller:
+        caller = _caller(request, credentials.password, wanted) if credentials else None
+        if caller is None:
+            raise HTTPException(
+                401,
+                "log in with any name, and a key from `ess api-key create` as the password",
+                {"WWW-Authenticate": 'Basic realm="ESS Dispatch", charset="UTF-8"'},
+            )
+        return caller
+
+    return check
+
+
+#: A dependency: somebody who may see incidents.
+reader = reader_with(KeyRole.OPERATOR)
+
+
+def form_token(request: Request, page: str) -> str:
+    """What a form must carry to come from this very page; `page` names it, and whose it is."""
+    return engine_of(request).store.vault.index(f"form {page}").hex()
+
+
+def is_from(request: Request, page: str, token: str) -> bool:
+    """Whether a form was sent from this very page, and not by another one with a browser's password."""
+    elsewhere = request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
+    return not elsewhere and hmac.compare_digest(token.encode(), form_token(request, page).encode())

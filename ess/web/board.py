@@ -8,18 +8,25 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from fastapi.templating import Jinja2Templates
+from markupsafe import Markup, escape
 from sqlmodel import col, func, select
 
-from ess import views
+from ess import personal, views
 from ess.conversation.texts import BANGKOK, Texts
 from ess.domain.errors import Misconfigured
 from ess.domain.incident import ENDED
 from ess.engine import Engine
-from ess.store import alarms, health, reach, reporters, tables
-from ess.web.auth import Caller, engine_of, reader
+from ess.store import accounts, alarms, health, reach, reporters, tables
+from ess.store.keys import KeyRole
+from ess.story import elsewhere
+from ess.web.auth import Caller, engine_of, reader, reader_with
 
 router = APIRouter(tags=["board"], include_in_schema=False)
 _PAGES = Jinja2Templates(Path(__file__).parent / "templates")
+
+_supervisor = reader_with(KeyRole.SUPERVISOR)
+#: Pictures that are nothing but pictures.
+_SHOWN = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 
 #: What a supervisor must look at first.
 _URGENCY = ("unanswered", "received", "located", "alerting", "acknowledged", "on_scene", "resolved")
@@ -30,7 +37,7 @@ _MOST = 200
 _HIDDEN = frozenset(
     {
         *("at", "fact", "responder", "responder_id", "alert_id", "delivery_id", "follow_up_id"),
-        *("chosen", "passed_over", "n_more"),
+        *("chosen", "passed_over", "n_more", "rest"),
     }
 )
 
@@ -49,22 +56,36 @@ def _plain(fact: dict[str, Any], now: datetime, texts: Texts) -> str:
     return " · ".join(f"{key.removesuffix('_at').replace('_', ' ')} {value}" for key, value in (said | times).items())
 
 
-def _fact_name(fact: str, texts: Texts) -> str:
-    """What happened; a fact that another release wrote keeps the name that it has there."""
+def _named(key: str, texts: Texts, group: str) -> str:
+    """What it is called: a fact, a track or a plan of which the texts know nothing keeps the name that it has."""
     try:
-        return texts.word("facts", fact)
+        return texts.word(group, key)
     except Misconfigured:
-        return fact.replace("_", " ")
+        return key.replace("_", " ")
 
 
-_PAGES.env.filters |= {"when": _when, "plain": _plain, "fact_name": _fact_name}
+def _reason(item: dict[str, Any], texts: Texts) -> Markup:
+    """Why, in the language of the page; what an earlier release stored is English."""
+    if item["why"]:
+        return escape(texts.reason(item["why"]))
+    return Markup('<span lang="en">{}</span>').format(item["reason"])
 
 
-def page(request: Request, name: str, engine: Engine, now: datetime, **more: Any) -> Response:
+_PAGES.env.filters |= {"when": _when, "plain": _plain, "named": _named, "reason": _reason, "elsewhere": elsewhere}
+
+#: Pages with personal data and with forms: kept by no cache, shown in no other page.
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "Content-Security-Policy": "frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'",
+}
+
+
+def page(request: Request, name: str, engine: Engine, now: datetime, status: int = 200, **more: Any) -> Response:
     """A page of the board in the language of the deployment."""
     texts = engine.texts
     context = {"texts": texts, "say": partial(texts.word, "board"), "name": f"name_{texts.language}", "now": now}
-    return _PAGES.TemplateResponse(request, name, context | more)
+    return _PAGES.TemplateResponse(request, name, context | more, status, headers=_HEADERS)
 
 
 @router.get("/board")
@@ -94,13 +115,15 @@ def board(
         lost = health.out_of_hand(tx)
         wrong = alarms.standing(tx)
         known = reporters.earlier(tx, [row.id for row in rows])
+        unread = accounts.unread(tx, [row.id for row in rows])
         n_unreached = reach.n_unreached(tx)
         now = tx.now
     say = partial(engine.texts.word, "board")
-    context = {
+    context: dict[str, Any] = {
         "rows": rows,
         "due": dict(due),
         "known": known,
+        "unread": unread,
         "counts": dict(counts),
         "states": _URGENCY,
         "warnings": [
@@ -131,10 +154,49 @@ def unreachable(
 
 @router.get("/board/{code}")
 def incident(
-    request: Request, code: str, engine: Annotated[Engine, Depends(engine_of)], _: Annotated[Caller, Depends(reader)]
+    request: Request,
+    code: str,
+    engine: Annotated[Engine, Depends(engine_of)],
+    caller: Annotated[Caller, Depends(reader)],
 ) -> Response:
     """One incident: its tracks, its alerts with the reasons, its timeline."""
     with engine.store.transaction() as tx:
         row = views.find(tx, code)
         detail, timeline, now = views.detail(tx, row), views.timeline(tx, row), tx.now
-    return page(request, "incident.html", engine, now, incident=detail, timeline=timeline)
+        unread = bool(accounts.unread(tx, [row.id]))
+    may_read = caller.role.includes(KeyRole.SUPERVISOR)
+    context: dict[str, Any] = {"incident": detail, "timeline": timeline, "unread": unread, "may_read": may_read}
+    return page(request, "incident.html", engine, now, **context)
+
+
+@router.get("/board/{code}/reports")
+def reports(
+    request: Request,
+    code: str,
+    engine: Annotated[Engine, Depends(engine_of)],
+    caller: Annotated[Caller, Depends(_supervisor)],
+) -> Response:
+    """What reporters and responders wrote; opened by a click of its own, because each reading is on record."""
+    with engine.store.transaction() as tx:
+        found, now = personal.reports(tx, views.find(tx, code), by=caller.name), tx.now
+    return page(request, "reports.html", engine, now, found=found)
+
+
+@router.get("/board/{code}/attachments/{attachment_id}")
+def attachment(
+    code: str,
+    attachment_id: str,
+    engine: Annotated[Engine, Depends(engine_of)],
+    caller: Annotated[Caller, Depends(_supervisor)],
+) -> Response:
+    """A photo or voice note; whatever else was sent is saved, because a browser might run it as a page of ours."""
+    with engine.store.transaction() as tx:
+        content = personal.attachment(tx, views.find(tx, code), attachment_id, by=caller.name)
+    shown = content.content_type in _SHOWN or content.content_type.startswith(("audio/", "video/"))
+    headers = {
+        **_HEADERS,
+        "Content-Disposition": "inline" if shown else "attachment",
+        "Content-Security-Policy": "default-src 'none'; media-src 'self'; frame-ancestors 'none'; sandbox",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(content.data, media_type=content.content_type, headers=headers)

@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import structlog
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from ess import attachments, dispatch, views
+from ess import dispatch, personal, views
 from ess.conversation.answer import Verb
 from ess.domain.incident import Incident, State
 from ess.domain.report import IncidentType
@@ -19,13 +18,12 @@ from ess.store import tables
 from ess.store.keys import KeyRole
 from ess.web.auth import Caller, caller_with, engine_of
 
-log = structlog.get_logger()
-
 router = APIRouter(prefix="/v1", tags=["incidents"])
 
 EngineOf = Annotated[Engine, Depends(engine_of)]
 Operator = Annotated[Caller, Depends(caller_with(KeyRole.OPERATOR))]
 Supervisor = Annotated[Caller, Depends(caller_with(KeyRole.SUPERVISOR))]
+Operation = Literal["cancel", "escalate", "assign", "close", "merge", "split"]
 _PAGE = 50
 
 
@@ -83,13 +81,23 @@ def get_timeline(engine: EngineOf, _: Operator, incident: str) -> list[dict[str,
         return views.timeline(tx, views.find(tx, incident))
 
 
+@router.get("/incidents/{incident}/reports")
+def get_reports(engine: EngineOf, caller: Supervisor, incident: str, response: Response) -> dict[str, Any]:
+    """What each reporter said, wrote and sent, and what responders wrote; who reads it stands in the timeline.
+
+    `contact_said` tells whether the reporter asked for `contact`, or it is the silence that is assumed; `distance_m` is
+    from the incident's pin.
+    """
+    response.headers["Cache-Control"] = "no-store"
+    with engine.store.transaction() as tx:
+        return personal.reports(tx, views.find(tx, incident), by=caller.name)
+
+
 @router.get("/incidents/{incident}/attachments/{attachment_id}")
 def get_attachment(engine: EngineOf, caller: Supervisor, incident: str, attachment_id: str) -> Response:
-    """A photo or voice note of the reporter; who reads it is written in the log."""
+    """A photo or voice note of the reporter; who reads it stands in the timeline."""
     with engine.store.transaction() as tx:
-        row = views.find(tx, incident)
-        content = attachments.read(tx, row.id, attachment_id)
-        log.info("personal_data_read", what="attachment", incident=row.code, by=caller.name)
+        content = personal.attachment(tx, views.find(tx, incident), attachment_id, by=caller.name)
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Content-Disposition": "attachment"}
     return Response(content.data, media_type=content.content_type, headers=headers)
 
@@ -133,12 +141,18 @@ def locate(engine: EngineOf, caller: Operator, incident_id: UUID, body: Location
     return state_of(dispatch.locate_by_operator(engine, incident_id, body.location(), by=caller.name))
 
 
-class OperationBody(_Body):
-    """What the operation needs: `reason` for cancel and close, `false_report` for close where nothing had happened,
-    `responder` (its number in the roster) for assign, `into` (an incident's id) for merge, `reports` (their ids) for
-    split, `track` for escalate."""
+def _not_empty(reason: str) -> str:
+    if not reason.strip():
+        raise ValueError("is empty: say why, for whoever reads the timeline")
+    return reason.strip()
 
-    reason: Annotated[str, Field(max_length=500)] = ""
+
+class OperationBody(_Body):
+    """What the operation needs: `reason` for cancel and close, not empty where it is given; `false_report` for close
+    where nothing had happened, `responder` (its number in the roster) for assign, `into` (an incident's id) for merge,
+    `reports` (their ids) for split, `track` for escalate."""
+
+    reason: Annotated[str, Field(max_length=500), AfterValidator(_not_empty)] = ""
     false_report: bool = False
     responder: str | None = None
     into: UUID | None = None
@@ -151,33 +165,36 @@ def operate(
     engine: EngineOf,
     caller: Supervisor,
     incident_id: UUID,
-    operation: Literal["cancel", "escalate", "assign", "close", "merge", "split"],
+    operation: Operation,
     body: OperationBody | None = None,
 ) -> dict[str, Any]:
     """Do what only a supervisor may."""
-    wish = body or OperationBody()
-    by = caller.name
+    return state_of(carry_out(engine, incident_id, operation, body or OperationBody(), by=caller.name))
+
+
+def carry_out(engine: Engine, incident_id: UUID, operation: Operation, wish: OperationBody, *, by: str) -> Incident:
+    """What became of it; HTTPException 422 where the operation needs more, Refused where it does not apply."""
     match operation:
         case "cancel":
-            return state_of(dispatch.cancel_incident(engine, incident_id, by=by, reason=wish.reason))
+            return dispatch.cancel_incident(engine, incident_id, by=by, reason=wish.reason)
         case "close":
-            return state_of(
-                dispatch.close_incident(engine, incident_id, by=by, reason=wish.reason, false_report=wish.false_report)
+            return dispatch.close_incident(
+                engine, incident_id, by=by, reason=wish.reason, false_report=wish.false_report
             )
         case "escalate":
-            return state_of(dispatch.escalate_incident(engine, incident_id, by=by, track=wish.track))
+            return dispatch.escalate_incident(engine, incident_id, by=by, track=wish.track)
         case "assign":
             if not wish.responder:
                 raise HTTPException(422, "say whom: `responder` is a number of the roster, such as PS-6501")
-            return state_of(dispatch.assign_incident(engine, incident_id, wish.responder, by=by))
+            return dispatch.assign_incident(engine, incident_id, wish.responder, by=by)
         case "merge":
             if not wish.into:
                 raise HTTPException(422, "say which incident goes on: `into` is its id")
-            return state_of(dispatch.merge_incident(engine, incident_id, wish.into, by=by))
+            return dispatch.merge_incident(engine, incident_id, wish.into, by=by)
         case "split":
             if not wish.reports:
                 raise HTTPException(422, "say which reports go: `reports` holds their ids, as the incident lists them")
-            return state_of(dispatch.split_incident(engine, incident_id, wish.reports, by=by))
+            return dispatch.split_incident(engine, incident_id, wish.reports, by=by)
 
 
 def state_of(incident: Incident) -> dict[str, Any]:

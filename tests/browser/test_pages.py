@@ -199,3 +199,46 @@ def test_the_api_is_told_without_anybody_elses_servers(url: str, opens: Callable
     screen.clicks("ReportBody", "link")
     expect(screen.page.locator("#ReportBody")).to_be_in_viewport()
     screen.pictured("docs-2-a-shape")
+
+
+def test_a_supervisor_reads_what_was_written_and_closes(
+    story: Story, url: str, opens: Callable[..., Screen], key: str
+) -> None:
+    station = story.station(PHITSANULOK)
+    station.may_hear("")
+    story.care_team(PHITSANULOK)
+    citizen = story.citizen()
+    citizen.may_hear("")
+    incident = citizen.reports("assault", at=PHITSANULOK)
+    station.hears("🚨 เหตุด่วน")
+    citizen.sends_a_photo()
+    citizen.writes("บ้านเลขที่ 99/9 ซอยสมมุติ ชั้นสอง ห้องริม มีเด็กอยู่ด้วย")
+    incident.told("reporter_wrote")
+    station.taps("รับทราบ")
+    incident.reaches("acknowledged")
+    station.writes("ประตูหลังล็อก ขอกุญแจจากผู้ดูแลตึก")
+    incident.told("responder_wrote")
+    second = {"address": "ตรงข้ามร้านสมมุติ"} | PHITSANULOK.metres_north(80).pin
+    other = story.citizen().report("assault", location=second, description="ได้ยินเสียงร้อง", victim_is_minor=True)
+    witnessed = Incident(story, story.post_report(other).json()["incident_id"])
+    assert witnessed.ask("merge", into=incident.id).status_code == 200
+
+    screen = opens(f"{url}/board/{incident.code}", key=key)
+    screen.clicks("อ่านคำแจ้งและไฟล์ (บันทึกผู้อ่าน)", "link")
+    screen.shows("ซอยสมมุติ ชั้นสอง ห้องริม")
+    screen.shows("ได้ยินเสียงร้อง")
+    screen.pictured("board-10-words", whole=True)
+    screen.clicks("← กลับไปที่เหตุ", "link")
+    screen.shows("อ่านข้อมูลส่วนบุคคล")
+    screen.pictured("board-11-incident", whole=True)
+    screen.clicks("ดำเนินการกับเหตุนี้", "link")
+    screen.pictured("board-12-actions", whole=True)
+    for action in ("ส่งมอบให้หน่วยอื่น", "แยกเป็นเหตุใหม่", "รวมเข้ากับเหตุอื่น", "ปิดเรื่อง"):
+        screen.page.locator("summary", has_text=action).click()
+    screen.pictured("board-13-forms", whole=True)
+    form = screen.page.locator("details", has=screen.page.locator("summary", has_text="ปิดเรื่อง"))
+    form.get_by_role("textbox").fill("ตรวจสอบแล้ว (สมมุติ)")
+    form.get_by_role("button").click()
+    screen.shows("ปิดเรื่องแล้ว")
+    screen.pictured("board-14-closed", whole=True)
+    assert incident.told("closed", by="test-supervisor", reason="ตรวจสอบแล้ว (สมมุติ)")

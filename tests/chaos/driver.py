@@ -1,8 +1,11 @@
 """One run: its schedule is played, everything is mended, and what is left is collected."""
 
+import json
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -38,6 +41,28 @@ _RESTLESS = """
 #: Until a moment comes at which nothing is on its way; what waits for longer is lost.
 _QUIET_WITHIN_S = 20.0
 _WAITING = frozenset({"queued", "sending", "unknown"})
+
+
+#: What is raised where a server is away, hangs or ends a session; everything else that is raised is a bug.
+_EXCUSED = re.compile(
+    r"^(sqlalchemy\.exc\.(OperationalError|InterfaceError|TimeoutError|DisconnectionError)"
+    r"|(redis|kombu)\.exceptions\.\w+|billiard\.exceptions\.WorkerLostError|ConnectionResetError)\b"
+)
+_RAISED = re.compile(r"^ .*\n(?:\s*\^*\n)?([A-Za-z_][\w.]*)(?=:|$)", re.MULTILINE)
+
+
+def bugs(deployment: Deployment) -> Iterator[str]:
+    """Errors in the logs that nothing that was broken can explain, each once, with how often it came."""
+    found: Counter[str] = Counter()
+    for line in deployment.log_text(*(program.name for program in deployment.programs)).splitlines():
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue  # a banner, or half a line of a program that was killed
+        raised = _RAISED.findall(said.get("exception", "")) if isinstance(said, dict) else []
+        if raised and not _EXCUSED.match(raised[-1]):
+            found[f"{raised[-1]} in {said['event'][:60]}"] += 1
+    return (f"{name}, {times} times" for name, times in found.items())
 
 
 class Crew(ThreadPoolExecutor):
@@ -87,7 +112,7 @@ class Driver:
                 settled = self._settle(crew, standing)
             finally:
                 self._phones.over.set()
-        mishaps = [*self._breaker.deaths, *crew.errors(), *settled]
+        mishaps = [*self._breaker.deaths, *crew.errors(), *settled, *bugs(self._deployment)]
         return self._collected(mishaps)
 
     def _collected(self, mishaps: list[str]) -> Evidence:

@@ -139,13 +139,25 @@ WRONG = {
     "nobody of a role": ("count: 3", "count: 0", "count: 0", ("alert.0.count", "must be 1 or more")),
     "a number that is none": ("count: 3", "count: many", "count: many", ("alert.0.count", "valid integer")),
     "a distance of nothing": (
-        "max_km: 5",
+        "max_km: [5, 15]",
         "max_km: 0",
         "max_km: 0",
         ("steps.0.alert.1.max_km", "must be a number of km above 0"),
     ),
-    "a distance without end": ("max_km: 15", "max_km: .inf", ".inf", ("alert.1.max_km", "a number of km above 0")),
-    "a distance in words": ("max_km: 5", "max_km: near", "max_km: near", ("alert.1.max_km", "valid number")),
+    "a distance without end": (
+        "max_km: [5, 15]",
+        "max_km: [5, .inf]",
+        ".inf",
+        ("alert.1.max_km", "a number of km above 0"),
+    ),
+    "a distance in words": ("max_km: [5, 15]", "max_km: near", "max_km: near", ("alert.1.max_km: ", "valid number")),
+    "a distance of several, none": ("max_km: [5, 15]", "max_km: []", "max_km: []", ("alert.1.max_km: ", "above 0")),
+    "a distance that does not grow": (
+        "max_km: [5, 15]",
+        "max_km: [15, 5]",
+        "max_km: [15, 5]",
+        ("steps.0.alert.1.max_km", "must grow from one to the next, such as [5, 15]"),
+    ),
     "a distance from the national desk": (
         "{role: national_desk, within: nation}",
         "{role: national_desk, within: nation, max_km: 5}",

@@ -20,7 +20,7 @@ import yaml
 from linebot.v3.messaging import FlexContainer
 
 from config.settings import HERE
-from ess import roster
+from ess import attachments, roster
 from ess.channels.bubble import bubble
 from ess.channels.envelope import Button, Message, Press
 from ess.conversation import citizen, letters, spoken
@@ -41,11 +41,13 @@ from ess.domain.follow_up import FollowUp, FollowUpState, Outcome
 from ess.domain.incident import Alert, AlertState, Deadline, DeadlineKind, Incident, State, Track, TrackState
 from ess.domain.place import Area, Place
 from ess.domain.policy import Grade, Kind
-from ess.domain.report import Contact, IncidentType
+from ess.domain.reason import Why
+from ess.domain.report import Contact, IncidentType, Source
 from ess.policies import load_policies
 from ess.simulator import line_rules, taps
 from ess.store import links
 from ess.story import SENTENCES
+from ess.web import operations
 
 ROOT = Path(__file__).parent.parent.parent
 LANGUAGES = ("th", "en")
@@ -192,7 +194,7 @@ def an_alert(state: AlertState = AlertState.OPEN) -> Alert:
 CITIZEN_REPLIES = (
     *("welcome", "choose_type", "share_pin", "ask_phone", "phone_noted", "phone_unclear", "noted"),
     *("still_there_type", "still_there_pin", "kept"),
-    *("ask_contact", "contact_noted", "safe_noted", "unsafe_noted", "well_noted"),
+    *("ask_contact", "contact_noted", "minor_noted", "safe_noted", "cancel_noted", "unsafe_noted", "well_noted"),
 )
 
 
@@ -215,6 +217,10 @@ def all_letters(language: str) -> Iterator[Letter]:
             for backs in ("", who):
                 letter = alert_letter(texts, about, an_alert(), channel, DIGITS, (5.61, 105.63), backs=backs)
                 yield Letter("alert", channel, letter)
+        if channel is Channel.LINE:  # what is personal goes by no other
+            taken = an_alert(AlertState.ACCEPTED)
+            for said in (["a made-up address"], []), ([], ["made-up words"]), (["ที่อยู่สมมุติ"] * 99, ["คำสมมุติ"] * 9999):
+                yield Letter("reporter_wrote", channel, letters.written_letter(texts, an_incident(place), taken, *said))
         for state in (AlertState.OPEN, AlertState.ACCEPTED):
             letter = corrected_letter(texts, about, an_alert(state), channel)
             yield Letter("place_corrected", channel, letter)
@@ -225,7 +231,13 @@ def all_letters(language: str) -> Iterator[Letter]:
                 for link in (LINK, "") if channel is Channel.SMS else ("",):
                     yield Letter(key, channel, progress_letter(texts, key, taken, alert, channel, DIGITS, link))
         for contact in Contact:
-            about = About(an_incident(place), AT, pin=(16.821123, 100.265912), minor=True, contact=contact)
+            about = About(
+                *(an_incident(place), AT),
+                pin=(16.821123, 100.265912),
+                minor=True,
+                contact=contact,
+                addresses=("บ้านเลขที่ 99/9 (สมมุติ)",),
+            )
             for key in (
                 *("follow_up", "follow_up_reminder", "follow_up_overdue"),
                 *("bridge_over", "bridge_unanswered", "bridge_lost"),
@@ -273,7 +285,7 @@ def all_letters(language: str) -> Iterator[Letter]:
             "audit_alarm", channel, what=", ".join(_data(language)["alarms"].values()), detail="late: 20 s"
         )
         yield Letter("audit_alarm", channel, said)
-        for key in ("reporter_safe", "reporter_unsafe", "reporter_in_danger"):
+        for key in ("reporter_safe", "reporter_cancels", "reporter_unsafe", "reporter_in_danger"):
             yield Letter(key, channel, texts.say(key, channel, code=CODE, place=texts.place(place), who=who))
         yield Letter("channel_down", channel, texts.say("channel_down", channel, down="LINE", reason="LINE: failed"))
         yield Letter("duty_gap", channel, texts.say("duty_gap", channel, detail="a rota: 1 – 2"))
@@ -297,7 +309,7 @@ def all_letters(language: str) -> Iterator[Letter]:
     moved = letters.noted_letter(texts, an_incident(place), replace(pressed, at=AT), Channel.LINE)
     yield Letter("follow_up_moved", Channel.LINE, moved)
     for key in CITIZEN_REPLIES:
-        yield Letter(key, Channel.LINE, citizen_reply(texts, key))
+        yield Letter(key, Channel.LINE, citizen_reply(texts, key, CODE))
     for state in State:
         incident = replace(an_incident(place), state=state, deadlines=frozenset({Deadline(AT, DeadlineKind.ARRIVE)}))
         yield Letter("status", Channel.LINE, letters.status_letter(texts, incident, who))
@@ -405,6 +417,18 @@ def test_the_board_has_a_word_for_every_state_and_every_fact(language: str) -> N
     assert set(_data(language)["facts"]) == set(SENTENCES)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_there_are_words_for_every_reason_and_they_are_filled_with_the_same(language: str) -> None:
+    reasons = _data(language)["reasons"]
+    assert set(reasons) == {str(why) for why in Why}
+    for why, text in reasons.items():
+        assert placeholders(text) == placeholders(_data("en")["reasons"][why]), why
+
+
+def test_a_reason_that_another_release_wrote_is_told_by_its_name() -> None:
+    assert _texts("en").reason([{"why": "too_tired"}, {"why": "away"}]) == "too tired, away"
+
+
 def test_the_reading_of_the_code_sees_keys_wherever_they_stand() -> None:
     source = """
 texts.say("a", channel)
@@ -444,7 +468,7 @@ _GROUPS = (
     "places",
     "spoken_places",
 )
-_GROUPS += ("voice", "answer_page", "obstacles")
+_GROUPS += ("voice", "answer_page", "obstacles", "actions", "action_hints", "sources", "attachments")
 
 
 @pytest.mark.parametrize("group", _GROUPS)
@@ -456,13 +480,20 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
             *(set(Verb) - {Verb.ETA}),
             *(*Outcome, *Ask, "minutes", "report", "share_pin", "map", "unlink", "present"),
         },
-        "wishes": {*citizen.DANGER_WORDS, *citizen.CONTACT_WORDS, *citizen.OUTCOME_WORDS},
+        "wishes": {
+            *(*citizen.DANGER_WORDS, *citizen.VICTIM_WORDS, *citizen.CONTACT_WORDS),
+            *citizen.OUTCOME_WORDS,
+        },
         "statuses": set(State),
         "roles": set(Role),
         "contact": set(Contact),
         "grades": set(Grade),
         "sms_verbs": {verb for verbs in letters.NEXT_VERBS.values() for verb in verbs},
-        "places": {"district", "bangkok", "province", "unknown"},
+        "places": {"district", "bangkok", "province", "unknown", "subdistrict", "bangkok_subdistrict"},
+        "actions": set(operations.ACTIONS),
+        "action_hints": set(operations.ACTIONS),
+        "sources": set(Source),
+        "attachments": set(attachments.KINDS),
         "spoken_places": {"district", "bangkok", "province", "unknown"},
         "voice": {
             *(*spoken.DIGITS.values(), "alert", "choices", "unclear", "no_digit"),
@@ -476,7 +507,7 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
         "obstacles": set(Obstacle),
         "answer_page": {
             *(state for state in AlertState if state is not AlertState.UNREACHABLE),
-            *("over", "old", "unknown", "too_many", "place", "type", "reported", "eta", "when"),
+            *("over", "old", "unknown", "too_many", "place", "type", "address", "reported", "eta", "when"),
         },
     }[group]
     for language in LANGUAGES:
@@ -662,6 +693,34 @@ def test_a_locked_screen_shows_of_a_follow_up_nothing_but_the_code(language: str
             for telling in (texts.place(longest_place(language)), *_data(language)["contact"].values()):
                 assert telling not in letter.message.alt
             assert CODE in letter.message.alt
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_card_of_an_alert_names_the_sub_district_and_neither_the_locked_screen_nor_an_sms_does(
+    language: str,
+) -> None:
+    near = replace(longest_place(language), subdistricts=(Area("650101", "ตำบลสมมุติ", "Made-up"),))
+    name, about = _texts(language).name(near.subdistricts[0]), About(an_incident(near), AT)
+    card, sms = (
+        alert_letter(_texts(language), about, an_alert(), channel, DIGITS, None)
+        for channel in (Channel.LINE, Channel.SMS)
+    )
+    assert name in card.text
+    assert card.alt
+    assert name not in card.alt
+    assert name not in sms.text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_reporters_wrote_is_in_no_sms_and_on_no_locked_screen(language: str) -> None:
+    assert set(_data(language)["messages"]["reporter_wrote"]) == {"line", "alt"}
+    made_up = ("สมมุติ", "made-up")
+    wrote = [each.message for each in all_letters(language) if any(words in each.message.text for words in made_up)]
+    assert len(wrote) > 6
+    for message in wrote:
+        assert message.alt
+        assert CODE in message.alt
+        assert not [words for words in made_up if words in message.alt]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

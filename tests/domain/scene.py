@@ -138,7 +138,9 @@ class Scene:
 
     def select(self, *units: Responder, track: str = "police") -> None:
         """The roster's choice for the present step of the track."""
-        chosen = tuple(life.Chosen(an_id(f"{track} {who.ref}"), who.id, who.role) for who in units)
+        chosen = tuple(
+            life.Chosen(an_id(f"{track} {who.ref}"), who.id, who.role, on_scene=who.on_scene) for who in units
+        )
         (deadline,) = (
             due for due in self.incident.deadlines if (due.kind, due.subject) == (DeadlineKind.SELECT, track)
         )

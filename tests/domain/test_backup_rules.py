@@ -1,5 +1,6 @@
 """Backup takes the track from nobody (ADR 12): when it is alerted, who is asked, and who has it afterwards."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -174,6 +175,15 @@ def test_a_ring_without_anybody_is_not_waited_for() -> None:
     scene.select()
     assert scene.due[CHOOSE] == timedelta()
     assert scene.incident.lead.backup == 3
+
+
+def test_a_ring_that_is_on_another_scene_is_asked_and_not_waited_for() -> None:
+    scene = there()
+    scene.calls_backup(STATION)
+    scene.select(replace(RADIO_191, on_scene=True))
+    assert RADIO_191.name in scene.asked
+    assert scene.incident.lead.backup == 3
+    assert CHOOSE in scene.due
 
 
 def test_those_who_were_stood_down_are_asked_again_with_the_next_ring() -> None:

@@ -45,6 +45,7 @@ from ess.domain.incident import (
 )
 from ess.domain.place import Pin, Place
 from ess.domain.policy import Policy, Step, Target, Within
+from ess.domain.reason import Phrase, Rest, Why
 from ess.domain.report import IncidentType
 
 AT_ONCE = timedelta()
@@ -413,7 +414,7 @@ def heard_by_witnesses(scene: Scene) -> list[tuple[str, UUID | None]]:
 
 def test_a_witness_hears_that_it_is_received_and_nobody_is_alerted_for_it() -> None:
     scene = pinned()
-    scene.do(life.Join((WITNESS,), adds=True))
+    scene.do(life.Join((WITNESS,), "a made-up detail"))
     assert heard_by_witnesses(scene) == [("received", WITNESS)]
     assert (scene.asked, scene.told, scene.facts) == ([], {}, ["joined"])
 
@@ -426,7 +427,7 @@ def test_a_witness_of_what_is_acknowledged_hears_that_too_and_whoever_has_it_hea
     assert scene.reporter_heard[-1] == ("acknowledged", scene.now + ASSAULT.arrival_target)
     assert scene.told == {}
     scene.arrives(STATION)
-    scene.do(life.Join((WITNESS,), adds=True))
+    scene.do(life.Join((WITNESS,), "a made-up detail"))
     assert heard_by_witnesses(scene) == [("received", WITNESS), ("in_good_hands", WITNESS)]
     assert scene.told == {STATION.name: "another_report"}
 
@@ -456,15 +457,17 @@ def test_the_first_alert_makes_an_incident_alerting_and_waits_for_an_acknowledge
 def test_the_timeline_says_who_was_chosen_who_was_not_and_why() -> None:
     scene = located()
     (choose,) = (due for due in scene.incident.deadlines if due.subject == "police")
-    chosen = life.Chosen(an_id("an alert"), STATION.id, STATION.role, "the district, 0.9 km away")
-    passed = {"responder_id": SECOND_STATION.id, "reason": "on leave"}
-    scene.do(life.AlertResponders(choose, 1, (chosen,), (passed,)))
+    chosen = life.Chosen(an_id("an alert"), STATION.id, STATION.role, (Phrase.of(Why.AWAY, km=0.9),))
+    passed = {"responder_id": SECOND_STATION.id, "reason": [{"why": "not_on_call"}]}
+    rest = Rest(412, Phrase.of(Why.ALL_FARTHER, km=3.1))
+    scene.do(life.AlertResponders(choose, 1, (chosen,), (passed,), (rest,)))
     assert fact(scene, "responders_selected") == {
         "track": "police",
         "step": 1,
-        "chosen": [{"responder_id": STATION.id, "reason": "the district, 0.9 km away"}],
+        "chosen": [{"responder_id": STATION.id, "reason": [{"why": "away", "km": 0.9}]}],
         "passed_over": [passed],
-        "n_more": 0,
+        "n_more": 412,
+        "rest": [{"n": 412, "why": "all_farther", "km": 3.1}],
     }
 
 
@@ -478,6 +481,18 @@ def test_nobody_waits_for_those_alone_who_cannot_stop_the_track() -> None:
     scene.declines(RADIO_191)
     assert scene.incident.lead.step == 3, "the volunteer has not answered, and nobody waits for that"
     assert scene.alert(VOLUNTEER).state is AlertState.OPEN
+
+
+def test_nobody_waits_for_those_who_are_on_another_scene_and_they_may_accept_all_the_same() -> None:
+    scene = located()
+    scene.select(replace(STATION, on_scene=True))
+    assert scene.asked == [STATION.name]
+    assert scene.incident.lead.step == 2
+    assert scene.due[CHOOSE_POLICE] == AT_ONCE
+    scene.select(RADIO_191)
+    assert scene.due[WAIT_FOR_POLICE] == ONE_MINUTE
+    scene.accepts(STATION)
+    assert scene.holder() == STATION.name
 
 
 def test_when_nobody_acknowledges_in_time_the_next_are_asked() -> None:
@@ -1500,10 +1515,56 @@ def test_that_the_reporter_is_in_danger_is_told_to_everybody_who_may_go_there() 
 
 
 def test_a_reporter_who_is_not_safe_after_all_is_a_matter_for_the_supervisors() -> None:
+    for state in (State.RESOLVED, State.CLOSED, State.CANCELLED):
+        for word in (life.ReporterWord.UNSAFE, life.ReporterWord.IN_DANGER):
+            scene = in_state(state)
+            scene.do(life.HearReporter(word))
+            assert scene.state is state
+            assert scene.supervisors_heard == ["reporter_unsafe"]
+
+
+def test_that_a_reporter_wishes_to_cancel_is_passed_on_as_that() -> None:
+    scene = station_and_191()
+    scene.accepts(STATION)
+    scene.do(life.HearReporter(life.ReporterWord.CANCELS))
+    assert scene.told == {STATION.name: "reporter_cancels"}
+    assert scene.supervisors_heard == ["reporter_cancels"]
+
+
+@pytest.mark.parametrize("word", [life.ReporterWord.SAFE, life.ReporterWord.CANCELS])
+def test_after_the_end_there_is_nothing_to_check_for_a_reporter_who_is_safe(word: life.ReporterWord) -> None:
+    scene = in_state(State.CLOSED)
+    scene.do(life.HearReporter(word))
+    assert scene.facts == [f"reporter_{word}"]
+    assert scene.supervisors_heard == []
+
+
+def passed_on(scene: Scene) -> list[tuple[UUID, str | None]]:
+    return [(effect.alert_id, effect.words) for effect in scene.decision.effects if isinstance(effect, life.PassOn)]
+
+
+def test_what_was_written_is_read_by_whoever_accepts_and_what_is_written_later_by_all_who_have() -> None:
+    scene = station_and_191()
+    scene.accepts(STATION)
+    assert passed_on(scene) == [(scene.alert(STATION).id, None)], "all of it so far"
+    scene.accepts(ONE_HOME, track=CARE)
+    before = scene.incident
+    scene.do(life.HearReporter(life.ReporterWord.WROTE, "made-up words"))
+    who = {scene.alert(STATION).id, scene.alert(ONE_HOME, CARE).id}
+    assert {alert_id for alert_id, _ in passed_on(scene)} == who
+    assert {words for _, words in passed_on(scene)} == {"made-up words"}
+    assert (scene.incident, scene.told, scene.supervisors_heard) == (before, {}, [])
+    assert "made-up" not in repr(scene.decision)
+
+
+def test_nobody_who_is_only_asked_or_is_done_reads_what_is_written() -> None:
+    scene = station_and_191()
+    scene.do(life.HearReporter(life.ReporterWord.WROTE, "made-up words"))
+    assert passed_on(scene) == []
+    assert scene.facts == ["reporter_wrote"]
     scene = in_state(State.RESOLVED)
-    scene.do(life.HearReporter(life.ReporterWord.UNSAFE))
-    assert scene.state is State.RESOLVED
-    assert scene.supervisors_heard == ["reporter_unsafe"]
+    scene.do(life.HearReporter(life.ReporterWord.WROTE, "made-up words"))
+    assert passed_on(scene) == []
 
 
 # --- what operators do -----------------------------------------------------------------------------------

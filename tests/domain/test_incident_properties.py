@@ -263,7 +263,7 @@ class AnythingHappens(RuleBasedStateMachine):
     @rule(n=st.integers(1, 2), adds=st.booleans(), merged=st.booleans())
     def more_reports_tell_of_it(self, n: int, adds: bool, merged: bool) -> None:
         reports = tuple(an_id(f"report {next(self._ids)}") for _ in range(n))
-        self.send(life.Join(reports, adds, an_id("another incident") if merged else None))
+        self.send(life.Join(reports, "made-up words" if adds else "", an_id("another incident") if merged else None))
 
     # --- the responders ---
     @rule(which=numbers, eta=st.none() | moments)
@@ -380,7 +380,7 @@ class AnythingHappens(RuleBasedStateMachine):
         return self.incident.alerts[which % len(self.incident.alerts)].id
 
     def chosen(self, who: Responder) -> life.Chosen:
-        return life.Chosen(an_id(f"alert {next(self._ids)}"), who.id, who.role, "drawn")
+        return life.Chosen(an_id(f"alert {next(self._ids)}"), who.id, who.role, on_scene=next(self._ids) % 5 == 0)
 
     def calls(self, roster: list[Responder]) -> life.OpenFollowUps:
         caller = SOCIAL_WORKER.id if SOCIAL_WORKER in roster else None
@@ -706,8 +706,9 @@ def test_every_state_can_be_reached(state: State) -> None:
     assert state in reached
 
 
-def test_what_has_ended_is_touched_by_nobody_but_whoever_completes_the_record() -> None:
-    assert {command for (state, command) in TRANSITIONS if state in ENDED} == {life.Close, life.NameService}
+def test_what_has_ended_is_touched_by_nobody_but_whoever_completes_the_record_and_the_reporter() -> None:
+    commands = {command for (state, command) in TRANSITIONS if state in ENDED}
+    assert commands == {life.Close, life.NameService, life.HearReporter}
 
 
 @pytest.mark.parametrize("state", [state for state in State if state not in ENDED])

@@ -61,7 +61,7 @@ def test_steps_are_counted_from_one_and_after_the_last_comes_the_last_resort() -
     assert ASSAULT.targets("police", 4) == ASSAULT.last_resort.alert
     assert ASSAULT.targets("social_care", 2) == (
         Target(Role.SOCIAL_WORKER, Within.PROVINCE, 2),
-        Target(Role.VOLUNTEER, Within.DISTRICT, 2, max_km=15),
+        Target(Role.VOLUNTEER, Within.DISTRICT, 2, max_km=(5, 15)),
     )
     assert ASSAULT.targets("social_care", 3) == ASSAULT.last_resort.alert
 
@@ -199,6 +199,15 @@ def test_a_policy_that_an_incident_keeps_from_the_release_before_still_loads() -
     policy = TypeAdapter(Policy).validate_python(kept)
     assert policy.targets("police", 3) == ASSAULT.targets("police", 3)
     assert policy.targets("social_care", 1)[1] == Target(Role.VOLUNTEER, Within.DISTRICT, 2)
+
+
+def test_a_distance_that_was_frozen_before_it_could_widen_is_the_only_one() -> None:
+    kept = json.loads(TypeAdapter(Policy).dump_json(ASSAULT))
+    assert TypeAdapter(Policy).validate_python(kept) == ASSAULT
+    volunteers = kept["tracks"][1]["steps"][0]["alert"][1]
+    assert volunteers["max_km"] == [5, 15]
+    volunteers["max_km"] = 5.0
+    assert TypeAdapter(Policy).validate_python(kept).targets("social_care", 1)[1].limits_km == (5,)
 
 
 def test_a_policy_that_was_frozen_before_anybody_was_asked_whether_they_left_is_read_with_the_shipped_waits() -> None:

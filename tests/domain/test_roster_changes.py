@@ -36,6 +36,18 @@ def test_who_is_new_is_added_and_who_is_different_is_changed_in_what_differs() -
     assert plan.changed[0].columns == ("active", "capacity")
 
 
+def test_who_can_never_be_near_enough_is_told_as_they_will_be() -> None:
+    corners = ((16.7, 100.1), (16.7, 100.4), (16.9, 100.4))
+    drawn = entry("V-drawn", Role.VOLUNTEER, outline=corners)
+    file = [
+        *(entry("V-1", Role.VOLUNTEER), entry("V-2", Role.VOLUNTEER, active=False), entry("PS-1")),
+        *(entry("V-3", Role.VOLUNTEER, latitude=16.8, longitude=100.2), replace(drawn, outline=None, unsaid=OLD_FILE)),
+    ]
+    plan = changes([drawn], file)
+    assert [who.ref for who in plan.without_base({Role.VOLUNTEER})] == ["V-1"]
+    assert plan.without_base(set()) == []
+
+
 def test_who_is_not_in_the_file_stays_unless_removal_is_asked_for() -> None:
     plan = changes([entry(), entry("PS-2")], [entry()])
     assert (plan.unmentioned, plan.removed) == ((entry("PS-2"),), ())

@@ -11,11 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scene import EVENING, MUEANG, PHITSANULOK, SUKHOTHAI, THE_HOUSE, WANG_THONG, an_id
 
-from ess.domain.duty import Channel, Responder, Role, is_on_call
+from config.settings import HERE
+from ess.conversation.texts import Texts
+from ess.domain.duty import NATIONAL_ROLES, Channel, Responder, Role, is_on_call
 from ess.domain.place import Area, Place
 from ess.domain.policy import Target, Within
+from ess.domain.reason import Phrase, Rest, Why, summed, told
 from ess.domain.selection import Candidate, choose, nearby, reaches
 
+WORDS = Texts(HERE / "messages", "en")
 THE_PIN = (16.8211, 100.2659)
 BANG_RAKAM = Area("6504", "บางระกำ", "Bang Rakam")
 CHIANG_MAI = Area("50", "เชียงใหม่", "Chiang Mai")
@@ -59,21 +63,22 @@ def refs(candidates: list[Candidate]) -> list[str]:
 
 
 def reasons(candidates: list[Candidate]) -> dict[str, str]:
-    return {candidate.responder.ref: candidate.reason for candidate in candidates}
+    """As a supervisor reads them in English."""
+    return {candidate.responder.ref: WORDS.reason(told(candidate.reason)) for candidate in candidates}
 
 
 # --- whose area it is ------------------------------------------------------------------------------------
 def test_the_station_of_the_district_is_chosen_and_the_reason_says_why() -> None:
     found = chosen_from(station("PS-1", at=(16.83, 100.27)), station("PS-2", BANG_RAKAM))
     assert refs(found) == ["PS-1"]
-    assert reasons(found) == {"PS-1": "police_station, the district, 1.1 km away", "PS-2": "another district"}
+    assert reasons(found) == {"PS-1": "the district, 1.1 km away", "PS-2": "another district"}
 
 
 def test_the_likeliest_district_comes_first_though_another_station_is_nearer() -> None:
     likely, nearby = station("PS-likely", at=(16.95, 100.40)), station("PS-nearby", WANG_THONG, at=THE_PIN)
     found = chosen_from(nearby, likely, target=Target(Role.POLICE_STATION, Within.DISTRICT, 2))
     assert refs(found) == ["PS-likely", "PS-nearby"]
-    assert reasons(found)["PS-nearby"] == "police_station, a district nearby, 0.0 km away"
+    assert reasons(found)["PS-nearby"] == "a district nearby, 0.0 km away"
 
 
 def test_a_district_of_the_same_number_in_another_province_is_another_province() -> None:
@@ -91,8 +96,8 @@ def test_near_a_border_those_across_it_come_after_those_of_the_province() -> Non
     target = Target(Role.POLICE_STATION, Within.PROVINCE, 2)
     found = chosen_from(across, own, target=target)
     assert refs(found) == ["PS-own", "PS-across"]
-    assert reasons(found)["PS-own"].startswith("police_station, the province, ")
-    assert reasons(found)["PS-across"] == "police_station, a province across the border, 0.0 km away"
+    assert reasons(found)["PS-own"].startswith("the province, ")
+    assert reasons(found)["PS-across"] == "a province across the border, 0.0 km away"
 
 
 def test_a_province_that_cannot_own_the_place_is_passed_over() -> None:
@@ -103,7 +108,7 @@ def test_a_province_that_cannot_own_the_place_is_passed_over() -> None:
 def test_who_works_for_the_whole_country_is_chosen_without_any_place() -> None:
     desk = Responder(an_id("ND-1"), "ND-1", "the desk", Role.NATIONAL_DESK, channels=(Channel.LINE,))
     found = chosen_from(desk, target=Target(Role.NATIONAL_DESK, Within.NATION), place=None, pin=None)
-    assert reasons(found) == {"ND-1": "national_desk, for the whole country"}
+    assert reasons(found) == {"ND-1": "for the whole country"}
     assert refs(found) == ["ND-1"]
 
 
@@ -130,7 +135,7 @@ def test_without_a_pin_the_roster_number_decides_and_no_distance_is_told() -> No
     found = chosen_from(station("PS-b", at=THE_PIN), station("PS-a", at=(16.9, 100.3)), pin=None)
     assert refs(found) == ["PS-a"]
     assert {candidate.distance_km for candidate in found} == {None}
-    assert reasons(found)["PS-a"] == "police_station, the district"
+    assert reasons(found)["PS-a"] == "the district"
 
 
 def test_a_base_of_which_half_is_missing_is_no_base() -> None:
@@ -178,8 +183,8 @@ def test_as_many_as_were_wanted_are_chosen_and_the_others_are_told_from_them() -
     found = chosen_from(*stations, target=Target(Role.POLICE_STATION, Within.DISTRICT, 2))
     assert refs(found) == ["PS-0", "PS-1"]
     assert [candidate.chosen for candidate in found] == [True, True, False, False]
-    assert reasons(found)["PS-2"].endswith("; others nearer")
-    assert not reasons(found)["PS-0"].endswith("; others nearer")
+    assert reasons(found)["PS-2"].startswith("others nearer, ")
+    assert not reasons(found)["PS-0"].startswith("others nearer, ")
 
 
 def test_an_obstacle_takes_nobodys_turn() -> None:
@@ -219,17 +224,17 @@ def test_the_subdistricts_own_people_come_before_those_who_serve_more() -> None:
     found = chosen_from(*people, target=VOLUNTEERS_NEARBY, place=IN_THE_TOWN)
     assert refs(found) == ["V-own", "V-district", "V-province"]
     assert reasons(found) == {
-        "V-own": "volunteer, the sub-district",
-        "V-district": "volunteer, the whole district",
-        "V-province": "volunteer, the whole province",
-        "V-nation": "volunteer, for the whole country; others in a likelier area",
-        "V-next": "another subdistrict",
+        "V-own": "the sub-district",
+        "V-district": "the whole district",
+        "V-province": "the whole province",
+        "V-nation": "others in a likelier area, for the whole country",
+        "V-next": "another sub-district",
     }
 
 
 def test_who_serves_several_areas_is_found_by_the_likeliest() -> None:
     both = serving("PS-both", "6508", "6501", role=Role.POLICE_STATION)
-    assert reasons(chosen_from(both)) == {"PS-both": "police_station, the district"}
+    assert reasons(chosen_from(both)) == {"PS-both": "the district"}
 
 
 def test_a_drawn_area_decides_where_there_is_a_pin() -> None:
@@ -239,7 +244,7 @@ def test_a_drawn_area_decides_where_there_is_a_pin() -> None:
     village = serving("V-village", "650101")
     found = chosen_from(inside, outside, village, target=VOLUNTEERS_NEARBY, place=IN_THE_TOWN)
     assert refs(found) == ["V-in", "V-village"]
-    assert reasons(found)["V-in"] == "volunteer, the area that is drawn for them"
+    assert reasons(found)["V-in"] == "the area that is drawn for them"
     assert reasons(found)["V-out"] == "outside the area that is drawn for them"
     assert refs(chosen_from(inside, outside, target=VOLUNTEERS_NEARBY, place=IN_THE_TOWN, pin=None)) == [
         "V-in",
@@ -270,7 +275,7 @@ def test_at_a_border_the_nearest_of_the_other_province_is_chosen_though_none_of_
     far = station("PS-far", Area("6401", "เมืองสุโขทัย", "Mueang Sukhothai"), SUKHOTHAI, at=(17.0, 99.8))
     found = chosen_from(station("PS-ours"), far, near, place=place)
     assert refs(found) == ["PS-ours", "PS-near"]
-    assert reasons(found)["PS-near"] == "police_station, a province across the border, 1.1 km away"
+    assert reasons(found)["PS-near"] == "a province across the border, 1.1 km away"
 
 
 def test_at_a_border_with_nobody_on_one_side_the_other_is_enough() -> None:
@@ -311,17 +316,17 @@ SINCE = EVENING - timedelta(minutes=10)
         (BUSY, "busy with 1 of 1 at most"),
         (replace(BUSY, busy=0, asked=1), "being asked for 1 more, and has room for 1"),
         (replace(BUSY, capacity=None, on_scene=True), "on the scene of another incident"),
-        (replace(BUSY, busy=0, free_since=SINCE, rest=timedelta(minutes=30)), "resting for 20 min more"),
+        (replace(BUSY, busy=0, free_since=SINCE, rest=timedelta(minutes=30)), "resting, free in 20 min"),
     ],
 )
 def test_who_can_hardly_take_one_more_is_asked_only_when_nobody_is_free(hindered: Responder, why: str) -> None:
     found = chosen_from(hindered, FREE)
     assert refs(found) == ["PS-free"]
-    assert reasons(found)["PS-busy"] == f"police_station, the district, 0.0 km away; {why}"
+    assert reasons(found)["PS-busy"] == f"{why}, the district, 0.0 km away"
 
     alone = chosen_from(hindered, replace(FREE, active=False))
     assert refs(alone) == ["PS-busy"], "better a busy officer than none"
-    assert reasons(alone)["PS-busy"] == f"police_station, the district, 0.0 km away; {why}, and nobody is free"
+    assert reasons(alone)["PS-busy"] == f"the district, 0.0 km away, {why}, and nobody is free"
     assert [candidate.free for candidate in alone] == [False, False]
 
 
@@ -345,9 +350,32 @@ def test_who_has_room_or_no_limit_is_free() -> None:
 
 
 def test_who_is_off_duty_is_passed_over_with_the_rotas_words() -> None:
-    found = chosen_from(station("PS-1", off_duty="not their turn until 08:00"))
+    found = chosen_from(station("PS-1", off_duty=Phrase.of(Why.OFF_DUTY, rota="nights", who="PS-2")))
     assert refs(found) == []
-    assert reasons(found) == {"PS-1": "not their turn until 08:00"}
+    assert reasons(found) == {"PS-1": "off duty: PS-2 has it in the rota nights"}
+
+
+def test_whoever_is_on_a_scene_stays_there_while_anybody_of_the_whole_step_is_free() -> None:
+    there, free = station("PS-there", on_scene=True), station("R191-65", None, role=Role.RADIO_191)
+    targets = [STATION_OF_THE_DISTRICT, Target(Role.RADIO_191, Within.PROVINCE)]
+    found = choose(targets, [there, free], THE_HOUSE, THE_PIN, frozenset(), EVENING)
+    assert refs(found) == ["R191-65"]
+    assert reasons(found)["PS-there"] == "on the scene of another incident, the district"
+
+    targets[1] = Target(Role.NATIONAL_DESK, Within.NATION)
+    desk = station("ND-1", None, role=Role.NATIONAL_DESK)
+    found = choose(targets, [there, desk], THE_HOUSE, THE_PIN, frozenset(), EVENING)
+    assert refs(found) == ["ND-1", "PS-there"][::-1], "a desk goes nowhere, so that it frees nobody from going"
+
+
+def test_of_many_it_is_told_how_many_were_passed_over_for_what() -> None:
+    away = [station(f"PS-{n}", active=False) for n in range(3)]
+    resting = [station(f"PS-{n}", free_since=SINCE, rest=timedelta(minutes=20 + n)) for n in range(3, 5)]
+    found = chosen_from(FREE, *away, *resting)
+    assert summed(candidate.reason for candidate in found if not candidate.chosen) == (
+        Rest(2, Phrase(Why.RESTING)),
+        Rest(3, Phrase(Why.NOT_ON_CALL)),
+    )
 
 
 # --- who is better, and whose turn it is -----------------------------------------------------------------
@@ -358,7 +386,7 @@ def test_a_wished_skill_comes_before_nearness_and_its_lack_excludes_nobody() -> 
     assert refs(found) == ["PS-far", "PS-near"]
     assert reasons(found)["PS-far"].endswith(" km away, knows children")
     last = chosen_from(near, far, target=replace(wished, count=1))
-    assert reasons(last)["PS-near"].endswith("; others with more of the skills")
+    assert reasons(last)["PS-near"].startswith("others with more of the skills, ")
 
 
 def test_whoever_is_too_far_is_passed_over_and_without_a_pin_nobody_is() -> None:
@@ -366,9 +394,32 @@ def test_whoever_is_too_far_is_passed_over_and_without_a_pin_nobody_is() -> None
     near, far, somewhere = station("PS-near", at=THE_PIN), station("PS-far", at=(17.0, 100.3)), station("PS-somewhere")
     found = chosen_from(near, far, somewhere, target=target)
     assert refs(found) == ["PS-near"]
-    assert reasons(found)["PS-far"] == "20.2 km away, farther than 5 km"
+    assert reasons(found)["PS-far"] == "farther than 5 km, 20.2 km away"
     assert reasons(found)["PS-somewhere"] == "no known base, so perhaps farther than 5 km"
     assert len(refs(chosen_from(near, far, somewhere, target=target, pin=None))) == 3
+
+
+def test_an_area_that_is_drawn_around_the_pin_is_near_where_no_base_is_known() -> None:
+    around = ((16.7, 100.1), (16.7, 100.4), (16.9, 100.4), (16.9, 100.1))
+    drawn = station("PS-drawn", outline=around)
+    too_far = station("PS-far", at=(17.0, 100.3), outline=around)
+    found = chosen_from(drawn, too_far, target=replace(STATIONS_OF_THE_PROVINCE, max_km=5, count=2))
+    assert refs(found) == ["PS-drawn"]
+    assert reasons(found)["PS-far"] == "farther than 5 km, 20.2 km away", "what is known of them counts"
+
+
+def test_the_distance_is_widened_only_as_far_as_it_takes_to_find_enough() -> None:
+    target = replace(STATIONS_OF_THE_PROVINCE, max_km=(2, 10, 30), count=2)
+    near, likely = station("PS-near", WANG_THONG, at=THE_PIN), station("PS-likely", at=(16.87, 100.27))
+    far, beyond = station("PS-far", at=(17.0, 100.3)), station("PS-beyond", at=(17.3, 100.3))
+    found = chosen_from(near, likely, far, beyond, target=target)
+    assert refs(found) == ["PS-near", "PS-likely"], "a likelier area does not come before the smaller distance"
+    assert reasons(found)["PS-far"] == "others nearer, the province, 20.2 km away"
+    assert reasons(found)["PS-beyond"] == "farther than 30 km, 53.4 km away"
+    assert refs(chosen_from(near, far, beyond, target=target)) == ["PS-near", "PS-far"]
+    busy = replace(likely, capacity=1, busy=1)
+    assert refs(chosen_from(near, busy, far, target=target)) == ["PS-near", "PS-far"], "the free go first"
+    assert refs(chosen_from(near, far, target=replace(target, max_km=2))) == ["PS-near"]
 
 
 def test_of_those_about_equally_near_whoever_was_alerted_least_recently_comes_first() -> None:
@@ -379,8 +430,8 @@ def test_of_those_about_equally_near_whoever_was_alerted_least_recently_comes_fi
     everybody = [lately, before, never, away]
     found = chosen_from(*everybody, target=replace(STATION_OF_THE_DISTRICT, count=3))
     assert refs(found) == ["PS-never", "PS-before", "PS-lately"]
-    assert reasons(found)["PS-away"].endswith("; others nearer")
-    assert reasons(chosen_from(*everybody))["PS-before"].endswith("; others alerted less recently")
+    assert reasons(found)["PS-away"].startswith("others nearer, ")
+    assert reasons(chosen_from(*everybody))["PS-before"].startswith("others alerted less recently, ")
 
 
 # --- whatever the roster ---------------------------------------------------------------------------------
@@ -422,7 +473,7 @@ targets = st.builds(
     st.sampled_from([Role.POLICE_STATION, Role.RADIO_191, Role.SUPERVISOR]),
     st.sampled_from(Within),
     st.integers(1, 3),
-    st.none() | st.floats(1, 500),
+    st.none() | st.floats(1, 500) | st.just((5.0, 50.0, 500.0)),
     st.sampled_from([(), ("children",)]),
 )
 
@@ -461,6 +512,9 @@ def test_whatever_the_roster_the_choice_is_fair(
         for unit in (unit for unit in roster if unit.role is role):
             assert sum(candidate.responder is unit for candidate in found) == times_wanted
     assert all(candidate.reason for candidate in found)
+    assert all("{" not in why and "_" not in why for why in reasons(found).values()), "a word is missing"
+    if any(c.chosen and c.free and c.responder.role not in NATIONAL_ROLES for c in found):
+        assert not any(unit.on_scene for unit in chosen), "somebody was called away from a scene"
     assert [candidate.chosen for candidate in found] == sorted((c.chosen for c in found), reverse=True)
 
     if len(wanted) == 1 and place is not AT_THE_BORDER:

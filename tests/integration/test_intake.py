@@ -251,6 +251,16 @@ def test_a_line_webhook_that_comes_again_is_handled_once(deployment: Deployment,
     assert len(citizen.messages()) == 1
 
 
+def test_what_is_said_in_a_group_is_not_answered(deployment: Deployment, story: Story) -> None:
+    """The reply would be read by everybody in it, and who speaks there is not alone."""
+    citizen = story.citizen()
+    for source in ({"type": "group", "groupId": "C" + "1" * 32}, {"type": "room", "roomId": "R" + "1" * 32}):
+        event = line_event(citizen, "ช่วยด้วย") | {"source": {**source, "userId": citizen.line_id}}
+        assert post_line(deployment, webhook(event)).status_code == 200
+    deployment.settle()
+    assert citizen.messages() == []
+
+
 def test_odd_line_events_are_kept_and_harm_nobody(deployment: Deployment, story: Story) -> None:
     """LINE adds kinds of events as it likes: https://developers.line.biz/en/docs/messaging-api/receiving-messages/."""
     citizen = story.citizen()

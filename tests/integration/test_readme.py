@@ -72,7 +72,7 @@ def test_the_commands_work_in_the_order_in_which_they_are_told(
             ),
             "the sample's station is alerted",
         )
-        assert "✓ สภ.เมืองพิษณุโลก — police_station, the district" in story_of_it
+        assert "✓ สภ.เมืองพิษณุโลก — the district" in story_of_it
         assert run(".venv/bin/ess doctor", deployment, tmp_path).returncode == 0
     finally:
         deployment.settle()

@@ -99,6 +99,18 @@ def test_a_dry_run_shows_what_would_change_and_changes_nothing(deployment: Deplo
     assert enrolled(deployment) == before
 
 
+def test_volunteers_whose_base_nobody_knows_are_told_before_it_is_needed(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    volunteer = {"agency": "volunteer", "role": Role.VOLUNTEER}
+    known = unit(2, **volunteer, latitude="16.8211", longitude="100.2659")
+    done = ess(deployment, "import", "--dry-run", a_file(tmp_path, unit(1, **volunteer), known, unit(3)))
+    assert done.returncode == 0, done.stderr
+    assert "1 without latitude and longitude (DAY-1): volunteer are asked only near the pin" in done.stderr
+    done = ess(deployment, "import", "--dry-run", a_file(tmp_path, known, unit(3)))
+    assert "without latitude" not in done.stderr
+
+
 def test_a_file_with_three_errors_is_refused_whole_and_names_them_all(deployment: Deployment, tmp_path: Path) -> None:
     wrong = unit(2, phone="12345", skills="Knows everything!", rest="30")
     done = ess(deployment, "import", a_file(tmp_path, unit(1), wrong))

@@ -197,6 +197,7 @@ def test_words_that_fit_several_provinces_are_alerted_and_the_reporter_is_asked_
     desk.hears("แก้ไขสถานที่เป็น อ.เฉลิมพระเกียรติ จ.นครราชสีมา")
     right.hears("เหตุด่วน")
     right.taps("รับทราบ")
+    right.hears(FIVE_PLACES)  # in the reporter's words
     right.hears("บันทึกแล้ว")
     citizen.hears(f"{right.spoken_name} รับทราบแล้ว")
     for other in (guess, desk):

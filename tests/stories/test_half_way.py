@@ -35,6 +35,65 @@ def test_who_answers_the_question_goes_on_where_they_were(story: Story) -> None:
     story.comes_due("draft")  # and nothing is asked any more
 
 
+def test_a_pin_outlives_the_menu_button_and_whatever_else_is_sent(story: Story) -> None:
+    """Between the steps the missing one is asked for again, to be answered by one tap."""
+    station = story.station(NAKHON_SAWAN)
+    story.care_team(NAKHON_SAWAN)
+    citizen = story.citizen()
+    citizen.shares(NAKHON_SAWAN)
+    citizen.hears("เกิดเหตุอะไรขึ้น")
+    for send in (
+        citizen.sends_a_photo,
+        citizen.sends_a_voice_note,
+        lambda: citizen.writes("เขามีมีด"),
+        lambda: citizen.writes("ช่วยด้วยค่ะ"),
+        lambda: citizen.presses("action=report"),
+    ):
+        send()
+        citizen.hears("เกิดเหตุอะไรขึ้น")
+    citizen.taps("ถูกกักขัง")
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears("เหตุด่วน")
+    incident = story.new_incident()
+    assert incident.now["type"] == "confinement"
+    assert {fact["kind"] for fact in incident.facts("reporter_sent")} == {"image", "audio"}
+
+
+def test_a_pin_is_waited_for_also_of_who_was_asked_before(story: Story) -> None:
+    station = story.station(NAKHON_SAWAN)
+    story.care_team(NAKHON_SAWAN)
+    citizen = story.citizen()
+    citizen.presses("type=assault")
+    citizen.hears("แชร์พิกัดตำแหน่ง")
+    story.comes_due("draft")
+    citizen.hears("ยังอยู่ไหม")
+    story.comes_due("draft")
+    story.deployment.settle()
+    citizen.presses("action=report")
+    citizen.hears("เกิดเหตุอะไรขึ้น")
+    citizen.shares(NAKHON_SAWAN)
+    citizen.hears("เกิดเหตุอะไรขึ้น")
+    citizen.presses("action=report")
+    citizen.hears("เกิดเหตุอะไรขึ้น")
+    story.comes_due("draft")
+    citizen.hears("ยังอยู่ไหม")
+    story.comes_due("draft")
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears("เหตุด่วน")
+    story.new_incident()
+
+
+def test_control_words_between_the_steps_are_no_address(story: Story) -> None:
+    citizen = story.citizen()
+    citizen.presses("type=assault")
+    citizen.hears("แชร์พิกัดตำแหน่ง")
+    citizen.writes("สถานะครับ")
+    citizen.hears("แชร์พิกัดตำแหน่ง")
+    citizen.writes("ยกเลิกค่ะ")
+    citizen.hears("เมื่อต้องการความช่วยเหลือ")
+    story.comes_due("draft")
+
+
 def test_who_chose_a_type_and_left_is_asked_once_and_left_alone(story: Story) -> None:
     citizen = story.citizen()
     citizen.presses("action=report")

@@ -75,6 +75,26 @@ def test_a_link_leads_to_a_page_that_answers(story: Story) -> None:
     assert "maps" not in after
 
 
+def test_the_page_shows_the_address_as_long_as_the_alert_is_theirs(story: Story) -> None:
+    station, radio = story.station(UDON_THANI, SMS_ONLY), story.radio_191(UDON_THANI)
+    story.care_team(UDON_THANI)
+    where = UDON_THANI.pin | {"address": "บ้านเลขที่ 99/9 (สมมุติ)"}
+    incident = story.citizen().reports_by_api("assault", location=where, description="คำบอกเล่า (สมมุติ)")
+    sms = station.hears(incident.code)
+    page = station.opens_link(sms)
+    assert "สมมุติ" not in page.get().text, "it is only asked"
+    assert not incident.facts("personal_data_read")
+    page.presses("รับทราบ")
+    shown = page.shows("บ้านเลขที่ 99/9 (สมมุติ)")
+    assert len(shown.encode()) < LESS_THAN_10_KB
+    assert incident.told("personal_data_read", what="address", responder=station.ref)
+    page.presses("ไปไม่ได้")
+    assert "สมมุติ" not in page.get().text
+    radio.hears("ESS")
+    station.may_hear("บันทึก")
+    assert not [words for words in station.messages() if "สมมุติ" in words]
+
+
 def test_the_page_takes_the_minutes_until_they_are_there(story: Story) -> None:
     station = story.station(UDON_THANI, SMS_ONLY)
     story.care_team(UDON_THANI)

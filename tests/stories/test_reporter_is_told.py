@@ -1,7 +1,9 @@
 """The two public promises, and silence where somebody asked for it: a phone that lights up can endanger."""
 
 import pytest
-from story import CHIANG_MAI, Responder, Story
+from story import BOTH, CHIANG_MAI, SMS_ONLY, Responder, Story
+
+from ess.domain.duty import Channel, Role
 
 
 def closes(story: Story, station: Responder, social_worker: Responder) -> None:
@@ -77,6 +79,76 @@ def test_who_is_safe_is_asked_after_before_anybody_is_stood_down(story: Story) -
     station.hears("ผู้แจ้งบอกว่าปลอดภัยแล้ว")
     incident.told("reporter_safe")
     assert incident.now["state"] == "acknowledged"
+
+
+def test_who_cancels_is_asked_after_too_and_nobody_is_told_that_they_are_safe(story: Story) -> None:
+    station, supervisor = story.station(CHIANG_MAI), story.supervisor()
+    story.care_team(CHIANG_MAI)
+    citizen = story.citizen()
+    incident = citizen.reports("assault", at=CHIANG_MAI)
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears("เหตุด่วน")
+    station.taps("รับทราบ")
+    station.hears("บันทึกแล้ว")
+    citizen.hears("รับทราบแล้ว")
+    citizen.writes("ยกเลิกค่ะ")
+    citizen.hears("เจ้าหน้าที่จะตรวจสอบก่อนยุติเรื่อง")
+    supervisor.hears("ผู้แจ้งขอยกเลิก")
+    station.hears("ผู้แจ้งขอยกเลิก")
+    incident.told("reporter_cancels")
+    assert incident.now["state"] == "acknowledged"
+
+
+@pytest.mark.parametrize("end", ["cancel", "close"])
+def test_who_is_not_safe_when_it_is_over_is_heard_by_the_supervisors(story: Story, end: str) -> None:
+    """Every time, over a channel that works, and about the incident that the question was about."""
+    station, supervisor = story.station(CHIANG_MAI), story.supervisor(SMS_ONLY)
+    unlucky = Responder(story, Role.SUPERVISOR, None, BOTH, mistyped_line_id=True)
+    story.care_team(CHIANG_MAI)
+    citizen = story.citizen()
+    incident = citizen.reports("assault", at=CHIANG_MAI)
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears("เหตุด่วน")
+    incident.ask(end, reason="nobody was there")
+    station.hears("ยุติแล้ว")
+    citizen.hears("ตอนนี้เป็นอย่างไรบ้าง")
+
+    citizen.taps("ยังไม่ปลอดภัย")
+    asked = citizen.hears("แจ้งผู้ควบคุมเวรแล้ว")
+    for person in (supervisor, unlucky):
+        words = person.hears("ผู้แจ้งยังต้องการความช่วยเหลือ", by=Channel.SMS)["text"]
+        assert incident.code in words
+    citizen.taps("แจ้งเหตุด่วน")
+    citizen.hears("เกิดเหตุอะไรขึ้น")
+    assert asked["detail"]["silent"]
+
+    second = citizen.reports("confinement", at=CHIANG_MAI)
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears(second.code)
+    citizen.presses(f"say=unsafe&code={incident.code}")
+    citizen.hears("แจ้งผู้ควบคุมเวรแล้ว")
+    for person in (supervisor, unlucky):
+        assert incident.code in person.hears("ผู้แจ้งยังต้องการความช่วยเหลือ", by=Channel.SMS)["text"]
+    assert len(incident.facts("reporter_unsafe")) == 2
+    assert not second.facts("reporter_unsafe")
+
+
+def test_after_the_phone_the_wishes_are_offered_again_and_a_child_is_told_of(story: Story) -> None:
+    station = story.station(CHIANG_MAI)
+    story.care_team(CHIANG_MAI)
+    citizen = story.citizen()
+    incident = citizen.reports("assault", at=CHIANG_MAI)
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears("เหตุด่วน")
+    citizen.writes("081 234 5678")
+    citizen.hears("บันทึกเบอร์แล้ว")
+    citizen.taps("ผู้เสียหายไม่ถึง 18")
+    citizen.hears("บันทึกแล้วว่าผู้เสียหายอายุไม่ถึง 18 ปี")
+    citizen.taps("ติดต่อฉันได้")
+    citizen.hears("เปลี่ยนได้ทุกเมื่อ")
+    assert incident.told("victim_is_minor")
+    assert [report["contact"] for report in incident.now["reports"]] == ["any"]
+    assert story.deployment.count("SELECT count(*) FROM report WHERE victim_is_minor") >= 1
 
 
 def test_who_asks_how_it_stands_is_told(story: Story) -> None:

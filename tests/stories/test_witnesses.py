@@ -75,6 +75,7 @@ def test_whoever_has_it_hears_of_a_witness_who_says_more_and_of_no_other(story: 
     heard = station.hears("มีผู้แจ้งเพิ่ม")
     assert "ไม่ใช่เหตุใหม่" in heard["text"]
     assert "made-up" not in heard["text"]
+    station.hears("a made-up detail")  # in a card of its own, which shows nothing on a locked screen
     assert len(incident.facts("alerted", track="police")) == 1
 
 
@@ -220,7 +221,7 @@ def test_a_supervisor_merges_what_is_the_same_and_everybody_hears_the_code_that_
 
     assert merged.ask("merge", into=goes_on.id).status_code == 200
     neighbour.hears(f"เหตุ {merged.code} เป็นเหตุเดียวกับ {goes_on.code}")
-    other.hears(f"เรื่องที่ท่านแจ้งดำเนินการต่อภายใต้รหัส {goes_on.code}")
+    other.hears(f"เรื่องที่คุณแจ้งดำเนินการต่อภายใต้รหัส {goes_on.code}")
     other.hears(f"{station.spoken_name} รับทราบแล้ว (รหัส {goes_on.code})")
     assert merged.now["state"] == "merged"
     assert merged.now["reports"] == []
@@ -229,5 +230,6 @@ def test_a_supervisor_merges_what_is_the_same_and_everybody_hears_the_code_that_
     other.writes("a made-up detail")  # belongs to the incident that goes on
     other.hears("บันทึกไว้ให้เจ้าหน้าที่แล้ว")
     goes_on.told("reporter_wrote")
+    station.hears("a made-up detail")
     assert goes_on.ask("merge", into=merged.id).status_code == 409
     assert goes_on.ask("merge", into=goes_on.id).status_code == 409

@@ -37,7 +37,7 @@ _ASKED = {
     "all first steps": (
         Target(Role.POLICE_STATION, Within.DISTRICT),
         Target(Role.ONE_HOME, Within.PROVINCE),
-        Target(Role.VOLUNTEER, Within.DISTRICT, count=2, max_km=5),
+        Target(Role.VOLUNTEER, Within.DISTRICT, count=2, max_km=(5, 15)),
     ),
 }
 #: Places, all over the country.

@@ -1,0 +1,212 @@
+"""What a supervisor does from the board, by forms of plain HTML, as a browser without JavaScript sends them."""
+
+import re
+from html import unescape
+from typing import Any
+
+import httpx
+from stack import wait_for
+from story import CHIANG_RAI, SURAT_THANI, UBON_RATCHATHANI, Incident, Story
+
+from ess.store.keys import KeyRole
+
+
+class Board:
+    """The page of one incident, and what can be done there, for the owner of a key."""
+
+    def __init__(self, incident: Incident, role: KeyRole = KeyRole.SUPERVISOR) -> None:
+        self.story = incident.story
+        self.path = f"/board/{incident.code}"
+        self.auth = ("anybody", self.story.deployment.keys[role])
+
+    def get(self, more: str = "") -> httpx.Response:
+        return self.story.deployment.http.get(self.path + more, auth=self.auth)
+
+    def forms(self) -> dict[str, dict[str, str]]:
+        """What each form sends as it stands, by what it does."""
+        text = self.get("/actions").text
+        found = [_fields(form) for form in re.findall(r"<form.*?</form>", text, re.DOTALL)]
+        return {fields["do"]: fields for fields in found}
+
+    def does(self, action: str, headers: dict[str, str] | None = None, **typed: Any) -> httpx.Response:
+        """Fills the form in and sends it."""
+        return self.sends(self.forms()[action] | typed, headers)
+
+    def sends(self, fields: dict[str, Any], headers: dict[str, str] | None = None) -> httpx.Response:
+        return self.story.deployment.http.post(self.path + "/actions", data=fields, headers=headers, auth=self.auth)
+
+
+def _fields(form: str) -> dict[str, str]:
+    hidden = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form)
+    chosen = re.findall(r'<select name="(\w+)"[^>]*><option value="([^"]*)"', form)
+    return {name: unescape(value) for name, value in hidden + chosen}
+
+
+def test_a_supervisor_closes_with_a_reason_and_never_without(story: Story) -> None:
+    station = story.station(CHIANG_RAI)
+    story.care_team(CHIANG_RAI)
+    incident = story.citizen().reports_by_api("assault", at=CHIANG_RAI)
+    station.hears("เหตุด่วน")
+    board = Board(incident)
+    assert f'href="/board/{incident.code}/actions"' in board.get().text
+
+    for action in ("close", "cancel"):
+        refused = board.does(action, reason="   ")
+        assert refused.status_code == 422
+        assert "โปรดพิมพ์เหตุผล" in refused.text
+        by_api = incident.ask(action, reason=" ")
+        assert by_api.status_code == 422
+        assert by_api.json()["errors"][0]["field"] == "reason"
+        assert "say why" in by_api.json()["errors"][0]["problem"]
+    assert incident.now["state"] == "alerting"
+
+    done = board.does("close", reason="ตรวจสอบแล้ว (สมมุติ)", false_report="true")
+    assert (done.status_code, done.headers["location"]) == (303, f"/board/{incident.code}")
+    station.hears("ยุติแล้ว")
+    incident.reaches("closed")
+    assert incident.told("closed", by="test-supervisor", reason="ตรวจสอบแล้ว (สมมุติ)")["false_report"] is True
+    assert board.forms() == {}
+    assert "ไม่มีสิ่งที่ดำเนินการได้" in board.get("/actions").text
+
+
+def test_whoever_pressed_too_late_hears_why_and_keeps_what_they_typed(story: Story) -> None:
+    station = story.station(CHIANG_RAI)
+    story.care_team(CHIANG_RAI)
+    incident = story.citizen().reports_by_api("assault", at=CHIANG_RAI)
+    station.hears("เหตุด่วน")
+    board = Board(incident)
+    form = board.forms()["assign"]
+    unknown = board.sends(form | {"responder": 'PS-<0>"'})
+    assert unknown.status_code == 404
+    assert "no active responder has the number PS-&lt;0&gt;" in unknown.text
+    assert 'value="PS-&lt;0&gt;&#34;"' in unknown.text, "what was typed, and nothing that a browser runs"
+    board.does("cancel", reason="ไม่ต้องใช้ใคร (สมมุติ)")
+    station.hears("ยุติแล้ว")
+    incident.reaches("cancelled")
+    late = board.sends(form | {"responder": station.ref})
+    assert late.status_code == 409
+    assert "ทำรายการนี้ไม่ได้" in late.text
+
+
+def test_a_track_is_escalated_assigned_and_handed_over(story: Story) -> None:
+    station, radio, other = story.station(CHIANG_RAI), story.radio_191(CHIANG_RAI), story.station(UBON_RATCHATHANI)
+    story.care_team(CHIANG_RAI)
+    incident = story.citizen().reports_by_api("assault", at=CHIANG_RAI)
+    station.hears("เหตุด่วน")
+    board = Board(incident)
+    assert set(board.forms()) == {"assign", "escalate", "merge", "cancel", "close"}
+    assert board.does("escalate", track="police").status_code == 303
+    radio.hears("ESS")
+    assert board.does("assign", responder=other.ref).status_code == 303
+    other.hears("เหตุด่วน")
+    assert incident.told("assigned", responder=other.ref, by="test-supervisor")
+
+    station.taps("รับทราบ")
+    station.hears("บันทึกแล้ว")
+    radio.hears("หน่วยอื่นรับแล้ว")
+    other.hears("ท่านไม่ต้องดำเนินการ")
+    operator = Board(incident, KeyRole.OPERATOR)
+    assert set(operator.forms()) == {"hand-over"}, "as by the API, all else is a supervisor's"
+    assert operator.does("hand-over", responder=other.ref).status_code == 303
+    other.hears("เหตุด่วน")
+    other.taps("รับทราบ")
+    other.hears("บันทึกแล้ว")
+    station.hears("ส่งต่อให้")
+    assert incident.holder() == other.ref
+    assert incident.told("hand_over_wanted", by="test-operator")
+
+
+def test_reports_are_split_off_and_merged_again(story: Story) -> None:
+    station = story.station(SURAT_THANI)
+    story.care_team(SURAT_THANI)
+    incident = story.citizen().reports_by_api("running_amok", at=SURAT_THANI)
+    station.hears("เหตุด่วน")
+    report_id = story.citizen().witnesses(incident, "running_amok", SURAT_THANI)
+    board = Board(incident)
+    assert board.does("split").status_code == 422
+    split = board.does("split", reports=[report_id])
+    assert split.status_code == 303
+    apart = story.new_incident()
+    assert split.headers["location"] == f"/board/{apart.code}"
+    station.hears(f"เหตุด่วน {apart.code}")
+
+    assert Board(apart).does("merge", into="ZZZZZZ").status_code == 404
+    merged = Board(apart).does("merge", into=f" {incident.code.lower()} ")
+    assert merged.headers["location"] == f"/board/{incident.code}"
+    station.hears("เป็นเหตุเดียวกับ")
+    apart.reaches("merged")
+    assert len(incident.now["reports"]) == 2
+
+
+def test_no_other_page_and_nobody_else_can_send_a_form(story: Story) -> None:
+    story.station(CHIANG_RAI).may_hear("")
+    story.care_team(CHIANG_RAI)
+    incident, another = (story.citizen().reports_by_api("assault", at=CHIANG_RAI) for _ in range(2))
+    board, operator = Board(incident), Board(incident, KeyRole.OPERATOR)
+    form = board.forms()["cancel"] | {"reason": "not from here"}
+    refused = (
+        board.sends(form, {"sec-fetch-site": "cross-site"}),
+        board.sends(form | {"token": "0" * 64}),
+        board.sends(form | {"token": "ไม่ใช่"}),
+        board.sends(form | {"token": Board(another).forms()["cancel"]["token"]}),
+        operator.sends(form),
+        operator.sends(form | {"token": operators_token(story, incident)}),
+    )
+    assert [answer.status_code for answer in refused] == [403] * 6
+    assert story.deployment.http.post(board.path + "/actions", data=form).status_code == 401
+    assert incident.now["state"] != "cancelled"
+    page = board.get("/actions")
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    assert page.headers["cache-control"] == "no-store"
+    assert "<script" not in page.text, "it does not renew itself under whoever types"
+
+
+def operators_token(story: Story, incident: Incident) -> str:
+    """What the operator's page would carry if it offered the form."""
+    return story.deployment.store.vault.index(f"form board test-operator {incident.code}").hex()
+
+
+def test_the_board_shows_what_was_written_after_a_click_that_is_on_record(story: Story) -> None:
+    station = story.station(CHIANG_RAI)
+    story.care_team(CHIANG_RAI)
+    citizen = story.citizen()
+    incident = citizen.reports("assault", at=CHIANG_RAI)
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears("เหตุด่วน")
+    citizen.sends_a_photo()
+    citizen.hears("เก็บไว้ให้เจ้าหน้าที่")
+    citizen.writes("<b>ห้องริม</b> (สมมุติ)")
+    citizen.hears("บันทึกไว้ให้เจ้าหน้าที่แล้ว")
+    board, operator = Board(incident), Board(incident, KeyRole.OPERATOR)
+    wait_for(lambda: incident.now["attachments"][0]["fetched_at"], "the photo is fetched")
+    for page in (board.get(), operator.get()):
+        assert "สมมุติ" not in page.text
+    assert f'href="/board/{incident.code}/reports"' in board.get().text
+    assert f'href="/board/{incident.code}/reports"' not in operator.get().text
+    assert operator.get("/reports").status_code == 403
+    unread = "ยังไม่ได้อ่าน"
+    assert unread in board.get().text
+    assert unread in story.deployment.http.get("/board", auth=board.auth).text, (
+        "a supervisor who looks at all of them sees it too"
+    )
+    assert not incident.facts("personal_data_read")
+
+    read = board.get("/reports")
+    assert "&lt;b&gt;ห้องริม&lt;/b&gt; (สมมุติ)" in read.text
+    assert "ไม่ได้บอก ถือว่าไม่ให้ติดต่อ" in read.text
+    assert "<script" not in read.text, "one click is one reading"
+    assert read.headers["cache-control"] == "no-store"
+    assert len(incident.facts("personal_data_read", what="reports", by="test-supervisor")) == 1
+    (link,) = re.findall(rf'href="/board/{incident.code}(/attachments/[^"]+)"', read.text)
+    assert operator.get(link).status_code == 403
+    picture = board.get(link)
+    assert picture.content.startswith(b"\x89PNG")
+    assert picture.headers["content-disposition"] == "inline"
+    assert "sandbox" in picture.headers["content-security-policy"]
+    assert len(incident.facts("personal_data_read", what="attachment", by="test-supervisor")) == 1
+    assert "test-supervisor" in board.get().text, "who read it stands in the timeline"
+    assert unread not in board.get().text
+    station.writes("ประตูหลังล็อก (สมมุติ)")
+    station.hears("บันทึกข้อความไว้ให้ผู้ควบคุมเวรแล้ว")
+    incident.told("responder_wrote")
+    assert unread in board.get().text

@@ -56,9 +56,9 @@ class Settings(BaseSettings):
 
     #: Whether an SMS to the sender comes back to us.  Where it does not, an alert by SMS carries a link to a page.
     sms_two_way: bool = True
-    #: Which channel follows which after how long, for whoever's row in the roster says nothing of it, such as
-    #: `line sms+20s voice+45s`; empty = the next channel only where one fails.
-    channel_turns: str = ""
+    #: Which channel follows which after how long, for whoever's row in the roster says nothing of it; `off` = the next
+    #: channel only where one fails.  Nobody is asked over a channel that their row does not name.
+    channel_turns: str = "line sms+20s voice+45s"
     #: A call rings for so long.
     voice_ring_s: int = Field(default=30, ge=5, le=120)
     #: Calls a second, by all workers together: Twilio lets a new account begin one.

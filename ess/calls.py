@@ -1,25 +1,40 @@
-"""What happens in a call to a responder: somebody picks up, hears the alert, and presses a digit.
+"""What happens in a call to a responder: somebody picks up, hears what it is about, and presses a digit.
 
-Twilio asks us while the person listens, so this is done in the web edge and not by a worker.  A digit answers
-the alert as a tap does; nothing else in a call changes anything.  The call that they asked for to be connected with a
-victim goes on in `ess.bridges`.
+Twilio asks us while the person listens, so this is done in the web edge and not by a worker.  A call asks about an
+alert, or asks whoever has taken it whether they have left or arrived; a digit answers as a tap does, and nothing else
+in a call changes anything.  The call that they asked for to be connected with a victim goes on in `ess.bridges`.
 """
 
+from datetime import timedelta
 from uuid import UUID
 
 from ess import bridges, deliveries, dispatch
 from ess.conversation.answer import Verb
-from ess.conversation.spoken import AGAIN, DIGITS, Speech, phrase, question, statement
+from ess.conversation.letters import next_verbs
+from ess.conversation.spoken import (
+    AGAIN,
+    DIGITS,
+    PROGRESS_DIGITS,
+    Speech,
+    expected,
+    phrase,
+    progress_question,
+    question,
+    recorded,
+    statement,
+)
 from ess.domain.duty import Channel
 from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
 from ess.domain.incident import ENDED, TAKEN, AlertState, Incident, State
 from ess.engine import Engine
 from ess.outbox import Outbox
-from ess.store import Transaction, incidents, reach, tables
+from ess.store import Transaction, incidents, reach, responders, tables
 from ess.store.bridges import BRIDGE
 
 #: Whoever picks up is still asked.
 _ASKED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE})
+#: And so is whoever has taken it and does not move.
+_COMING = frozenset({AlertState.ACCEPTED, AlertState.DEPARTED})
 
 
 def pick_up(engine: Engine, delivery_id: UUID) -> Speech:
@@ -32,42 +47,78 @@ def pick_up(engine: Engine, delivery_id: UUID) -> Speech:
         if delivery.message == BRIDGE:
             return bridges.greet(engine, tx, delivery)
         incident, alert_id = _asked(tx, delivery)
-        return _speech(engine, incident, alert_id)
+        return _speech(engine, incident, alert_id, delivery.message)
 
 
-def press(engine: Engine, delivery_id: UUID, digits: str) -> Speech | bridges.Connection:
-    """They pressed a digit: what they hear then, or who is rung for them.  NotFound for no call of ours."""
+def press(engine: Engine, delivery_id: UUID, digits: str, *, minutes: bool = False) -> Speech | bridges.Connection:
+    """They pressed a digit, or `minutes`: what they hear then, or who is rung for them.
+
+    NotFound for no call of ours.
+    """
     with engine.store.transaction() as tx:
-        is_bridge = _call(tx, delivery_id).message == BRIDGE
-    return bridges.press(engine, delivery_id, digits) if is_bridge else _answer(engine, delivery_id, digits)
+        key = _call(tx, delivery_id).message
+    if key == BRIDGE:
+        return bridges.press(engine, delivery_id, digits)
+    if minutes:
+        return _expect(engine, delivery_id, int(digits) if digits.isdecimal() else 0)
+    return _answer(engine, delivery_id, digits, key)
 
 
-def _answer(engine: Engine, delivery_id: UUID, digits: str) -> Speech:
-    with engine.store.transaction() as tx:
-        incident, alert_id = _asked(tx, _call(tx, delivery_id))
-    if digits == AGAIN:
-        return _speech(engine, incident, alert_id)
-    verb = DIGITS.get(digits)
+def _answer(engine: Engine, delivery_id: UUID, digits: str, key: str) -> Speech:
+    is_alert = key == "alert"
+    verb = (DIGITS if is_alert else PROGRESS_DIGITS).get(digits)
     if verb is None:
-        return _speech(engine, incident, alert_id, "unclear")
-
-    def then(tx: Transaction, incident: Incident) -> None:
-        deliveries.record_digit(tx, delivery_id)
-        answered = tx.session.get_one(tables.Alert, alert_id)
-        reach.verify(tx, tx.session.get_one(tables.Responder, answered.responder_id), Channel.VOICE)
-        if verb is Verb.ACCEPT:
-            Outbox(engine, tx, incident).confirm(incident.alert(alert_id))
-
+        with engine.store.transaction() as tx:
+            incident, alert_id = _asked(tx, _call(tx, delivery_id))
+        again = is_alert and digits == AGAIN
+        return _speech(engine, incident, alert_id, key, *([] if again else ["unclear"]))
     try:
-        dispatch.answer_alert(engine, alert_id, verb, via=Channel.VOICE, then=then)
+        reads = _record(engine, delivery_id, verb)
     except AlreadyTaken:
         return statement(engine.texts, "already_taken")
     except AlreadyRecorded:
-        return statement(engine.texts, "already_recorded")
+        if verb is not Verb.DEPART:
+            return statement(engine.texts, "already_recorded")
+        reads = True  # who is on the way says by it that they are late, and is asked when they come
     except Refused:
         with engine.store.transaction() as tx:
-            return _speech(engine, incidents.read(tx, incident.id), alert_id)
-    return statement(engine.texts, verb)
+            return _speech(engine, *_asked(tx, _call(tx, delivery_id)), key, "unclear")
+    return recorded(engine.texts, verb, reads=reads)
+
+
+def _expect(engine: Engine, delivery_id: UUID, n: int) -> Speech:
+    """When they will be there, in minutes from now; of a number that is none they are asked again."""
+    if n == 0:
+        return recorded(engine.texts, Verb.ACCEPT, phrase(engine.texts, "unclear"), reads=True)
+    try:
+        return expected(engine.texts, n, reads=_record(engine, delivery_id, Verb.ETA, timedelta(minutes=n)))
+    except AlreadyTaken:
+        return statement(engine.texts, "already_taken")
+    except Refused:  # they have arrived meanwhile, said so already, or it is over
+        return statement(engine.texts, "already_recorded")
+
+
+def _record(engine: Engine, delivery_id: UUID, verb: Verb, eta: timedelta | None = None) -> bool:
+    """What was pressed is done, and the call has reached a person; whether there is a message for them to read.
+
+    Refused, AlreadyRecorded or AlreadyTaken where nothing changed.
+    """
+    with engine.store.transaction() as tx:
+        _, alert_id = _asked(tx, _call(tx, delivery_id))
+    reads = False
+
+    def then(tx: Transaction, incident: Incident) -> None:
+        nonlocal reads
+        deliveries.record_digit(tx, delivery_id)
+        answered = tx.session.get_one(tables.Alert, alert_id)
+        row = tx.session.get_one(tables.Responder, answered.responder_id)
+        reach.verify(tx, row, Channel.VOICE)
+        reads = bool(responders.readable(row))
+        if verb is Verb.ACCEPT:
+            Outbox(engine, tx, incident).confirm(incident.alert(alert_id))
+
+    dispatch.answer_alert(engine, alert_id, verb, via=Channel.VOICE, eta=eta, then=then)
+    return reads
 
 
 def _call(tx: Transaction, delivery_id: UUID) -> tables.Delivery:
@@ -84,12 +135,17 @@ def _asked(tx: Transaction, delivery: tables.Delivery) -> tuple[Incident, UUID]:
     return incidents.read(tx, delivery.incident_id), delivery.alert_id
 
 
-def _speech(engine: Engine, incident: Incident, alert_id: UUID, *first: str) -> Speech:
+def _speech(engine: Engine, incident: Incident, alert_id: UUID, key: str, *first: str) -> Speech:
     """The question while it is one, else how it stands."""
-    state = incident.alert(alert_id).state
-    if state in _ASKED:
-        return question(engine.texts, incident, *(phrase(engine.texts, key) for key in first))
-    if state in TAKEN or state is AlertState.DECLINED:
-        return statement(engine.texts, "already_recorded")
-    over = incident.state in {State.RESOLVED, *ENDED}
-    return statement(engine.texts, "over" if over else "already_taken")
+    texts, alert = engine.texts, incident.alert(alert_id)
+    before = [phrase(texts, name) for name in first]
+    if incident.state in {State.RESOLVED, *ENDED}:
+        return statement(texts, "over")
+    if key == "alert" and alert.state in _ASKED:
+        return question(texts, incident, *before)
+    if key != "alert" and alert.state in _COMING:
+        # Who is on the way says so once more, and then when they will be there.
+        return progress_question(texts, key, incident, {Verb.DEPART, *next_verbs(incident, alert)}, *before)
+    if alert.state in TAKEN or alert.state is AlertState.DECLINED:
+        return statement(texts, "already_recorded")
+    return statement(texts, "already_taken")

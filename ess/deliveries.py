@@ -37,16 +37,19 @@ _REPLY_TOKEN_LIVES = timedelta(seconds=35)
 #: A reply is begun only so soon that, if its worker dies in the call, another can still ask LINE by the same token
 #: whether it was said: a push that comes later has a key of its own, and says it twice.
 _REPLY_BEGINS_WITHIN = timedelta(seconds=10)
-#: What merely informs is not worth another channel when it fails; these are.
-_ASKING = frozenset(
-    {"alert", "follow_up", "follow_up_reminder", "follow_up_overdue", "visit", "visit_reminder", "visit_overdue"}
-)
+#: What merely informs is not worth another channel when it fails, and a reminder goes over all of them; these are.
+_ASKING = frozenset({"alert", "follow_up", "follow_up_overdue", "visit", "visit_overdue"})
 #: What cannot wait for a channel to come back either: it is said over the next one in the same words.
 _URGENT = frozenset({"reporter_safe", "reporter_cancels", "reporter_unsafe", "reporter_in_danger", "backup_wanted"})
 #: Whoever has said no, or was stood down, is not asked; who could not be reached still may be.
 _WANTED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE, *TAKEN})
 #: Nor does a phone ring for somebody who has answered already.
 _CALLED = _WANTED - TAKEN
+#: Who has left, or is there, is not asked whether they have.
+_STILL_ASKED = {
+    "departed_yet": frozenset({AlertState.ACCEPTED}),
+    "arrived_yet": frozenset({AlertState.ACCEPTED, AlertState.DEPARTED}),
+}
 #: What tells somebody that an alert needs nothing more from them.
 _TAKES_BACK = frozenset({"stood_down", "over"})
 
@@ -174,8 +177,9 @@ def _worse_than_none(tx: Transaction, delivery: Delivery, alert_state: str | Non
         return "older than its message is good for"
     if delivery.alert_id is None:
         return None
-    if delivery.message == "alert":
-        return None if alert_state in _wanted_by(delivery) else f"{alert_state} before it was sent"
+    if delivery.message == "alert" or delivery.message in _STILL_ASKED:
+        wanted = _STILL_ASKED.get(delivery.message) or _wanted_by(delivery)
+        return None if alert_state in wanted else f"{alert_state} before it was sent"
     if delivery.message == WRITTEN:  # personal, and for whoever goes there alone
         return None if alert_state in TAKEN else f"{alert_state} before it was sent"
     if delivery.message in _TAKES_BACK:

@@ -354,6 +354,7 @@ def _promises(story: _Story, people: Mapping[str, roster.Entry], worker: roster.
     asked = at(story.shown(worker.line_user_id, "โทรติดตาม")[0])
     resolved = at(story.facts("resolved")[0])
     sms = [entry["text"] for entry in story.ledger if entry["kind"] == "sms"]
+    linked = [text for text in sms if "/a/" in text]
     asked_to_act = [people[fact["responder"]["ref"]] for fact in story.facts("alerted")]
     supervising = [person for person in people.values() if person.role in NATIONAL_ROLES]  # they hear of the backup
     theirs = {person.line_user_id or person.phone for person in (*asked_to_act, *supervising, worker)}
@@ -361,7 +362,7 @@ def _promises(story: _Story, people: Mapping[str, roster.Entry], worker: roster.
     wanted = at(story.facts("backup_wanted")[0])
     backup_asked = at(story.shown(station.line_user_id, "เหตุด่วน")[1])
     calls = [entry for entry in story.ledger if entry["kind"] == "call"]
-    longest = max(len(text.encode("utf-16-le")) // 2 for text in sms)
+    longest = max(len(text.encode("utf-16-le")) // 2 for text in sms if text not in linked)
     tasks = _tasks_in_flower(story)
     second = timedelta(seconds=1)
     return [
@@ -405,6 +406,7 @@ def _promises(story: _Story, people: Mapping[str, roster.Entry], worker: roster.
             f"{longest} of 70",
             longest <= 70 and not any("ทำร้าย" in text for text in sms),
         ),
+        Promise("… and one to whoever took it has a link to the place, once", f"{len(linked)}×", len(linked) == 1),
         Promise(
             "Flower shows the tasks by name",
             f"{len(tasks)} names",

@@ -20,7 +20,7 @@ from ess import callers, geo, outbox
 from ess.codes import new_code
 from ess.conversation.answer import Verb
 from ess.domain import incident as life
-from ess.domain.duty import Responder, Role
+from ess.domain.duty import NATIONAL_ROLES, Responder, Role
 from ess.domain.errors import AlreadyRecorded, Conflict, NotFound, Refused
 from ess.domain.follow_up import Outcome, is_asked_at_once
 from ess.domain.incident import Decision, Incident, decide, receive
@@ -31,7 +31,7 @@ from ess.domain.report import IncidentType, Location, Report
 from ess.domain.roster import NATION
 from ess.domain.selection import Candidate, choose, n_sides
 from ess.engine import Engine
-from ess.store import Transaction, accounts, candidates, incidents, rotas, tables
+from ess.store import Transaction, accounts, candidates, incidents, reach, rotas, tables
 from ess.wake import REFINE, TRAVEL
 
 log = structlog.get_logger()
@@ -462,6 +462,8 @@ def _open_follow_ups(engine: Engine, tx: Transaction, incident: Incident) -> lif
 def _mind_follow_up(engine: Engine, tx: Transaction, incident: Incident, deadline: life.Deadline) -> life.MindFollowUp:
     """Whoever is responsible now is looked up anew: of those who were, some have left, and some are on leave."""
     follow_up = next(each for each in incident.follow_ups if str(each.id) == deadline.subject)
+    if _supervises(tx, follow_up.responder_id):  # nobody else has it now
+        return life.MindFollowUp(deadline, follow_up.responder_id, engine.calling_hours)
     known = [follow_up.responder_id, *(other.responder_id for other in incident.follow_ups)]
     off = _off_duty(tx, incident, _on_duty_now(engine, tx, [incident]))
     caller = callers.responsible(tx, incident, follow_up.plan, off, known)
@@ -495,6 +497,26 @@ def move_follow_up(
 ) -> Incident:
     """The call is asked for again at this time (UTC), which suits the victim."""
     return _follow_up(engine, follow_up_id, life.MoveFollowUp(follow_up_id, at, via, engine.calling_hours), then)
+
+
+def take_follow_up(
+    engine: Engine,
+    follow_up_id: UUID,
+    by: UUID,
+    *,
+    via: str,
+    then: Callable[[Transaction, Incident], None] | None = None,
+) -> Incident:
+    """A supervisor, by their responder id, sees to a follow-up that is overdue.  Refused where they are none."""
+    with engine.store.transaction() as tx:
+        if not _supervises(tx, by):
+            raise Refused("only a supervisor or the national desk takes a follow-up over")
+    return _follow_up(engine, follow_up_id, life.TakeFollowUp(follow_up_id, by, via, engine.calling_hours), then)
+
+
+def _supervises(tx: Transaction, responder_id: UUID | None) -> bool:
+    row = tx.session.get(tables.Responder, responder_id) if responder_id else None
+    return row is not None and row.role in NATIONAL_ROLES and reach.is_at_work(row, tx.now)
 
 
 def name_service(

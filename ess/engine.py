@@ -64,8 +64,10 @@ class Engine:
     #: Seconds after the alert at which a channel's turn comes, for whoever's row in the roster does not say.
     turns: Mapping[Channel, int] = field(default_factory=dict)
     bridge: BridgeLimits = field(default_factory=BridgeLimits)
-    #: What stands before the secret of a link in an SMS; None where SMS are answered by SMS.
-    link_base: str | None = None
+    #: What stands before the secret of a link in an SMS.
+    link_base: str = ""
+    #: Whether an SMS is answered by SMS; where not, each that asks something carries a link.
+    sms_two_way: bool = True
 
 
 #: Once for each process that was started; forks of it share it, and die with it.
@@ -112,7 +114,8 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
             timedelta(seconds=settings.bridge_ring_s),
             timedelta(seconds=settings.bridge_talk_s),
         ),
-        link_base=None if settings.sms_two_way else f"{settings.outside_url}/a/",
+        link_base=f"{settings.outside_url}/a/",
+        sms_two_way=settings.sms_two_way,
     )
 
 
@@ -127,7 +130,7 @@ def _calling_hours(settings: Settings, days_off: DaysOff) -> CallingHours:
 
 def _turns(text: str) -> dict[Channel, int]:
     """ESS_CHANNEL_TURNS, understood."""
-    if not text:
+    if text == "off":
         return {}
     try:
         channels, after_s = read_turns(text)

@@ -25,7 +25,6 @@ from ess.conversation.letters import (
     kept_letter,
     move_letter,
     noted_letter,
-    progress_letter,
     status_letter,
     which_incident_letter,
 )
@@ -610,6 +609,9 @@ def _answer(
         if _done(tx, deadline_id):
             say(tx, incident, message)
 
+    def mark(tx: Transaction, _: Incident) -> None:
+        _done(tx, deadline_id)  # the card that they get is the answer
+
     def confirm(tx: Transaction, incident: Incident) -> None:
         reply(tx, incident, _confirmation(engine, tx, incident, pressed, channel))
 
@@ -624,6 +626,8 @@ def _answer(
                 if _done(tx, deadline_id):  # a phone rings once for a tap
                     person = tx.session.get_one(tables.Responder, row.id)
                     say(tx, incident, bridges.ask(engine, tx, incident, pressed.follow_up_id, person))
+        elif pressed.follow_up_id and pressed.do is Ask.TAKE:
+            dispatch.take_follow_up(engine, pressed.follow_up_id, row.id, via=channel, then=mark)
         elif pressed.follow_up_id:
             _follow_up(engine, pressed.follow_up_id, pressed, channel, reply, confirm)
     except NotFound:
@@ -631,7 +635,7 @@ def _answer(
     except Refused as refused:
         with engine.store.transaction() as tx:
             incident = _incident(tx, pressed)
-            reply(tx, incident, _refusal(engine, tx, incident, channel, refused))
+            reply(tx, incident, _refusal(engine, tx, incident, pressed, channel, refused))
 
 
 def _follow_up(
@@ -674,25 +678,37 @@ def _confirmation(engine: Engine, tx: Transaction, incident: Incident, pressed: 
         return noted_letter(engine.texts, incident, pressed, channel)
     if pressed.do == Verb.DECLINE:
         return engine.texts.say("declined", channel, code=incident.code)
-    alert = incident.alert(pressed.alert_id)
-    code = tx.session.get_one(tables.Alert, alert.id).reply_code
     if pressed.do == Verb.RESOLVE:
         return engine.texts.say("over", channel, code=incident.code)
     if pressed.do == Verb.BACKUP:
         return engine.texts.say("backup_called", channel, code=incident.code)
+    alert = incident.alert(pressed.alert_id)
     key = "eta_noted" if pressed.eta is not None and alert.eta_at else "next"
-    return progress_letter(engine.texts, key, incident, alert, channel, code)
+    return outbox.Outbox(engine, tx, incident).progress(key, alert, channel)
 
 
-def _refusal(engine: Engine, tx: Transaction, incident: Incident, channel: Channel, refused: Refused) -> Message:
+def _refusal(
+    engine: Engine, tx: Transaction, incident: Incident, pressed: Pressed, channel: Channel, refused: Refused
+) -> Message:
+    """What holds instead: who has it, or how it stands."""
     match refused:
         case AlreadyTaken(holder=holder):
             who = tx.session.get_one(tables.Responder, UUID(holder)).name_th
             return engine.texts.say("already_taken", channel, code=incident.code, who=who)
-        case AlreadyRecorded():
-            return engine.texts.say("already_recorded", channel, code=incident.code)
         case _:
-            return engine.texts.say("refused", channel, code=incident.code, state=incident.state)
+            key = "already_recorded" if isinstance(refused, AlreadyRecorded) else "refused"
+            state = engine.texts.word("states", _state(incident, pressed))
+            return engine.texts.say(key, channel, code=incident.code, state=state)
+
+
+def _state(incident: Incident, pressed: Pressed) -> str:
+    """How what was pressed stands: the alert while somebody may be in danger, the call or visit, else the incident."""
+    if pressed.alert_id and incident.state not in {State.RESOLVED, *ENDED}:
+        return incident.alert(pressed.alert_id).state
+    for follow_up in incident.follow_ups:
+        if follow_up.id == pressed.follow_up_id:
+            return follow_up.outcome or follow_up.state
+    return incident.state
 
 
 def _receipt(engine: Engine, tx: Transaction, body: Mapping[str, Any]) -> bool:

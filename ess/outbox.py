@@ -72,6 +72,8 @@ _CODES = (
     )
     .order_by(col(tables.Alert.created_at))
 )
+#: Asked of whoever has taken an alert, by a call where they can read nothing.
+_HOW_FAR = frozenset({"departed_yet", "arrived_yet"})
 #: The message that brings whoever has taken an incident what its reporters wrote.
 WRITTEN = "reporter_wrote"
 #: What is told of a channel or a program is old after this.
@@ -120,12 +122,13 @@ def queue(
     """Promise one message; it goes out when this transaction has committed, and not after `until`.
 
     A `silent` one lights up no screen, where the channel can do that.  Deliveries with the same `asked_at` (UTC) belong
-    to one round, in which an alert goes over one channel after the other.  A call asks a responder about an alert,
-    or is the one that they asked for to be connected with a victim: nobody else's phone rings, whatever anybody
-    decides.
+    to one round, in which an alert goes over one channel after the other.  A call asks a responder about an alert, or
+    how far they are who have taken it, or is the one that they asked for to be connected with a victim: nobody else's
+    phone rings, whatever anybody decides.
     """
-    asked_for = (key == "alert" and alert_id is not None) or (key == BRIDGE and follow_up_id is not None)
-    if channel is Channel.VOICE and (responder_id is None or not asked_for):
+    about_alert = key in {"alert", *_HOW_FAR} and alert_id is not None
+    asked_for = key == BRIDGE and follow_up_id is not None
+    if channel is Channel.VOICE and (responder_id is None or not (about_alert or asked_for)):
         raise AssertionError("only a responder's phone may ring, for an alert or for the call that they asked for")
     delivery_id = uuid4()
     tx.write_last(
@@ -280,11 +283,11 @@ class Outbox:
                 case AskFollowUp(follow_up_id, reminder):
                     follow_up = self._follow_ups[follow_up_id]
                     if follow_up.responder_id is not None:
-                        if follow_up.is_visit:
-                            key = "visit_reminder" if reminder else "visit"
+                        row = self._people[follow_up.responder_id]
+                        if reminder:
+                            self._remind(follow_up, row)
                         else:
-                            key = "follow_up_reminder" if reminder else "follow_up"
-                        self.ask_follow_up(follow_up, key, self._people[follow_up.responder_id])
+                            self.ask_follow_up(follow_up, "visit" if follow_up.is_visit else "follow_up", row)
 
     def ask(self, alert: Alert) -> None:
         """The alert, over the responder's first channel, and the turns of those that follow."""
@@ -351,8 +354,12 @@ class Outbox:
         return order
 
     def _link(self, alert: Alert, channel: Channel) -> str:
-        """A new link for an SMS that cannot be answered by SMS; empty elsewhere."""
-        if channel is not Channel.SMS or self._engine.link_base is None:
+        """A new link for each SMS that cannot be answered by SMS, and for the first to whoever has taken the alert.
+
+        The page behind it says where to go, which no SMS may; empty elsewhere.
+        """
+        knows = alert.state not in TAKEN or links.has_one(self._tx, alert.id)
+        if channel is not Channel.SMS or (self._engine.sms_two_way and knows):
             return ""
         return self._engine.link_base + links.make(self._tx, alert.id)
 
@@ -360,13 +367,22 @@ class Outbox:
         """The call to make or the visit, over the responder's first channel, or the one after `after`."""
         order = responders.written(row)
         channel = _next_channel(order, after, self._down) if after else _channel(order, self._down)
-        if channel is None:
-            return False
+        if channel is not None:
+            self._ask_follow_up_over(channel, follow_up, key, row)
+        return channel is not None
+
+    def _remind(self, follow_up: FollowUp, row: tables.Responder) -> None:
+        """Over every channel that they read and that works: over the first alone they have not reacted."""
+        key = "visit_reminder" if follow_up.is_visit else "follow_up_reminder"
+        order = responders.written(row)
+        for channel in [each for each in order if each not in self._down] or order[:1]:
+            self._ask_follow_up_over(channel, follow_up, key, row)
+
+    def _ask_follow_up_over(self, channel: Channel, follow_up: FollowUp, key: str, row: tables.Responder) -> None:
         letter = follow_up_letter(
             self._texts, key, self._about, follow_up, channel, can_call=self._can_call(follow_up, row)
         )
         self._queue(row, channel, letter, key, follow_up=follow_up)
-        return True
 
     def _can_call(self, follow_up: FollowUp, row: tables.Responder) -> bool:
         """Whether the card offers to connect them: it may be read at any hour, and what is tapped is looked at anew."""
@@ -375,14 +391,12 @@ class Outbox:
 
     def _tell_responder(self, alert: Alert, key: str, holder: UUID | None, into: str) -> None:
         row = self._people[alert.responder_id]
-        reached_over = self._reached_over(alert)
-        works = reached_over and responders.address(row, reached_over)
-        channel = reached_over if works else _channel(responders.written(row), self._down)
+        channel = self._told_over(alert, key, row)
         if channel is None:
             return
         match key:
             case "departed_yet" | "arrived_yet" | "yours_now":
-                letter = self._progress(key, alert, channel)
+                letter = self.progress(key, alert, channel)
             case "place_corrected":
                 letter = corrected_letter(self._texts, self._about, alert, channel)
             case _:
@@ -491,15 +505,18 @@ class Outbox:
             asked_at=asked_at,
         )
 
-    def confirm(self, alert: Alert) -> None:
-        """By a channel that can be read: that it is recorded, and what can be done next."""
+    def confirm(self, alert: Alert) -> bool:
+        """By a channel that can be read: where it is, and what can be done next; false where they can read nothing."""
         row = self._people[alert.responder_id]
-        channel = _channel(responders.written(row), self._down)
+        channel = _channel(responders.readable(row), self._down)
         if channel:
-            self._queue(row, channel, self._progress("next", alert, channel), "next", alert=alert)
+            self._queue(row, channel, self.progress("next", alert, channel), "next", alert=alert)
+        return channel is not None
 
-    def _progress(self, key: str, alert: Alert, channel: Channel) -> Message:
-        code, link = self._code(alert), self._link(alert, channel)
+    def progress(self, key: str, alert: Alert, channel: Channel) -> Message:
+        """That something of the alert is recorded, or the question how far they are, with what can be done next."""
+        code = self._code(alert) if self._engine.sms_two_way else None
+        link = self._link(alert, channel)
         return progress_letter(self._texts, key, self._incident, alert, channel, code, link)
 
     def _name(self, alert_id: UUID | None) -> str:
@@ -507,6 +524,15 @@ class Outbox:
 
     def _code(self, alert: Alert) -> str | None:
         return self._rows.alerts[alert.id].reply_code
+
+    def _told_over(self, alert: Alert, key: str, row: tables.Responder) -> Channel | None:
+        """The channel over which they were last written to, else the first; who is only called is asked by call."""
+        order = responders.written(row)
+        if not order and key in _HOW_FAR and Channel.VOICE in self._ringing(row):
+            return Channel.VOICE
+        reached_over = self._reached_over(alert)
+        works = reached_over and responders.address(row, reached_over)
+        return reached_over if works else _channel(order, self._down)
 
     def _reached_over(self, alert: Alert) -> Channel | None:
         """The channel over which the responder was last written to; what reporters wrote goes over LINE anyway."""

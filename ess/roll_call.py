@@ -2,7 +2,8 @@
 
 One row and one deadline carry it: each time that the deadline is due a small group is asked, then it waits for the
 closing time, then it reports.  It never stands before an alert: while anything else waits to be sent it waits, and
-whoever has an open alert is not asked.
+whoever has an open alert is not asked.  Nor is whoever has nothing to answer by: a call would ring for nothing, and
+where SMS are one-way nobody reads the answer.  The report counts them apart.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -96,12 +97,15 @@ def _something_waits(tx: Transaction) -> bool:
 
 
 def _ask_next(engine: Engine, tx: Transaction, call: tables.RollCall) -> bool:
-    """Ask the next group, each address once; false where everybody was asked."""
+    """Ask the next group, each address once; false where everybody was asked.
+
+    Who cannot be asked has a row without a channel.
+    """
     people = _next_group(tx, call)
     down = outages.active(tx)
     asked = _addresses_asked(tx, call, people)
     for row in people:
-        channel = _first_channel(row, down)
+        channel = _first_channel(engine, row, down)
         tx.session.add(tables.RollCallAnswer(roll_call_id=call.id, responder_id=row.id, channel=channel))
         to = responders.address(row, channel) if channel else None
         if channel and to and (channel, to) not in asked:
@@ -157,18 +161,19 @@ def _addresses_asked(
     return {(channel, to) for channel, to in found if to}
 
 
-def _first_channel(row: tables.Responder, down: Collection[Channel]) -> Channel | None:
-    """The first that works; where all are down for everyone, the first, whose message waits."""
-    order = responders.written(row)
+def _first_channel(engine: Engine, row: tables.Responder, down: Collection[Channel]) -> Channel | None:
+    """The first that works and can be answered by; where all are down for everyone, the first, whose message waits."""
+    order = [channel for channel in responders.written(row) if engine.sms_two_way or channel is not Channel.SMS]
     return next((channel for channel in order if channel not in down), order[0] if order else None)
 
 
 def _report(engine: Engine, tx: Transaction, call: tables.RollCall) -> None:
-    query = select_columns(func.count(), func.count(col(tables.RollCallAnswer.answered_at))).where(
+    asked = col(tables.RollCallAnswer.channel)
+    query = select_columns(func.count(), func.count(asked), func.count(col(tables.RollCallAnswer.answered_at))).where(
         col(tables.RollCallAnswer.roll_call_id) == call.id
     )
-    n_asked, n_answered = tx.session.execute(query).one()
-    log.info("roll_call_over", n_asked=n_asked, n_answered=n_answered)
+    n_people, n_asked, n_answered = tx.session.execute(query).one()
+    log.info("roll_call_over", n_people=n_people, n_asked=n_asked, n_answered=n_answered)
     outbox.alarm(
         engine,
         tx,
@@ -177,6 +182,7 @@ def _report(engine: Engine, tx: Transaction, call: tables.RollCall) -> None:
         asked=str(n_asked),
         answered=str(n_answered),
         silent=str(n_asked - n_answered),
+        unasked=str(n_people - n_asked),
     )
 
 

@@ -178,6 +178,8 @@ def deployed(folder: Path, policies: Callable[[Path], None] = write_policies, **
                 # Longer than from one try to the next: whoever tries again meets an open breaker, however late that is.
                 "ESS_CHANNEL_PAUSE_S": "6",
                 "ESS_CANARY_EVERY_S": "0",
+                # Stories wait for their own messages: one that nobody answers for 20 s would hear it by SMS, too.
+                "ESS_CHANNEL_TURNS": "off",
                 "ESS_CALLING_HOURS": "00:00-24:00",
                 "ESS_HOLIDAY_FILE": str(every_day_worked(folder)),
                 **more,

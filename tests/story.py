@@ -20,6 +20,7 @@ from sqlalchemy import text
 from sqlmodel import col, select
 from stack import SOON_S, Deployment, wait_for
 
+from ess import roll_call
 from ess.domain.duty import Channel, Role
 from ess.domain.incident import ENDED
 from ess.simulator.ledger import OUTBOUND
@@ -531,6 +532,21 @@ class Story:
                 " WHERE kind = :kind AND subject = coalesce(:subject, subject)"
             )
             tx.session.execute(text(moved), {"kind": kind, "subject": subject})
+
+    def calls_the_roll(self) -> None:
+        """It is the hour of the week at which everybody is asked to answer once."""
+        with self.deployment.store.transaction() as tx:
+            assert roll_call.begin(tx, tx.now)
+        self.deployment.wait_until_none("SELECT count(*) FROM deadline WHERE kind = 'roll_call' AND due_at < now()")
+        self.deployment.settle()
+
+    def closes_the_roll(self) -> None:
+        """The hours in which they may answer are over."""
+        self.deployment.count(
+            "WITH over AS (UPDATE roll_call SET closes_at = now() WHERE reported_at IS NULL RETURNING 1)"
+            " SELECT count(*) FROM over"
+        )
+        self.comes_due("roll_call")
 
     def new_incident(self) -> Incident:
         """The incident that this story has not met yet."""

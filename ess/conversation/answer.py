@@ -1,7 +1,8 @@
 """What a responder says back: the grammar of what they type, the data behind a LINE button, and the two-digit codes.
 
 `12 1` or `12 รับ` accepts the alert with code 12; the verbs are in `VERBS`.  `12 1 15` accepts and says that it
-takes 15 minutes to get there, `12 15 นาที` says that alone.  A bare verb acts where exactly one alert is open.
+takes 15 minutes to get there; `12 15 นาที`, `12 ไป` and `12 ถึง` accept as well where nobody has.  A bare verb acts
+where exactly one alert is open.
 STOP, END, CANCEL and their like are never our words: Twilio keeps them.
 """
 
@@ -39,6 +40,8 @@ class Ask(StrEnum):
 
     #: Connect them with the victim.
     CALL = "call"
+    #: Give them a follow-up that is overdue.
+    TAKE = "take"
 
 
 VERBS: dict[str, Verb] = {
@@ -59,7 +62,7 @@ _SERVICE = re.compile(r"^[a-z_]{1,30}$")
 #: Minutes until arrival that are offered to be tapped.
 ETAS_MIN = (5, 10, 15, 30, 60)
 #: An arrival may be said with these.
-_WITH_ETA = frozenset({Verb.ACCEPT, Verb.DEPART})
+WITH_ETA = frozenset({Verb.ACCEPT, Verb.DEPART})
 _COUNTED = {"ห้า": 5, "สิบ": 10, "สิบห้า": 15, "ยี่สิบ": 20, "สามสิบ": 30, "สี่สิบ": 40, "สี่สิบห้า": 45, "หกสิบ": 60}
 _SPOKEN_MIN = {"ครึ่งชั่วโมง": 30, "ครึ่ง ชม": 30, "half an hour": 30, "ชั่วโมง": 60, "หนึ่งชั่วโมง": 60, "an hour": 60}
 _ETA = re.compile(
@@ -111,7 +114,7 @@ def _said(words: str, *, coded: bool = False) -> tuple[Verb | None, timedelta | 
         return Verb.ETA, alone
     for word in sorted(_VERBS, key=len, reverse=True):
         rest = words.removeprefix(word)
-        if _VERBS[word] in _WITH_ETA and rest != words and not (word[-1].isdigit() and rest[0].isdigit()):
+        if _VERBS[word] in WITH_ETA and rest != words and not (word[-1].isdigit() and rest[0].isdigit()):
             rest = bare_first(rest)
             eta = _minutes(rest, counts=True)
             # `1 2` without a code is somebody who copies the choices that the alert gave.
@@ -194,8 +197,8 @@ def read_button(data: str) -> Pressed | None:
                 if (Verb(do) is Verb.ETA and eta_min is None) or (eta_min is not None and not 0 <= eta_min <= _DAY_MIN):
                     return None
                 return Pressed(Verb(do), alert_id=UUID(alert_id), eta_min=eta_min)
-            case {"do": Ask.CALL, "follow_up": follow_up_id}:
-                return Pressed(Ask.CALL, follow_up_id=UUID(follow_up_id))
+            case {"do": Ask.CALL | Ask.TAKE as do, "follow_up": follow_up_id}:
+                return Pressed(Ask(do), follow_up_id=UUID(follow_up_id))
             case {"do": do, "follow_up": follow_up_id}:
                 at, service, attempt = fields.get("at"), fields.get("service"), fields.get("try")
                 return Pressed(

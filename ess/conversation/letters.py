@@ -16,7 +16,7 @@ from ess.conversation.citizen import (
     VICTIM_WORDS,
     wish_data,
 )
-from ess.conversation.spoken import question
+from ess.conversation.spoken import progress_question, question
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel
 from ess.domain.follow_up import OUTCOMES, WITH_SERVICE, FollowUp, Outcome
@@ -145,7 +145,7 @@ def _newest(lines: Iterable[str]) -> str:
     return said if len(said) <= _MOST_WRITTEN else f"…{said[-_MOST_WRITTEN:].lstrip()}"
 
 
-def _next_verbs(incident: Incident, alert: Alert) -> list[Verb]:
+def next_verbs(incident: Incident, alert: Alert) -> list[Verb]:
     """What can be done next with this alert: whoever answers for the incident says when the danger is over, and backup
     is called where somebody has the track."""
     wrong = set()
@@ -158,7 +158,7 @@ def _next_verbs(incident: Incident, alert: Alert) -> list[Verb]:
 
 def verb_buttons(texts: Texts, incident: Incident, alert: Alert) -> Iterable[Button]:
     """A button for each thing that can be done next."""
-    for verb in _next_verbs(incident, alert):
+    for verb in next_verbs(incident, alert):
         yield Button(texts.word("buttons", verb), button_data(Pressed(verb, alert_id=alert.id)))
 
 
@@ -184,16 +184,23 @@ def _linked(texts: Texts, key: str, incident: Incident, link: str, arrival: str 
 def progress_letter(
     texts: Texts, key: str, incident: Incident, alert: Alert, channel: Channel, code: str | None, link: str = ""
 ) -> Message:
-    """Recorded, and what can be done next; or the question whether they have arrived."""
+    """Recorded, and what can be done next; or the question whether they have arrived.
+
+    By SMS a `code` is answered with, and the `link` comes behind the verbs; without one there is the link alone.
+    """
     arrival = texts.time(alert.eta_at) if alert.eta_at else ""
-    if link:
+    if link and code is None:
         return _linked(texts, key, incident, link, arrival=arrival)
-    verbs = _next_verbs(incident, alert)
+    verbs = next_verbs(incident, alert)
+    if channel is Channel.VOICE:
+        return Message(progress_question(texts, key, incident, verbs).words)
     by_sms = (
         " ".join(texts.word("sms_verbs", verb, n=code) for verb in verbs) if code and channel is Channel.SMS else ""
     )
     buttons = list(verb_buttons(texts, incident, alert))
     message = texts.say(key, channel, buttons, code=incident.code, n=code or "", verbs=by_sms, arrival=arrival)
+    if link:
+        return Message(f"{message.text} {link}")
     if not buttons:
         return Message(message.text)
     return replace(message, replies=tuple(eta_buttons(texts, alert))) if channel is Channel.LINE else message
@@ -203,7 +210,7 @@ def which_incident_letter(texts: Texts, waiting: Iterable[tuple[Incident, Alert]
     """Each incident that somebody may mean, with what to type for it."""
     lines = []
     for incident, alert in waiting:
-        verbs = "\n".join(texts.word("sms_verbs", verb, n=incident.code) for verb in _next_verbs(incident, alert))
+        verbs = "\n".join(texts.word("sms_verbs", verb, n=incident.code) for verb in next_verbs(incident, alert))
         lines.append(f"{incident.code} {texts.place(incident.place)}\n{verbs}")
     return texts.say("which_incident", Channel.LINE, which="\n\n".join(lines))
 
@@ -214,16 +221,19 @@ def kept_letter(texts: Texts, channel: Channel) -> Message:
     return texts.say("responder_noted", channel, (report,))
 
 
+_OVERDUE = frozenset({"follow_up_overdue", "visit_overdue"})
+
+
 def follow_up_letter(
     texts: Texts, key: str, about: About, follow_up: FollowUp, channel: Channel, *, can_call: bool = False
 ) -> Message:
     """The call to make, or the visit, with the victim's wish before anything else; or that it is overdue.
 
-    Where the engine `can_call` it offers to connect the two.
+    Where the engine `can_call` it offers to connect the two; what is overdue it offers to a supervisor to take over.
     """
     attempt = follow_up.tries + 1
-    call = Button(texts.word("buttons", Ask.CALL), button_data(Pressed(Ask.CALL, follow_up_id=follow_up.id)))
-    buttons = [call] if can_call else []
+    asks = [Ask.TAKE] if key in _OVERDUE else [Ask.CALL] if can_call else []
+    buttons = [Button(texts.word("buttons", ask), button_data(Pressed(ask, follow_up_id=follow_up.id))) for ask in asks]
     buttons += [
         Button(
             texts.word("buttons", outcome), button_data(Pressed(outcome, follow_up_id=follow_up.id, attempt=attempt))

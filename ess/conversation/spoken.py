@@ -3,12 +3,12 @@
 https://www.twilio.com/docs/voice/twiml
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
-from ess.conversation.answer import Verb
+from ess.conversation.answer import VERBS, WITH_ETA, Verb
 from ess.conversation.texts import Texts
 from ess.domain.bridge import Leg
 from ess.domain.incident import Incident
@@ -23,6 +23,12 @@ _LANGUAGES = {"th": ("th-TH", "Google.th-TH-Standard-A"), "en": ("en-US", "Googl
 
 DIGITS: dict[str, Verb] = {"1": Verb.ACCEPT, "2": Verb.DECLINE}
 AGAIN = "3"
+#: What whoever has accepted presses: the digits of an SMS.
+PROGRESS_DIGITS: dict[str, Verb] = {
+    digit: verb for digit, verb in VERBS.items() if digit.isdigit() and verb is not Verb.ACCEPT
+}
+#: Nobody needs longer than a day.
+_MOST_MINUTES = 3
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class Speech:
     asks: bool = False
     #: The phrase for whoever presses nothing.
     goodbye: str = "no_digit"
+    #: Whether a number of minutes is waited for instead, with # behind it.
+    minutes: bool = False
 
     @property
     def words(self) -> str:
@@ -79,6 +87,33 @@ def question(texts: Texts, incident: Incident, *first: Phrase) -> Speech:
     return Speech((*first, phrase(texts, "alert"), _code(incident), place, phrase(texts, "choices")), asks=True)
 
 
+def progress_question(texts: Texts, key: str, incident: Incident, verbs: Collection[Verb], *first: Phrase) -> Speech:
+    """Whether they have left, or arrived (`key`), and what to press for each of the verbs."""
+    choices = [phrase(texts, f"choice_{verb}") for verb in PROGRESS_DIGITS.values() if verb in verbs]
+    asked = (phrase(texts, "progress"), _code(incident), phrase(texts, key))
+    return Speech((*first, *asked, *choices), asks=True, goodbye="progress_no_digit")
+
+
+def recorded(texts: Texts, verb: Verb, *first: Phrase, reads: bool) -> Speech:
+    """What was recorded; whoever comes is asked when they will be there, and need not say it.
+
+    Where they have nothing to read they hear whom to ask for the place.
+    """
+    said = (*first, phrase(texts, verb))
+    if verb not in WITH_ETA:
+        return Speech(said)
+    return Speech((*said, phrase(texts, "minutes")), goodbye=_details(reads=reads), minutes=True)
+
+
+def expected(texts: Texts, n: int, *, reads: bool) -> Speech:
+    """In how many minutes they said that they will be there."""
+    return Speech((Phrase(texts.word("voice", "eta", n=n)), phrase(texts, _details(reads=reads))))
+
+
+def _details(*, reads: bool) -> str:
+    return "details" if reads else "no_details"
+
+
 def bridge_question(texts: Texts, incident: Incident, *first: str) -> Speech:
     """Before a victim's phone rings: the code, what to ask first, and what to press; no person and no place."""
     keys = (*first, "bridge")
@@ -95,9 +130,19 @@ def statement(texts: Texts, key: str) -> Speech:
 
 
 def twiml(texts: Texts, voice: Voice, speech: Speech, ask_at: str) -> str:
-    """The document for Twilio; a digit is sent to `ask_at`.  Whoever presses none hears it again, then goodbye."""
+    """The document for Twilio; a digit is sent to `ask_at`.  Whoever presses none hears it again, then goodbye.
+
+    Minutes are asked for once.
+    """
     response = VoiceResponse()
-    if speech.asks:
+    if speech.minutes:
+        gather = Gather(
+            num_digits=_MOST_MINUTES, finish_on_key="#", timeout=_WAIT_FOR_DIGIT_S, action=ask_at, method="POST"
+        )
+        _say(gather, voice, speech.phrases)
+        response.append(gather)
+        _say(response, voice, [phrase(texts, speech.goodbye)])
+    elif speech.asks:
         for _ in range(_TIMES):
             gather = Gather(num_digits=1, timeout=_WAIT_FOR_DIGIT_S, action=ask_at, method="POST")
             _say(gather, voice, speech.phrases)

@@ -3,7 +3,8 @@
 Every call is promised at once, and asked for when its time comes: the first one now, a later one on the morning of its
 day, from whoever is responsible then.  `open → done`, with `overdue` beside it once the supervisors had to be told.  A
 call that nobody answers is tried again in another part of the day; then the One Home team is asked for a visit, and
-where that cannot be made a supervisor decides.  An overdue one can still be reported by anybody who was asked.
+where that cannot be made a supervisor decides.  An overdue one can still be reported by anybody who was asked, and a
+supervisor can take it over: then they are the one who is asked and reminded.
 
 Everything here is pure: a `Course` says how the follow-ups go on, and `ess.domain.incident` takes it over.
 """
@@ -16,7 +17,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from ess.domain.calling_hours import ANY_TIME, CallingHours
-from ess.domain.errors import AlreadyRecorded, Refused
+from ess.domain.errors import AlreadyRecorded, AlreadyTaken, Refused
 from ess.domain.policy import FollowUpPlan, Kind
 
 #: A call that is due later than this is asked for on its day.
@@ -334,6 +335,25 @@ def moved(follow_up: FollowUp, at: datetime, now: datetime, hours: CallingHours 
         promised_at=follow_up.promised_at or follow_up.due_at,
     )
     return Course((after,), ((after.id, at),), (_fact(Outcome.MOVED, after, due_at=at, via=via),))
+
+
+def taken(follow_up: FollowUp, by: UUID, now: datetime, hours: CallingHours = ANY_TIME, via: str = "") -> Course:
+    """A supervisor sees to it themselves, and is asked and reminded as whoever had it was.
+
+    AlreadyRecorded where it is done or theirs, AlreadyTaken where somebody has it who is not late.
+    """
+    if follow_up.is_done:
+        raise AlreadyRecorded("this follow-up is done already")
+    if follow_up.responder_id == by:
+        raise AlreadyRecorded("this follow-up is yours already")
+    if follow_up.state is not FollowUpState.OVERDUE:
+        if follow_up.responder_id is not None:
+            raise AlreadyTaken("somebody sees to it and is not late", str(follow_up.responder_id))
+        raise Refused("nobody is late with it: it is asked for when its time comes near")
+    due_at = hours_of(follow_up.plan, hours).at_or_after(now + follow_up.plan.remind_every)
+    after = replace(follow_up, responder_id=by, state=FollowUpState.OPEN, due_at=due_at, reminders=0)
+    said = _fact("taken", after, responder_id=by, due_at=due_at, via=via)
+    return Course((after,), ((after.id, due_at),), (said,), ((after.id, False),))
 
 
 def serviced(follow_up: FollowUp, service: str, via: str = "") -> Course:

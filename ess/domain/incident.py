@@ -7,10 +7,11 @@ is on the scene of another incident is asked only where the step finds nobody fr
 next step begins beside them at once.  The first alert makes the incident `alerting`.
 
 A responder *accepts*: that acknowledges their track, stands the others of that track down, and leaves
-the other tracks alone.  The *lead* track (police response) is the one that the reporter was promised:
-its acknowledgement makes the incident `acknowledged` and tells the reporter who comes and when.  Then
-they arrive (`on_scene`), the danger ends (`resolved`), the promised follow-up calls are made as
-`ess.domain.follow_up` says, and the record is complete (`closed`).
+the other tracks alone.  Who says that they are on the way, or there, or when they will be, accepts by it.
+The *lead* track (police response) is the one that the reporter was promised: its acknowledgement makes
+the incident `acknowledged` and tells the reporter who comes and when.  Then they arrive (`on_scene`), the
+danger ends (`resolved`), the promised follow-up calls are made as `ess.domain.follow_up` says, and the
+record is complete (`closed`).
 
 Who accepted is asked when they are not on the way in time, and again when they are not there in time; no answer, and
 the *backup*, the next step of the track, is alerted beside them.  Whoever is on the way or there calls it at once.
@@ -335,7 +336,7 @@ class Accept:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A responder who has accepted says when they will be there."""
+    """A responder says when they will be there, and so accepts where they have not yet."""
 
     alert_id: UUID
     #: Until arrival.
@@ -360,7 +361,7 @@ class LoseContact:
 
 @dataclass(frozen=True)
 class Depart:
-    """The responder is on the way."""
+    """The responder is on the way, and so accepts where they have not yet."""
 
     alert_id: UUID
     via: str = ""
@@ -370,7 +371,7 @@ class Depart:
 
 @dataclass(frozen=True)
 class Arrive:
-    """The responder is there."""
+    """The responder is there, and so accepts where they have not yet."""
 
     alert_id: UUID
     via: str = ""
@@ -453,6 +454,17 @@ class MoveFollowUp:
     follow_up_id: UUID
     #: UTC.
     at: datetime
+    via: str = ""
+    hours: CallingHours = ANY_TIME
+
+
+@dataclass(frozen=True)
+class TakeFollowUp:
+    """A supervisor sees to a call or a visit that is overdue."""
+
+    follow_up_id: UUID
+    #: The supervisor's responder id.
+    by: UUID
     via: str = ""
     hours: CallingHours = ANY_TIME
 
@@ -543,6 +555,7 @@ Command = (
     | MindFollowUp
     | ReportFollowUp
     | MoveFollowUp
+    | TakeFollowUp
     | NameService
     | Cancel
     | Escalate
@@ -656,12 +669,8 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.UNANSWERED, PassDeadline): frozenset({State.UNANSWERED}),
     (State.ACKNOWLEDGED, PassDeadline): frozenset({State.ACKNOWLEDGED}),
     (State.ON_SCENE, PassDeadline): frozenset({State.ON_SCENE}),
-    (State.LOCATED, Accept): frozenset({State.LOCATED, State.ACKNOWLEDGED}),
-    (State.ALERTING, Accept): frozenset({State.ALERTING, State.ACKNOWLEDGED}),
-    (State.UNANSWERED, Accept): frozenset({State.UNANSWERED, State.ACKNOWLEDGED}),
-    (State.ACKNOWLEDGED, Accept): frozenset({State.ACKNOWLEDGED}),
-    (State.ON_SCENE, Accept): frozenset({State.ON_SCENE, State.ACKNOWLEDGED}),
-    **{(state, Estimate): frozenset({state}) for state in (State.LOCATED, *_RESPONDING)},
+    **{(state, Accept): frozenset({state, State.ACKNOWLEDGED}) for state in (State.LOCATED, *_RESPONDING)},
+    **{(state, Estimate): frozenset({state, State.ACKNOWLEDGED}) for state in (State.LOCATED, *_RESPONDING)},
     (State.LOCATED, Decline): frozenset({State.LOCATED}),
     (State.ALERTING, Decline): frozenset({State.ALERTING, State.UNANSWERED}),
     (State.UNANSWERED, Decline): frozenset({State.UNANSWERED}),
@@ -672,12 +681,8 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.UNANSWERED, LoseContact): frozenset({State.UNANSWERED}),
     (State.ACKNOWLEDGED, LoseContact): frozenset({State.ACKNOWLEDGED}),
     (State.ON_SCENE, LoseContact): frozenset({State.ON_SCENE}),
-    **{(state, Depart): frozenset({state}) for state in (State.LOCATED, *_RESPONDING)},
-    (State.LOCATED, Arrive): frozenset({State.LOCATED}),
-    (State.ALERTING, Arrive): frozenset({State.ALERTING}),
-    (State.UNANSWERED, Arrive): frozenset({State.UNANSWERED}),
-    (State.ACKNOWLEDGED, Arrive): frozenset({State.ACKNOWLEDGED, State.ON_SCENE}),
-    (State.ON_SCENE, Arrive): frozenset({State.ON_SCENE}),
+    **{(state, Depart): frozenset({state, State.ACKNOWLEDGED}) for state in (State.LOCATED, *_RESPONDING)},
+    **{(state, Arrive): frozenset({state, State.ON_SCENE}) for state in (State.LOCATED, *_RESPONDING)},
     **{(state, CallBackup): frozenset({state}) for state in (State.LOCATED, *_RESPONDING)},
     (State.UNANSWERED, Resolve): frozenset({State.RESOLVED}),
     (State.ACKNOWLEDGED, Resolve): frozenset({State.RESOLVED}),
@@ -687,6 +692,7 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.RESOLVED, MindFollowUp): frozenset({State.RESOLVED}),
     (State.RESOLVED, ReportFollowUp): frozenset({State.RESOLVED, State.CLOSED}),
     (State.RESOLVED, MoveFollowUp): frozenset({State.RESOLVED}),
+    (State.RESOLVED, TakeFollowUp): frozenset({State.RESOLVED}),
     **{(state, NameService): frozenset({state}) for state in (State.RESOLVED, State.CLOSED)},
     (State.LOCATED, Escalate): frozenset({State.LOCATED, State.UNANSWERED}),
     (State.ALERTING, Escalate): frozenset({State.ALERTING, State.UNANSWERED}),
@@ -1297,10 +1303,22 @@ def _accept(turn: _Turn, command: Accept) -> None:
             turn.do(TellReporter("acknowledged", arrival_at))
 
 
+def _coming(turn: _Turn, command: Estimate | Depart | Arrive) -> tuple[Alert, Track]:
+    """Whoever says that they come, or are there, and has not said "mine" before, says it with that."""
+    alert, _ = _responding(turn, command)
+    if alert.state is AlertState.DECLINED:
+        raise Refused("you have declined: accept first")
+    if alert.state not in TAKEN:
+        eta = timedelta() if isinstance(command, Arrive) else command.eta
+        _accept(turn, Accept(command.alert_id, eta, command.via))
+    return _responding(turn, command)
+
+
 def _estimate(turn: _Turn, command: Estimate) -> None:
-    alert, track = _responding(turn, command)
-    _taken(alert)
-    _expect(turn, alert, track, command)
+    was_taken = turn.incident.alert(command.alert_id).state in TAKEN
+    alert, track = _coming(turn, command)
+    if was_taken:  # else the time was said with the acceptance
+        _expect(turn, alert, track, command)
 
 
 def _is_news(alert: Alert, eta: timedelta | None, now: datetime) -> bool:
@@ -1387,8 +1405,7 @@ def _taken(alert: Alert) -> None:
 
 
 def _depart(turn: _Turn, command: Depart) -> None:
-    alert, track = _responding(turn, command)
-    _taken(alert)
+    alert, track = _coming(turn, command)
     if alert.state is not AlertState.ACCEPTED:
         _expect(turn, alert, track, command)
         return
@@ -1404,8 +1421,7 @@ def _depart(turn: _Turn, command: Depart) -> None:
 
 
 def _arrive(turn: _Turn, command: Arrive) -> None:
-    alert, track = _responding(turn, command)
-    _taken(alert)
+    alert, track = _coming(turn, command)
     if alert.state is AlertState.ARRIVED:
         raise AlreadyRecorded("your arrival is recorded already")
     turn.put(replace(alert, state=AlertState.ARRIVED))
@@ -1489,6 +1505,11 @@ def _report_follow_up(turn: _Turn, command: ReportFollowUp) -> None:
 def _move_follow_up(turn: _Turn, command: MoveFollowUp) -> None:
     follow_up = _follow_up(turn.incident, command.follow_up_id)
     _take(turn, care.moved(follow_up, command.at, turn.now, command.hours, command.via))
+
+
+def _take_follow_up(turn: _Turn, command: TakeFollowUp) -> None:
+    follow_up = _follow_up(turn.incident, command.follow_up_id)
+    _take(turn, care.taken(follow_up, command.by, turn.now, command.hours, command.via))
 
 
 def _name_service(turn: _Turn, command: NameService) -> None:
@@ -1595,7 +1616,9 @@ def _refuse_repeated(incident: Incident, command: Command) -> None:
             alert.id == command.alert_id and alert.state in TAKEN for alert in incident.alerts
         ):
             raise AlreadyRecorded("this incident is resolved already")
-        case ReportFollowUp() if any(call.id == command.follow_up_id and call.is_done for call in incident.follow_ups):
+        case ReportFollowUp() | TakeFollowUp() if any(
+            call.id == command.follow_up_id and call.is_done for call in incident.follow_ups
+        ):
             raise AlreadyRecorded("this call is done already")
         case AlertResponders() | PassDeadline() | OpenFollowUps() | MindFollowUp():
             raise AlreadyRecorded(f"incident {incident.code} is {incident.state}: that deadline decides nothing")
@@ -1621,6 +1644,7 @@ _DECISIONS: Mapping[type, Callable[[_Turn, Any], None]] = {
     MindFollowUp: _mind_follow_up,
     ReportFollowUp: _report_follow_up,
     MoveFollowUp: _move_follow_up,
+    TakeFollowUp: _take_follow_up,
     NameService: _name_service,
     Cancel: _cancel,
     Escalate: _escalate,

@@ -190,12 +190,11 @@ class VoicePhones:
                     self._say(call, *_words(verb))
                 case "Gather":
                     self._say(call, *(words for part in verb for words in _words(part)))
-                    digits = await self._digits(line, float(verb.get("timeout", "5"))) if by_hand else ""
+                    digits = await self._digits(line, verb) if by_hand else ""
                     if digits is None:
                         return "", {}
                     if digits:
-                        pressed = digits[: int(verb.get("numDigits", "1"))]
-                        return urljoin(base, verb.get("action") or base), self._form(call) | {"Digits": pressed}
+                        return urljoin(base, verb.get("action") or base), self._form(call) | {"Digits": digits}
                 case "Dial":
                     return await self._dial(line, base, verb)
                 case "Redirect":
@@ -303,14 +302,28 @@ class VoicePhones:
         """Since it was picked up, whole seconds."""
         return int((self._world.clock() - call.started_at).total_seconds()) if call.started_at else 0
 
-    async def _digits(self, line: _Line, timeout_s: float) -> str | None:
+    async def _digits(self, line: _Line, gather: ElementTree.Element) -> str | None:
+        """What is pressed before the key that finishes it, or before nothing more is; None: hung up.
+
+        https://www.twilio.com/docs/voice/twiml/gather
+        """
+        most, finish = int(gather.get("numDigits", "32")), gather.get("finishOnKey", "#")
+        pressed = ""
         line.asks = True
         try:
-            return await asyncio.wait_for(line.keys.get(), timeout_s)
+            while len(pressed) < most:
+                keys = await asyncio.wait_for(line.keys.get(), float(gather.get("timeout", "5")))
+                if keys is None:
+                    return None
+                before, finished, _ = keys.partition(finish)
+                pressed += before
+                if finished:
+                    break
         except TimeoutError:
-            return ""
+            pass
         finally:
             line.asks = False
+        return pressed[:most]
 
     def _say(self, call: Call, *words: str) -> None:
         text = " ".join(words)

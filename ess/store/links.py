@@ -1,4 +1,5 @@
-"""Links by which one responder answers one alert, where an SMS cannot be answered by SMS (ADR 10).
+"""Links by which one responder sees and answers one alert: in each SMS that cannot be answered by SMS (ADR 10), and
+in one SMS to whoever has taken it, who must know where to go.
 
 Eleven letters and digits without look-alikes are 64 bits; only their keyed hash is kept, so that whoever reads
 the table cannot answer for anybody.
@@ -8,6 +9,8 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
+
+from sqlmodel import select
 
 from ess.store import tables
 from ess.store.store import Transaction
@@ -33,6 +36,14 @@ def make(tx: Transaction, alert_id: UUID) -> str:
     expires_at = tx.now + _LIVES
     tx.write_last(tables.AnswerLink, id=_index(tx, secret), alert_id=alert_id, expires_at=expires_at)
     return secret
+
+
+def has_one(tx: Transaction, alert_id: UUID) -> bool:
+    """Whether a link was sent that still opens the alert."""
+    query = select(tables.AnswerLink.id).where(
+        tables.AnswerLink.alert_id == alert_id, tables.AnswerLink.expires_at > tx.now
+    )
+    return tx.session.exec(query).first() is not None
 
 
 def find(tx: Transaction, secret: str) -> Link | None:

@@ -29,6 +29,8 @@ class Why(StrEnum):
     NO_CHANNEL = "no_channel"
     #: To the last roll call, nor to anything since.
     NO_ANSWER = "no_answer"
+    #: They have nothing to answer a roll call by, and have answered nothing since the last: nobody knows.
+    NOT_ASKED = "not_asked"
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,14 @@ def channel_states(row: Any) -> dict[str, dict[str, Any]]:
 
 
 def unreached(tx: Transaction) -> list[Unreached]:
-    """Everybody at work who has no channel that works, or was silent in the last roll call and since; by `ref`."""
-    has_channel = _has_channel()
+    """Everybody at work who has no channel that works, or was silent in the last roll call and since; by `ref`.
+
+    With them those who could not be asked, and have not been heard of since.
+    """
+    has_channel, was_silent = _has_channel(), _was_silent()
     query = (
-        select_columns(*_SHOWN, has_channel.label("has_channel"))
-        .where(AT_WORK, or_(not_(has_channel), _was_silent()))
+        select_columns(*_SHOWN, has_channel.label("has_channel"), was_silent.label("was_silent"))
+        .where(AT_WORK, or_(not_(has_channel), was_silent, _was_silent(asked=False)))
         .order_by(tables.Responder.ref)
     )
     return [
@@ -88,14 +93,14 @@ def unreached(tx: Transaction) -> list[Unreached]:
             role=row.role,
             province_code=row.province_code,
             channels=channel_states(row),
-            why=Why.NO_ANSWER if row.has_channel else Why.NO_CHANNEL,
+            why=Why.NO_CHANNEL if not row.has_channel else Why.NO_ANSWER if row.was_silent else Why.NOT_ASKED,
         )
         for row in tx.session.execute(query)
     ]
 
 
 def n_unreached(tx: Transaction) -> int:
-    """How many they are."""
+    """How many they are, without those of whom nobody knows."""
     query = select_columns(func.count()).select_from(tables.Responder)
     n: int = tx.session.execute(query.where(AT_WORK, or_(not_(_has_channel()), _was_silent()))).scalar_one()
     return n
@@ -129,8 +134,8 @@ def _has_channel() -> ColumnElement[bool]:
     return or_(by_line, by_phone)
 
 
-def _was_silent() -> ColumnElement[bool]:
-    """They were asked in the last roll call that is over, and have answered nothing since."""
+def _was_silent(*, asked: bool = True) -> ColumnElement[bool]:
+    """They were asked in the last roll call that is over, or could not be, and have answered nothing since."""
     last = (
         select_columns(col(tables.RollCall.id))
         .where(col(tables.RollCall.reported_at).is_not(None))
@@ -144,6 +149,7 @@ def _was_silent() -> ColumnElement[bool]:
         col(tables.RollCallAnswer.roll_call_id) == last,
         col(tables.RollCall.id) == last,
         col(tables.RollCallAnswer.answered_at).is_(None),
+        col(tables.RollCallAnswer.channel).is_not(None) if asked else col(tables.RollCallAnswer.channel).is_(None),
         func.coalesce(col(tables.Responder.line_verified_at) < since, True),
         func.coalesce(col(tables.Responder.phone_verified_at) < since, True),
     )

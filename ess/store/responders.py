@@ -1,5 +1,6 @@
 """The roster: who could be asked, who somebody is, and their addresses."""
 
+import re
 from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
@@ -70,6 +71,15 @@ def channels(row: tables.Responder) -> list[Channel]:
 def written(row: tables.Responder) -> list[Channel]:
     """Those that can be read, in order: whatever is no alert never rings."""
     return [channel for channel in channels(row) if channel is not Channel.VOICE]
+
+
+def readable(row: tables.Responder) -> list[Channel]:
+    """Those by which whoever took an alert in a call can read where to go: an SMS too, unless a desk's phone rang."""
+    return written(row) or ([Channel.SMS] if row.phone and not _FIXED_LINE.fullmatch(row.phone) else [])
+
+
+#: Thailand's fixed lines have eight digits behind +66, its mobile phones nine: the national numbering plan, ITU E.129.
+_FIXED_LINE = re.compile(r"\+66[2-57]\d{7}")
 
 
 def names(tx: Transaction) -> dict[str, str]:

@@ -9,9 +9,10 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ess import dispatch, follow_ups
-from ess.domain.errors import AlreadyRecorded
+from ess.domain.errors import AlreadyRecorded, NotFound
 from ess.domain.follow_up import Outcome
 from ess.engine import Engine
+from ess.store import responders
 from ess.store.keys import KeyRole
 from ess.web.auth import Caller, caller_with, engine_of, reader
 from ess.web.board import page
@@ -21,6 +22,7 @@ router = APIRouter()
 
 EngineOf = Annotated[Engine, Depends(engine_of)]
 Operator = Annotated[Caller, Depends(caller_with(KeyRole.OPERATOR))]
+Supervisor = Annotated[Caller, Depends(caller_with(KeyRole.SUPERVISOR))]
 Province = Annotated[str | None, Query(pattern=r"^\d{2}$", description="DOPA code")]
 Ref = Annotated[str | None, Query(max_length=100, description="number in the roster")]
 
@@ -46,6 +48,24 @@ class OutcomeBody(BaseModel):
 
     at: AwareDatetime | None = None
     service: Annotated[str | None, Field(pattern=r"^[a-z_]{1,30}$")] = None
+
+
+class TakeBody(BaseModel):
+    """Which supervisor takes it over: their number in the roster."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    responder: Annotated[str, Field(max_length=100)]
+
+
+@router.post("/v1/follow-ups/{follow_up_id}/take", tags=["follow-ups"])
+def take(engine: EngineOf, caller: Supervisor, follow_up_id: UUID, body: TakeBody) -> dict[str, Any]:
+    """Give an overdue call or visit to a supervisor, who is asked and reminded from now on: the same as their tap."""
+    with engine.store.transaction() as tx:
+        found = responders.by_refs(tx, [body.responder])
+    if not found:
+        raise NotFound(f"nobody in the roster has the number {body.responder}")
+    return state_of(dispatch.take_follow_up(engine, follow_up_id, found[0].id, via=f"api:{caller.name}"))
 
 
 @router.post("/v1/follow-ups/{follow_up_id}/{outcome}", tags=["follow-ups"])

@@ -15,23 +15,28 @@ router = APIRouter(prefix="/v1/responders", tags=["responders"])
 
 EngineOf = Annotated[Engine, Depends(engine_of)]
 Operator = Annotated[Caller, Depends(caller_with(KeyRole.OPERATOR))]
+#: Whoever hands out a code decides into whose chat alerts go.
+Supervisor = Annotated[Caller, Depends(caller_with(KeyRole.SUPERVISOR))]
 
 
 @router.get("/unreachable")
 def list_unreachable(engine: EngineOf, _: Operator) -> list[dict[str, Any]]:
-    """Everybody at work who has no channel that works, or did not answer the last roll call and nothing since."""
+    """Everybody at work who has no channel that works, or did not answer the last roll call and nothing since.
+
+    Whoever the roll call could not ask stands there too, as `not_asked`.
+    """
     with engine.store.transaction() as tx:
         return [asdict(person) for person in reach.unreached(tx)]
 
 
 @router.post("/{ref}/link", status_code=201)
-def offer_link(engine: EngineOf, caller: Operator, ref: str) -> dict[str, Any]:
+def offer_link(engine: EngineOf, caller: Supervisor, ref: str) -> dict[str, Any]:
     """A code, good once and for 24 hours, that links the LINE account into whose chat it is typed; told only now."""
     offer = linking.offer_link(engine, ref, by=f"api:{caller.name}")
     return {"ref": ref, "name_th": offer.name_th, "code": offer.code, "expires_at": offer.expires_at.isoformat()}
 
 
 @router.delete("/{ref}/link", status_code=204)
-def unlink(engine: EngineOf, caller: Operator, ref: str) -> None:
+def unlink(engine: EngineOf, caller: Supervisor, ref: str) -> None:
     """No LINE account is linked to this responder any more, and a code that was handed out is withdrawn."""
     linking.unlink_responder(engine, ref, by=f"api:{caller.name}")

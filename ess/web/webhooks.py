@@ -86,8 +86,8 @@ async def twilio_status(request: Request, delivery: UUID | None = None) -> Respo
 
 
 @router.post("/twilio/voice")
-async def twilio_voice(request: Request, delivery: UUID | None = None) -> Response:
-    """Somebody picked up our call, or pressed a digit in it.
+async def twilio_voice(request: Request, delivery: UUID | None = None, minutes: bool = False) -> Response:
+    """Somebody picked up our call, or pressed a digit in it, or a number of `minutes`.
 
     Whoever calls the sender's number themselves is not picked up: nobody listens there.
     """
@@ -98,7 +98,7 @@ async def twilio_voice(request: Request, delivery: UUID | None = None) -> Respon
     engine, digits = engine_of(request), form.get("Digits", "")
     speech: Speech | bridges.Connection
     if digits:
-        speech = await run_in_threadpool(calls.press, engine, delivery, digits)
+        speech = await run_in_threadpool(partial(calls.press, engine, delivery, digits, minutes=minutes))
     else:
         speech = await run_in_threadpool(calls.pick_up, engine, delivery)
     if isinstance(speech, bridges.Connection):
@@ -144,6 +144,7 @@ async def twilio_leg_status(request: Request, delivery: UUID) -> Response:
 def _speech(request: Request, delivery: UUID, speech: Speech) -> Response:
     settings: Settings = request.app.state.settings
     ask_at = f"{settings.outside_url}/webhooks/twilio/voice?delivery={delivery}"
+    ask_at += "&minutes=true" if speech.minutes else ""
     return Response(twiml(engine_of(request).texts, _voice(settings), speech, ask_at), media_type="text/xml")
 
 

@@ -1,4 +1,7 @@
-"""Whose phone may ring: a responder's for an alert, or for the call that they asked for; whatever anybody decides."""
+"""Whose phone may ring: a responder's for an alert, or how far they are, or for the call that they asked for.
+
+Whatever anybody decides.
+"""
 
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -25,6 +28,8 @@ NO_TRANSACTION = cast(Transaction, None)
         ("alert", {"responder_id": ID}),
         ("alert", {"responder_id": ID, "follow_up_id": ID}),
         ("next", {"responder_id": ID, "alert_id": ID}),
+        ("departed_yet", {"alert_id": ID}),
+        ("arrived_yet", {"responder_id": ID, "follow_up_id": ID}),
         ("follow_up", {"responder_id": ID, "follow_up_id": ID}),
         ("follow_up_reminder", {"responder_id": ID, "follow_up_id": ID}),
         (BRIDGE, {"follow_up_id": ID}),

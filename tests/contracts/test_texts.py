@@ -73,7 +73,7 @@ RESERVED = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT",
 SAID_BY_SMS = frozenset(
     {
         *("code", "n", "place", "verbs", "arrival", "due", "example", "codes", "down", "into", "options"),
-        *("asked", "answered", "silent", "link"),
+        *("asked", "answered", "silent", "unasked", "link", "state"),
     }
 )
 #: Six buttons and a line of text are what a phone of 640 points shows without scrolling.
@@ -83,6 +83,8 @@ TWO_SEGMENTS = {
     "which_code": "lists every open alert of the phone",
     "which_place": "lists three provinces",
     "which_district": "lists three districts",
+    # Once for each alert that is taken, behind what can be answered: the link to the place and the map.
+    **dict.fromkeys(("next", "eta_noted", "departed_yet", "arrived_yet", "yours_now"), "has the verbs and a link"),
 }
 
 #: Characters of GSM-7, 160 to an SMS; those of the extension count twice.  Any other makes it UCS-2, 70 units.
@@ -229,11 +231,12 @@ def all_letters(language: str) -> Iterator[Letter]:
         for state in (AlertState.OPEN, AlertState.ACCEPTED):
             letter = corrected_letter(texts, about, an_alert(state), channel)
             yield Letter("place_corrected", channel, letter)
-        for key in ("next", "eta_noted", "departed_yet", "arrived_yet", "yours_now"):
+        said = () if channel is Channel.VOICE else ("next", "eta_noted", "yours_now")  # a call asks and tells nothing
+        for key in (*said, "departed_yet", "arrived_yet"):
             for state in (AlertState.ACCEPTED, AlertState.DEPARTED, AlertState.ARRIVED):
                 taken, alert = acknowledged(an_incident(place)), replace(an_alert(state), eta_at=AT)
-                letter = progress_letter(texts, key, taken, alert, channel, DIGITS)
-                yield Letter(key, channel, letter)
+                for link in (LINK, "") if channel is Channel.SMS else ("",):
+                    yield Letter(key, channel, progress_letter(texts, key, taken, alert, channel, DIGITS, link))
         for contact in Contact:
             about = About(
                 *(an_incident(place), AT),
@@ -272,15 +275,15 @@ def all_letters(language: str) -> Iterator[Letter]:
             "over",
             "declined",
             "already_taken",
-            "already_recorded",
             "backup_called",
             "backup_comes",
             "backup_gone",
             "handed_over",
         ):
             yield Letter(key, channel, texts.say(key, channel, code=CODE, who=who))
-        for state in State:
-            yield Letter("refused", channel, texts.say("refused", channel, code=CODE, state=state))
+        for key in ("refused", "already_recorded"):
+            for state in texts.words("states").values():
+                yield Letter(key, channel, texts.say(key, channel, code=CODE, state=state))
         for key in (
             *("arrival_overdue", "place_contradicted", "outside_area"),
             *("backup_alerted", "backup_wanted", "hand_over_refused"),
@@ -301,6 +304,7 @@ def all_letters(language: str) -> Iterator[Letter]:
         yield Letter("roll_call", channel, letters.roll_call_letter(texts, _ID, AT, channel))
         yield Letter("present_noted", channel, texts.say("present_noted", channel))
         numbers = {"date": texts.moment(AT), "asked": "99999", "answered": "99998", "silent": "99997"}
+        numbers |= {"unasked": "99996"}
         yield Letter("roll_call_over", channel, texts.say("roll_call_over", channel, **numbers))
     yield Letter("bridge_rings", Channel.LINE, texts.say("bridge_rings", Channel.LINE, code=CODE))
     for why in Obstacle:
@@ -339,7 +343,7 @@ def linked_letters(language: str, link: str, place: Place | None = None) -> Iter
         "alert", Channel.SMS, alert_letter(texts, About(incident, AT), an_alert(), Channel.SMS, DIGITS, None, link)
     )
     for key in ("next", "eta_noted", "departed_yet", "arrived_yet", "yours_now"):
-        letter = progress_letter(texts, key, incident, an_alert(AlertState.ACCEPTED), Channel.SMS, DIGITS, link)
+        letter = progress_letter(texts, key, incident, an_alert(AlertState.ACCEPTED), Channel.SMS, None, link)
         yield Letter(key, Channel.SMS, letter)
 
 
@@ -355,6 +359,7 @@ _KEY_ARGUMENT: Mapping[str, int | str] = {
     "_promise_arrival": 1,
     "citizen_reply": 1,
     "progress_letter": 1,
+    "progress": 0,
     "follow_up_letter": 1,
     "reporter_letter": 1,
     "ask_follow_up": 1,
@@ -502,6 +507,9 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
         "spoken_places": {"district", "bangkok", "province", "unknown"},
         "voice": {
             *(*spoken.DIGITS.values(), "alert", "choices", "unclear", "no_digit"),
+            *(*spoken.PROGRESS_DIGITS.values(), *(f"choice_{verb}" for verb in spoken.PROGRESS_DIGITS.values())),
+            *("progress", "departed_yet", "arrived_yet", "progress_no_digit"),
+            *("minutes", "eta", "details", "no_details"),
             *("already_taken", "already_recorded", "over"),
             *("bridge", "bridge_choice", "bridge_no_digit", "bridge_connecting"),
             *("bridge_again", "bridge_over", "bridge_unanswered"),
@@ -566,6 +574,13 @@ def test_every_other_sms_is_one_segment_or_says_why_not(language: str) -> None:
             longer[letter.key] = longest
     assert {key for key, n in longer.items() if n > 1} <= set(TWO_SEGMENTS)
     assert all(n <= 2 for n in longer.values()), longer
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_without_a_link_an_sms_that_says_what_comes_next_is_one_segment(language: str) -> None:
+    linked = [letter for letter in all_letters(language) if letter.message.text.endswith(LINK)]
+    assert {letter.key for letter in linked} == {"next", "eta_noted", "departed_yet", "arrived_yet", "yours_now"}
+    assert [text for letter in linked if segments(text := letter.message.text.removesuffix(f" {LINK}")) > 1] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

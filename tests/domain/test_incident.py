@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -1088,17 +1089,63 @@ def test_a_desk_that_goes_itself_is_still_no_police() -> None:
     assert scene.state is State.UNANSWERED
 
 
-def test_who_has_not_accepted_cannot_leave_arrive_or_resolve() -> None:
-    for moves in (Scene.departs, Scene.arrives):
-        with pytest.raises(Refused, match="accept first"):
-            moves(alerting(), STATION)
+def test_who_says_that_they_are_on_the_way_has_accepted() -> None:
+    scene = station_and_191()
+    scene.departs(STATION)
+    assert [name for name in scene.facts if name != "stood_down"] == ["accepted", "acknowledged", "departed"]
+    assert (scene.state, scene.holder()) == (State.ACKNOWLEDGED, STATION.name)
+    assert scene.told == {RADIO_191.name: "stood_down"}
+    assert scene.reporter_heard == [("acknowledged", scene.now + timedelta(minutes=20))]
+    assert {kind for kind, subject in scene.due if subject == "police"} == {DeadlineKind.ARRIVE}
+    assert fact(scene, "accepted")["via"] == "line"
+
+
+def test_who_says_that_they_are_there_has_accepted_and_the_reporter_hears_both() -> None:
+    scene = alerting()
+    scene.arrives(STATION)
+    assert scene.facts == ["accepted", "acknowledged", "arrived"]
+    assert scene.state is State.ON_SCENE
+    assert scene.reporter_heard == [("acknowledged", scene.now), ("arrived", None)]
+    assert not [kind for kind, subject in scene.due if subject == "police"]
+
+
+def test_who_says_when_they_will_be_there_has_accepted() -> None:
+    scene = alerting()
+    scene.expects(STATION, minutes=15)
+    assert scene.facts == ["accepted", "acknowledged"]
+    assert fact(scene, "accepted")["eta_at"] == scene.now + timedelta(minutes=15)
+    assert scene.due[ARRIVAL] == timedelta(minutes=15)
+    with pytest.raises(AlreadyRecorded):
+        scene.expects(STATION, minutes=15)
+
+
+@pytest.mark.parametrize("says", [Scene.departs, Scene.arrives, partial(Scene.expects, minutes=15)])
+def test_who_comes_second_hears_who_has_it_whatever_they_say(says: Callable[[Scene, Responder], None]) -> None:
+    scene = station_and_191()
+    scene.accepts(STATION)
+    before = scene.incident
+    with pytest.raises(AlreadyTaken) as refused:
+        says(scene, RADIO_191)
+    assert refused.value.holder == str(STATION.id)
+    assert scene.incident == before
+
+
+@pytest.mark.parametrize("says", [Scene.departs, Scene.arrives, partial(Scene.expects, minutes=15)])
+def test_who_said_no_does_not_come_before_they_say_yes(says: Callable[[Scene, Responder], None]) -> None:
+    """Two taps may overtake each other: what was given back is not taken again by the one before."""
+    scene = station_and_191()
+    scene.declines(STATION)
+    with pytest.raises(Refused, match="you have declined: accept first"):
+        says(scene, STATION)
+
+
+def test_who_has_not_accepted_cannot_resolve() -> None:
     with pytest.raises(Refused, match="accept first"):
         acknowledged().resolves(ONE_HOME, track=CARE)
     scene = station_and_191()
     scene.accepts(STATION)
-    for moves in (Scene.departs, Scene.arrives, Scene.resolves):
-        with pytest.raises(Refused, match="you do not have this incident"):
-            moves(scene, RADIO_191)
+    with pytest.raises(Refused, match="you do not have this incident"):
+        scene.resolves(RADIO_191)
 
 
 def test_an_arrival_that_is_said_later_moves_the_deadline_and_is_told_only_where_it_is_later() -> None:
@@ -1142,9 +1189,7 @@ def test_a_time_that_was_said_before_does_not_hide_that_they_have_left() -> None
     assert scene.facts == ["departed"]
 
 
-def test_only_whoever_comes_has_a_time_of_arrival() -> None:
-    with pytest.raises(Refused, match="accept first"):
-        alerting().expects(STATION, minutes=5)
+def test_who_is_there_has_no_time_of_arrival_any_more() -> None:
     with pytest.raises(AlreadyRecorded):
         on_scene().expects(STATION, minutes=5)
 
@@ -1364,6 +1409,44 @@ def test_an_overdue_call_can_still_be_made() -> None:
     scene.open_follow_ups(None)
     scene.call_went(Outcome.REACHED)
     assert scene.state is State.CLOSED
+
+
+def missed_call() -> Scene:
+    """The social worker was asked and reminded, and said nothing."""
+    scene = called()
+    for _ in range(3):
+        scene.follow_up_comes_due(scene.call)
+    assert scene.call.state is FollowUpState.OVERDUE
+    return scene
+
+
+def test_a_supervisor_takes_over_what_is_overdue_and_is_reminded_from_then_on() -> None:
+    scene = missed_call()
+    scene.do(life.TakeFollowUp(scene.call.id, SUPERVISOR.id, "line"))
+    assert scene.facts == ["follow_up_taken"]
+    assert callers_asked(scene) == [False], "they get the card, as whoever had it did"
+    assert (scene.call.responder_id, scene.call.state) == (SUPERVISOR.id, FollowUpState.OPEN)
+    scene.follow_up_comes_due(scene.call, SUPERVISOR)
+    assert scene.facts == ["follow_up_reminded"]
+    assert callers_asked(scene) == [True]
+    assert scene.supervisors_heard == [], "it has an owner"
+    with pytest.raises(AlreadyRecorded):
+        scene.do(life.TakeFollowUp(scene.call.id, SUPERVISOR.id, "line"))
+
+
+def test_the_second_supervisor_hears_who_took_it_over() -> None:
+    scene = missed_call()
+    scene.do(life.TakeFollowUp(scene.call.id, SUPERVISOR.id, "line"))
+    with pytest.raises(AlreadyTaken) as refused:
+        scene.do(life.TakeFollowUp(scene.call.id, DESK.id, "line"))
+    assert refused.value.holder == str(SUPERVISOR.id)
+
+
+def test_what_nobody_is_late_with_is_taken_from_nobody() -> None:
+    scene = called()
+    with pytest.raises(AlreadyTaken) as refused:
+        scene.do(life.TakeFollowUp(scene.call.id, SUPERVISOR.id, "line"))
+    assert refused.value.holder == str(SOCIAL_WORKER.id)
 
 
 def two_calls() -> Scene:
@@ -1686,6 +1769,7 @@ def any_command(kind: type, scene: Scene) -> life.Command:
         life.OpenFollowUps: life.OpenFollowUps(()),
         life.MindFollowUp: life.MindFollowUp(life.Deadline(scene.now, DeadlineKind.FOLLOW_UP, "a call"), None),
         life.MoveFollowUp: life.MoveFollowUp(an_id("a call"), scene.now),
+        life.TakeFollowUp: life.TakeFollowUp(an_id("a call"), SUPERVISOR.id),
         life.NameService: life.NameService(an_id("a call"), "shelter"),
         life.ReportFollowUp: life.ReportFollowUp(an_id("a call"), Outcome.REACHED),
         life.Cancel: CANCEL,

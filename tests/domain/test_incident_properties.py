@@ -74,6 +74,9 @@ ROLES = [*LOCAL_ROLES, Role.NATIONAL_DESK]
 #: What a timeline must never hold, because it says who or where somebody is.
 PERSONAL = {"phone", "name", "address", "latitude", "longitude", "description", "text", "body", "line_user_id", "to"}
 
+#: Each says "mine" where nobody has it.
+ACCEPTANCES = (life.Accept, life.Estimate, life.Depart, life.Arrive)
+
 #: What a person or the clock does; the operator's ways to end an incident are not among them.
 ANSWERS = (life.Accept, life.Estimate, life.Decline, life.Depart, life.Arrive, life.LoseContact, life.CallBackup)
 
@@ -318,6 +321,12 @@ class AnythingHappens(RuleBasedStateMachine):
         at = dict(enumerate(move_times(call, self.now, self.hours))).get(offer, self.now + later)
         self.send(life.MoveFollowUp(call.id, at, hours=self.hours))
 
+    @rule(which=numbers, who=st.sampled_from([SUPERVISOR, DESK]))
+    @precondition(lambda self: self.incident.follow_ups)
+    def a_supervisor_takes_a_call_over(self, which: int, who: Responder) -> None:
+        call = self.incident.follow_ups[which % len(self.incident.follow_ups)]
+        self.send(life.TakeFollowUp(call.id, who.id, hours=self.hours))
+
     @rule(which=numbers, service=st.sampled_from(["shelter", "hospital"]))
     @precondition(lambda self: self.incident.follow_ups)
     def a_service_is_named(self, which: int, service: str) -> None:
@@ -447,7 +456,7 @@ class AnythingHappens(RuleBasedStateMachine):
             assert after is None or (before.alert(after).backup and before.alert(after).state in TAKEN)
         elif holder and holder != after:
             # A desk gives way to the police whom the reporter was promised, and anybody to whom an operator named.
-            assert isinstance(command, life.Accept)
+            assert isinstance(command, ACCEPTANCES)
             named = before.track(own).next_holder == command.alert_id
             assert after == command.alert_id
             assert self.incident.alert(holder).state is AlertState.STOOD_DOWN
@@ -473,7 +482,7 @@ class AnythingHappens(RuleBasedStateMachine):
         lead = before.policy.lead
         was_held = before.lead.state is TrackState.ACKNOWLEDGED
         acknowledged = (
-            isinstance(command, life.Accept)
+            isinstance(command, ACCEPTANCES)
             and before.alert(command.alert_id).state not in TAKEN
             and before.alert(command.alert_id).track == lead.name
             and before.alert(command.alert_id).role in lead.acknowledged_by
@@ -482,7 +491,7 @@ class AnythingHappens(RuleBasedStateMachine):
         is_another = was_held and before.lead.holder != decision.incident.lead.holder
         for told in heard:
             if told.message == "acknowledged" and is_another:  # whoever has it now comes later than was promised
-                assert isinstance(command, life.HandOver | life.Decline | life.Accept)
+                assert isinstance(command, (life.HandOver, life.Decline, *ACCEPTANCES))
                 assert told.arrival_at is not None
                 assert before.lead.promised_at is None or told.arrival_at > before.lead.promised_at
                 continue
@@ -492,7 +501,8 @@ class AnythingHappens(RuleBasedStateMachine):
                     continue
                 case "arrived":
                     assert isinstance(command, life.Arrive) or is_another
-                    assert (before.state, decision.incident.state) == (State.ACKNOWLEDGED, State.ON_SCENE)
+                    assert decision.incident.state is State.ON_SCENE
+                    assert before.state is not State.ON_SCENE or is_another
                     continue
                 case "reporter_over":
                     assert before.state in IN_DANGER
@@ -500,10 +510,11 @@ class AnythingHappens(RuleBasedStateMachine):
                     continue
             assert acknowledged, f"{command} is not what the reporter was promised"
             assert told.message == "acknowledged"
-            assert isinstance(command, life.Accept)
-            assert told.arrival_at == self.now + (before.policy.arrival_target if command.eta is None else command.eta)
+            assert isinstance(command, ACCEPTANCES)
+            eta = timedelta() if isinstance(command, life.Arrive) else command.eta
+            assert told.arrival_at == self.now + (before.policy.arrival_target if eta is None else eta)
         promised = [told for told in heard if told.message == "acknowledged" and not is_another]
-        assert bool(promised) is (acknowledged and decision.incident.state is State.ACKNOWLEDGED)
+        assert bool(promised) is (acknowledged and decision.incident.state in {State.ACKNOWLEDGED, State.ON_SCENE})
 
     def look_at_a_new_arrival(self, before: Incident, command: life.Command, told: life.TellReporter) -> None:
         """Only where it is later than what they were told before, and of whoever they were told of."""

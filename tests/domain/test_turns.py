@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import HERE
-from ess.conversation.spoken import Phrase, Speech, Voice, statement, twiml
+from ess.conversation.answer import Verb
+from ess.conversation.spoken import Phrase, Speech, Voice, recorded, statement, twiml
 from ess.conversation.texts import Texts
 from ess.domain.duty import Channel, read_turns, turns_after
 from ess.outbox import Turn
+from ess.store import responders, tables
 
 LINE, SMS, VOICE = Channel.LINE, Channel.SMS, Channel.VOICE
 TEXTS = Texts(HERE / "messages", "th")
@@ -73,10 +75,40 @@ def test_a_question_is_said_twice_and_waits_for_one_digit() -> None:
     assert {said.get("language") for said in gather} == {"th-TH"}
 
 
+def test_minutes_are_asked_for_once_and_end_with_the_hash_key() -> None:
+    speech = recorded(TEXTS, Verb.ACCEPT, reads=True)
+    document = ElementTree.fromstring(twiml(TEXTS, VOICE_TH, speech, "https://x"))
+    assert [verb.tag for verb in document] == ["Gather", "Say", "Hangup"]
+    assert (document[0].get("numDigits"), document[0].get("finishOnKey")) == ("3", "#")
+    assert document[1].text == TEXTS.word("voice", "details"), "silence says no time, and is thanked for"
+
+
+def test_whoever_is_there_is_not_asked_for_minutes() -> None:
+    assert not recorded(TEXTS, Verb.ARRIVE, reads=True).minutes
+
+
+@pytest.mark.parametrize(
+    ("phone", "channels", "reads"),
+    [
+        ("+66812345678", [VOICE], [SMS]),
+        ("+6621234567", [VOICE], []),  # a desk's phone shows no SMS
+        ("+66812345678", [VOICE, LINE], [SMS]),  # no account is linked
+        ("+6621234567", [VOICE, SMS], [SMS]),  # the roster says so
+        (None, [VOICE], []),
+    ],
+)
+def test_whoever_took_an_alert_in_a_call_reads_it_where_the_phone_can_show_it(
+    phone: str | None, channels: list[Channel], reads: list[Channel]
+) -> None:
+    row = tables.Responder(ref="x", name_th="x", name_en="x", agency="x", role="radio_191", phone=phone)
+    row.channels = list(channels)
+    assert responders.readable(row) == reads
+
+
 def test_recorded_prompts_are_played_and_places_are_spoken() -> None:
     speech = Speech((Phrase("กข", ("alert",)), Phrase("B 2", ("b", "2")), Phrase("อำเภอเมือง")), asks=True)
-    recorded = Voice.of("th", None, "https://prompts.example/th/")
-    gather = ElementTree.fromstring(twiml(TEXTS, recorded, speech, "https://x"))[0]
+    prompts = Voice.of("th", None, "https://prompts.example/th/")
+    gather = ElementTree.fromstring(twiml(TEXTS, prompts, speech, "https://x"))[0]
     assert [(said.tag, said.text) for said in gather] == [
         *(("Play", f"https://prompts.example/th/{name}.mp3") for name in ("alert", "b", "2")),
         ("Say", "อำเภอเมือง"),

@@ -705,6 +705,17 @@ def test_a_call_rings_says_what_it_is_told_and_takes_digits(simulation: Simulati
     assert simulation.twilio.calls(call.sid).fetch().answered_by == "human"
 
 
+@pytest.mark.parametrize("keys", [["15#"], ["1", "5", "#"]])
+def test_digits_are_gathered_until_the_key_that_finishes_them(simulation: Simulation, keys: list[str]) -> None:
+    ring(simulation)
+    simulation.edge.twiml = GATHER.replace('numDigits="1"', 'numDigits="3" finishOnKey="#"')
+    until(lambda: simulation.twilio.calls.list(to=PHONE, status="ringing"))
+    for key in keys:
+        simulation.say(f"voice/{PHONE}/press", {"digits": key})
+    until(lambda: [form for what, form in simulation.edge.forms if what == "voice" and form.get("Digits") == "15"])
+    simulation.say(f"voice/{PHONE}/hang-up")
+
+
 @pytest.mark.parametrize(
     ("habit", "statuses", "spoken"),
     [

@@ -53,17 +53,57 @@ def test_an_sms_answers_an_alert(story: Story) -> None:
     assert "100.2" not in sms["text"]
 
     station.texts("{n} รับครับ")
-    station.hears("บันทึกแล้ว")
+    taken = station.hears("บันทึกแล้ว")
     citizen.hears("รับทราบแล้ว")
+    assert taken["detail"]["segments"] <= 2
+    assert "ทำร้าย" not in taken["text"]
+    page = station.opens_link(taken)  # the way there, which no SMS may say
+    for words in ("จ.อุดรธานี", "ทำร้าย", "google.com/maps"):
+        page.shows(words)
+
     station.texts("{n} 1")
     station.hears("บันทึกไว้แล้ว")
     assert len(incident.facts("accepted")) == 1
     assert incident.facts("accepted")[0]["via"] == "sms"
 
     station.texts("ถึง")  # one alert alone is open, so it needs no code
-    station.hears("บันทึกแล้ว")
+    assert "http" not in station.hears("บันทึกแล้ว")["text"], "they have the way"
     incident.reaches("on_scene")
     citizen.hears("ถึงที่เกิดเหตุแล้ว")
+
+
+@pytest.mark.parametrize(
+    ("words", "facts"),
+    [
+        ("{n} 3", ["accepted", "acknowledged", "departed"]),
+        ("{n} ไปครับ", ["accepted", "acknowledged", "departed"]),
+        ("{n} 4", ["accepted", "acknowledged", "arrived"]),
+        ("15 นาที", ["accepted", "acknowledged"]),
+    ],
+)
+def test_who_answers_an_alert_by_coming_has_accepted_it(story: Story, words: str, facts: list[str]) -> None:
+    """Nobody on the way to a victim is told to press another digit first."""
+    station, radio = story.station(UDON_THANI, SMS_ONLY), story.radio_191(UDON_THANI, SMS_ONLY)
+    story.care_team(UDON_THANI)
+    citizen = story.citizen()
+    incident = citizen.reports("running_amok", at=UDON_THANI)
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears("ESS")
+    radio.hears("ESS")
+
+    station.texts(words)
+    station.hears(incident.code)
+    citizen.hears("รับทราบแล้ว")
+    radio.hears("หน่วยอื่นรับแล้ว")
+    assert [line["fact"] for line in incident.timeline if line["fact"] in {*facts, "estimated"}] == facts
+    assert incident.facts("accepted")[0]["via"] == "sms"
+    assert incident.holder() == station.ref
+    if "arrived" in facts:
+        citizen.hears("ถึงที่เกิดเหตุแล้ว")
+
+    radio.texts("{n} 3")
+    radio.hears("หน่วยอื่นรับไปก่อนแล้ว")
+    assert len(incident.facts("accepted")) == 1
 
 
 def test_a_bare_verb_is_asked_back_where_two_alerts_are_open(story: Story) -> None:

@@ -157,6 +157,8 @@ def test_a_supervisor_to_whom_the_call_has_gone_makes_it(story: Story) -> None:
     victim, supervisor = a_victim(story), story.supervisor(LINE_AND_PHONE)
     incident = over(story, victim)
     supervisor.hears("การโทรติดตามผู้เสียหายเลยกำหนด หรือไม่มีผู้รับผิดชอบ")
+    supervisor.taps("รับดูแลเอง")
+    supervisor.hears("ขอให้โทรติดตามผู้เสียหาย")
     supervisor.taps(BUTTON)
     supervisor.hears(RINGS)
     presses_1(supervisor, supervisor.rings())

@@ -3,7 +3,10 @@
 `sexual_abuse_risk` promises the call within 2 s here, and reminds after 2 s, instead of hours.
 """
 
-from story import CHIANG_RAI, Incident, Responder, Spot, Story
+from story import BOTH, CHIANG_RAI, Incident, Responder, Spot, Story
+
+from ess.domain.duty import Channel
+from ess.store.keys import KeyRole
 
 
 def resolved(story: Story, incident_type: str, spot: Spot) -> Incident:
@@ -63,7 +66,7 @@ def test_two_taps_on_one_card_are_one_try(story: Story) -> None:
     social_worker.taps("ไม่รับสาย")
     social_worker.hears("บันทึกผลการโทรติดตามแล้ว")
     social_worker.taps("ไม่รับสาย")
-    social_worker.hears("บันทึกไว้แล้ว ไม่มีการเปลี่ยนแปลง")
+    social_worker.hears("บันทึกไว้แล้ว ไม่มีการเปลี่ยนแปลง สถานะปัจจุบันคือ “ไม่รับสาย”")
     assert incident.now["follow_ups"][0]["tries"] == 1
 
 
@@ -104,6 +107,58 @@ def test_a_call_that_is_not_made_is_reminded_of_and_then_a_supervisors(story: St
     social_worker.taps("ติดต่อได้แล้ว")
     social_worker.hears("บันทึกผลการโทรติดตามแล้ว")
     incident.reaches("closed")
+
+
+def test_who_does_not_react_to_a_call_to_make_is_reminded_over_every_channel(story: Story) -> None:
+    """The shipped reminder comes after hours: it is over at once here."""
+    social_worker = story.social_worker(CHIANG_RAI, BOTH)
+    incident = resolved(story, "assault", CHIANG_RAI)
+    social_worker.hears("ขอให้โทรติดตามผู้เสียหาย")
+    assert len(social_worker.messages()) == 1, "one message is enough for the first time"
+    story.comes_due("follow_up")
+    incident.told("follow_up_reminded")
+    social_worker.hears("ยังไม่มีผลการโทรติดตาม")
+    assert social_worker.hears("เลยกำหนดโทรติดตาม", by=Channel.SMS)["detail"]["segments"] == 1
+
+
+def test_a_supervisor_takes_an_overdue_call_over_and_is_the_one_who_is_asked(story: Story) -> None:
+    """The shipped reminders come after hours: all are over at once here."""
+    social_worker, supervisor, other = story.social_worker(CHIANG_RAI), story.supervisor(), story.desk()
+    incident = resolved(story, "assault", CHIANG_RAI)
+    social_worker.hears("ขอให้โทรติดตามผู้เสียหาย")
+    for times in (1, 2, 3):
+        story.comes_due("follow_up")
+        incident.told("follow_up_reminded", times=times)
+        social_worker.hears("ยังไม่มีผลการโทรติดตาม")
+    supervisor.hears("การโทรติดตามผู้เสียหายเลยกำหนด")
+    other.hears("การโทรติดตามผู้เสียหายเลยกำหนด")
+
+    supervisor.taps("รับดูแลเอง")
+    supervisor.hears("ขอให้โทรติดตามผู้เสียหาย")
+    assert incident.told("follow_up_taken")["responder"]["ref"] == supervisor.ref
+    assert incident.now["follow_ups"][0]["responder"]["ref"] == supervisor.ref
+    other.taps("รับดูแลเอง")
+    other.hears(f"{supervisor.spoken_name} รับไปก่อนแล้ว")
+
+    story.comes_due("follow_up")
+    supervisor.hears("ยังไม่มีผลการโทรติดตาม")
+    supervisor.taps("ติดต่อได้แล้ว")
+    supervisor.hears("บันทึกผลการโทรติดตามแล้ว")
+    incident.reaches("closed")
+
+
+def test_an_overdue_call_is_given_to_a_supervisor_by_api(story: Story) -> None:
+    supervisor = story.supervisor()
+    incident = resolved(story, "assault", CHIANG_RAI)
+    supervisor.hears("การโทรติดตามผู้เสียหายเลยกำหนด หรือไม่มีผู้รับผิดชอบ")
+    (call,) = incident.now["follow_ups"]
+    path = f"/v1/follow-ups/{call['follow_up_id']}/take"
+    assert story.post(path, {"responder": "nobody"}).status_code == 404
+    assert story.post(path, {"responder": supervisor.ref}, KeyRole.OPERATOR).status_code == 403
+    assert story.post(path, {"responder": supervisor.ref}).status_code == 200
+    supervisor.hears("ขอให้โทรติดตามผู้เสียหาย")
+    assert incident.told("follow_up_taken")["via"] == "api:test-supervisor"
+    assert story.post(path, {"responder": supervisor.ref}).json()["reason"] == "already_recorded"
 
 
 def test_a_call_that_nobody_can_make_is_a_supervisors_at_once(story: Story) -> None:

@@ -8,14 +8,18 @@ from datetime import timedelta
 
 import pytest
 from stack import Deployment, deployed
-from story import SMS_ONLY, UDON_THANI, Story, at
+from story import ALL_THREE, BOTH, SMS_ONLY, UDON_THANI, Story, at
+
+from config.settings import Settings
+from ess.domain.duty import Channel
 
 LESS_THAN_10_KB = 10_000
 
 
 @pytest.fixture(scope="module")
 def one_way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with deployed(tmp_path_factory.mktemp("one-way").resolve(), ESS_SMS_TWO_WAY="false") as running:
+    folder, shipped = tmp_path_factory.mktemp("one-way").resolve(), Settings().channel_turns
+    with deployed(folder, ESS_SMS_TWO_WAY="false", ESS_CHANNEL_TURNS=shipped) as running:
         yield running
 
 
@@ -135,6 +139,50 @@ def test_a_decline_by_link_hands_on_at_once_and_may_be_taken_back(story: Story) 
     page.presses("รับทราบ")
     incident.reaches("acknowledged")
     radio.hears("หน่วยอื่นรับแล้ว")
+
+
+def test_as_shipped_who_does_not_look_at_line_gets_an_sms_and_is_called(story: Story) -> None:
+    """LINE has taken the alert, and the officer sleeps.  The shipped 20 s and 45 s are over at once here."""
+    station = story.station(UDON_THANI, ALL_THREE)
+    story.care_team(UDON_THANI)
+    incident = story.citizen().reports_by_api("assault", at=UDON_THANI)
+    station.hears("เหตุด่วน")
+    waits = "SELECT count(*) FROM deadline WHERE kind = 'ask_further' AND subject ~ '(sms 20|voice 45)$'"
+    assert story.deployment.count(waits) == 2
+
+    story.comes_due("ask_further")
+    station.hears("ESS", by=Channel.SMS)
+    phone = station.rings()
+    phone.presses("1")
+    station.hears("กด 1 รับเหตุ", by=Channel.VOICE)
+    station.hears("บันทึกแล้วว่าท่านรับเหตุนี้", by=Channel.VOICE)
+    phone.hangs_up()
+    station.hears("บันทึกแล้ว")
+    incident.reaches("acknowledged")
+
+
+def test_as_shipped_nobody_is_called_whose_row_names_no_calls(story: Story) -> None:
+    station = story.station(UDON_THANI, BOTH)
+    story.care_team(UDON_THANI)
+    incident = story.citizen().reports_by_api("assault", at=UDON_THANI)
+    station.hears("เหตุด่วน")
+    story.comes_due("ask_further")
+    station.hears("ESS", by=Channel.SMS)
+    story.deployment.settle()
+    assert [line["channel"] for line in incident.facts("asked_further")] == ["sms"]
+
+
+def test_who_cannot_answer_by_sms_is_not_asked_in_a_roll_call_and_not_called_silent(story: Story) -> None:
+    station = story.station(UDON_THANI, SMS_ONLY)
+    supervisor = story.supervisor()
+    story.calls_the_roll()
+    supervisor.hears("ทดสอบการติดต่อ")
+    supervisor.taps("ได้รับแล้ว")
+    supervisor.hears("ขอบคุณ")
+    story.closes_the_roll()
+    assert "จึงไม่ได้ถาม 1 ราย" in supervisor.hears("ถาม 1 ราย ตอบ 1 ราย ไม่ตอบ 0 ราย")["text"]
+    (person,) = story.deployment.get("/v1/responders/unreachable")
+    assert (person["ref"], person["why"]) == (station.ref, "not_asked")
 
 
 def test_a_link_is_bound_to_its_alert_and_guessing_is_slow(story: Story) -> None:

@@ -1,4 +1,4 @@
-"""A phone that rings: what a digit does, what no digit does, and whom a busy line brings forward."""
+"""A phone that rings: what a digit does, what no digit does, whom a busy line brings forward, and what is read then."""
 
 from datetime import timedelta
 
@@ -29,11 +29,114 @@ def test_a_digit_answers_a_call(story: Story) -> None:
     phone.presses("7")
     assert QUESTION in station.hears("ไม่มีตัวเลือกนี้", by=BY)["text"]
     phone.presses("1")
-    station.hears("บันทึกแล้วว่าท่านรับเหตุนี้", by=BY)
+    assert "จะถึงในอีกกี่นาที" in station.hears("บันทึกแล้วว่าท่านรับเหตุนี้", by=BY)["text"]
     citizen.hears("รับทราบแล้ว")
     incident.reaches("acknowledged")
     assert incident.facts("accepted")[0]["via"] == "voice"
     incident.told("delivery_delivered", channel="voice")
+
+    phone.presses("15#")
+    station.hears("จะถึงในอีก 15 นาที", by=BY)
+    station.hears("รายละเอียดอยู่ในข้อความ", by=BY)
+    station.hears("บันทึกแล้ว", by=Channel.SMS)
+    expected = incident.told("estimated", via="voice")
+    assert at(expected, "eta_at") - at(expected) == timedelta(minutes=15)
+
+
+def test_who_takes_it_in_a_call_reads_where_to_go(story: Story) -> None:
+    """The call named the district alone, and so may an SMS: the link says the rest, to them alone."""
+    station = story.station(UBON_RATCHATHANI, VOICE_ONLY)
+    story.care_team(UBON_RATCHATHANI)
+    citizen = story.citizen()
+    incident = citizen.reports("assault", at=UBON_RATCHATHANI)
+    citizen.hears("รับเรื่องแล้ว")
+    phone = station.rings()
+    phone.presses("1")
+    station.hears(QUESTION, by=BY)
+    station.hears("บันทึกแล้วว่าท่านรับเหตุนี้", by=BY)
+    phone.hangs_up()  # silence says no time
+    citizen.hears("รับทราบแล้ว")
+
+    sms = station.hears("บันทึกแล้ว", by=Channel.SMS)
+    assert sms["detail"]["segments"] <= 2
+    assert "ทำร้าย" not in sms["text"]
+    page = station.opens_link(sms)
+    for words in ("อ.เมือง จ.อุบลราชธานี", "ทำร้าย", "google.com/maps"):
+        page.shows(words)
+    page.presses("ถึงที่เกิดเหตุ")
+    citizen.hears("ถึงที่เกิดเหตุแล้ว")
+    incident.reaches("on_scene")
+
+
+def test_who_is_only_ever_called_is_asked_by_call_how_far_they_are(story: Story) -> None:
+    """The shipped wait of 10 min for leaving is over at once here."""
+    station = story.station(UBON_RATCHATHANI, VOICE_ONLY)
+    story.care_team(UBON_RATCHATHANI)
+    supervisor = story.supervisor()
+    citizen = story.citizen()
+    incident = citizen.reports("assault", at=UBON_RATCHATHANI)
+    citizen.hears("รับเรื่องแล้ว")
+    phone = station.rings()
+    phone.presses("1")
+    station.hears(QUESTION, by=BY)
+    station.hears("บันทึกแล้วว่าท่านรับเหตุนี้", by=BY)
+    phone.hangs_up()
+    station.hears("บันทึกแล้ว", by=Channel.SMS)
+    citizen.hears("รับทราบแล้ว")
+
+    story.comes_due("depart")
+    phone = station.rings()
+    said = phone.is_picked_up()["text"]
+    for words in (" ".join(incident.code), "ท่านออกเดินทางหรือยัง", "กด 3", "กด 4", "กด 5", "กด 9", "กด 2"):
+        assert words in said
+    assert "ทำร้าย" not in said
+    phone.presses("1")
+    station.hears("ไม่มีตัวเลือกนี้", by=BY)
+    phone.presses("3")
+    station.hears("บันทึกแล้วว่าท่านกำลังเดินทาง", by=BY)
+    assert incident.told("departed")["via"] == "voice"
+    phone.presses("60#")
+    station.hears("จะถึงในอีก 60 นาที", by=BY)
+    station.hears("รายละเอียดอยู่ในข้อความ", by=BY)
+    citizen.hears("คาดว่าถึง")
+
+    story.comes_due("arrive")
+    supervisor.hears("ยังไม่แจ้งว่าถึงที่เกิดเหตุ")
+    phone = station.rings()
+    phone.presses("5")
+    station.hears("ท่านถึงที่เกิดเหตุหรือยัง", by=BY)
+    station.hears("แจ้งหน่วยเสริมแล้ว", by=BY)
+    supervisor.hears("มีหน่วยขอกำลังเสริม")
+    assert incident.told("backup_wanted")["via"] == "voice"
+
+    station.texts("4")
+    station.hears("บันทึกแล้ว", by=Channel.SMS)
+    citizen.hears("ถึงที่เกิดเหตุแล้ว")
+    incident.ask("close", reason="enough seen")
+    citizen.hears("ยุติแล้ว")
+    station.hears("ยุติแล้ว", by=Channel.SMS)
+    supervisor.may_hear("")
+
+
+def test_a_machine_says_nothing_of_how_far_they_are(story: Story) -> None:
+    station, radio = story.station(UBON_RATCHATHANI, VOICE_ONLY), story.radio_191(UBON_RATCHATHANI)
+    story.care_team(UBON_RATCHATHANI)
+    incident = story.citizen().reports_by_api("assault", at=UBON_RATCHATHANI)
+    phone = station.rings()
+    phone.presses("1")
+    station.hears(QUESTION, by=BY)
+    station.hears("บันทึกแล้วว่าท่านรับเหตุนี้", by=BY)
+    phone.hangs_up()
+    station.hears("บันทึกแล้ว", by=Channel.SMS)
+
+    station.lets_it("machine")
+    story.comes_due("depart")
+    station.rings()
+    incident.told("delivery_failed", channel="voice", message="departed_yet")
+    assert not incident.facts("departed")
+    story.comes_due("back_up")
+    radio.hears("ESS")
+    station.may_hear("")
 
 
 def test_a_machine_that_picks_up_answers_nothing_and_brings_the_next_forward(story: Story) -> None:
@@ -125,6 +228,7 @@ def test_channels_follow_one_another_while_nobody_reacts(story: Story) -> None:
     ]
     phone.presses("1")
     station.hears("บันทึกแล้วว่าท่านรับเหตุนี้", by=BY)
+    phone.hangs_up()
     station.hears("บันทึกแล้ว")  # with the buttons for what comes next
     citizen.hears("รับทราบแล้ว")
     incident.reaches("acknowledged")
@@ -169,9 +273,12 @@ def test_a_call_whose_outcome_is_unknown_rings_once(story: Story) -> None:
     story.breaks("twilio", "drop_after_accept", to=station.phone)
     incident = story.citizen().reports_by_api("assault", at=SURAT_THANI)
 
-    station.rings().presses("1")
+    phone = station.rings()
+    phone.presses("1")
     station.hears(QUESTION, by=BY)
     station.hears("บันทึกแล้วว่าท่านรับเหตุนี้", by=BY)
+    phone.hangs_up()
+    station.hears("บันทึกแล้ว", by=Channel.SMS)
     incident.reaches("acknowledged")
 
 

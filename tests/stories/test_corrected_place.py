@@ -257,7 +257,6 @@ def test_words_that_fit_several_provinces_are_alerted_and_the_reporter_is_asked_
     right.taps("รับทราบ")
     right.hears(FIVE_PLACES)  # in the reporter's words
     right.hears("บันทึกแล้ว")
-    right.hears(THREE_DISTRICTS)
     citizen.hears(f"{right.spoken_name} รับทราบแล้ว")
     for other in (guess, desk):
         other.hears("ท่านไม่ต้องดำเนินการ")

@@ -271,7 +271,7 @@ class Outbox:
                     if again and self._waits(alert_id):
                         incidents.note(self._tx, self._incident.id, Fact("alert_waits", {"alert_id": alert_id}))
                     else:
-                        self.ask(self._alerts[alert_id])
+                        self.ask(self._alerts[alert_id], again=again)
                 case TellResponder(alert_id, key, holder, into):
                     self._tell_responder(self._alerts[alert_id], key, holder, into)
                 case PassOn(alert_id, words):
@@ -289,12 +289,17 @@ class Outbox:
                         else:
                             self.ask_follow_up(follow_up, "visit" if follow_up.is_visit else "follow_up", row)
 
-    def ask(self, alert: Alert) -> None:
-        """The alert, over the responder's first channel, and the turns of those that follow."""
+    def ask(self, alert: Alert, *, again: bool = True) -> None:
+        """The alert, over the responder's first channel, and the turns of those that follow.
+
+        `again` False: they have heard nothing of it yet.
+        """
         row = self._people[alert.responder_id]
         channel = _channel(self._ringing(row), self._down)
         if channel:
             self._ask_over(alert, row, channel, self._tx.now)
+            if again:
+                self._forget_turns(alert)
             self._promise_turns(alert, row, channel)
 
     def ask_instead(self, alert: Alert, failed: Delivery) -> bool:
@@ -328,11 +333,8 @@ class Outbox:
         letter = alert_letter(self._texts, self._about, alert, channel, code, base, link, backs)
         self._queue(row, channel, letter, "alert", alert=alert, asked_at=asked_at)
 
-    def _promise_turns(self, alert: Alert, row: tables.Responder, first: Channel) -> None:
-        """A deadline for each channel that follows; those of an alert that is given anew take the place of the old."""
-        turns = turns_after(first, self._ringing(row), _after_s(row), self._engine.turns)
-        if not turns:
-            return
+    def _forget_turns(self, alert: Alert) -> None:
+        """Those of an alert that is given anew take the place of the old."""
         self._tx.session.execute(
             delete(tables.Deadline).where(
                 col(tables.Deadline.incident_id) == self._incident.id,
@@ -341,7 +343,10 @@ class Outbox:
             ),
             execution_options={"synchronize_session": False},
         )
-        for channel, wait in turns:
+
+    def _promise_turns(self, alert: Alert, row: tables.Responder, first: Channel) -> None:
+        """A deadline for each channel that follows."""
+        for channel, wait in turns_after(first, self._ringing(row), _after_s(row), self._engine.turns):
             turn = Turn(alert.id, channel, wait)
             due_at = self._tx.now + wait
             self._tx.promise(ASK_FURTHER, due_at, incident_id=self._incident.id, subject=turn.subject)

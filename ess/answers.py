@@ -35,8 +35,11 @@ class Standing:
     map_url: str = ""
 
 
-def standing(engine: Engine, secret: str) -> Standing | None:
-    """What the link opens; None where there is no such link."""
+def standing(engine: Engine, secret: str, *, is_shown: bool) -> Standing | None:
+    """What the link opens; None where there is no such link.
+
+    `is_shown`: somebody reads it now, and what is personal in it is a reading on record.
+    """
     texts = engine.texts
     with engine.store.transaction() as tx:
         link = links.find(tx, secret)
@@ -56,7 +59,7 @@ def standing(engine: Engine, secret: str) -> Standing | None:
         if alert.state not in {AlertState.OPEN, *TAKEN}:
             return Standing(alert.id, incident.code, alert.state, verbs)
         found = tx.session.get_one(tables.Incident, incident.id)
-        address = _address(tx, incident.id, row) if alert.state in TAKEN else ""
+        address = _address(tx, incident.id, row) if is_shown and alert.state in TAKEN else ""
         return Standing(
             alert.id,
             incident.code,

@@ -17,6 +17,7 @@ from ess.conversation.spoken import (
     PROGRESS_DIGITS,
     Speech,
     expected,
+    minutes_question,
     phrase,
     progress_question,
     question,
@@ -79,7 +80,7 @@ def _answer(engine: Engine, delivery_id: UUID, digits: str, key: str) -> Speech:
     except AlreadyRecorded:
         if verb is not Verb.DEPART:
             return statement(engine.texts, "already_recorded")
-        reads = True  # who is on the way says by it that they are late, and is asked when they come
+        reads = _reads(engine, delivery_id)  # who is on the way says that they are late, and is asked when they come
     except Refused:
         with engine.store.transaction() as tx:
             return _speech(engine, *_asked(tx, _call(tx, delivery_id)), key, "unclear")
@@ -89,13 +90,21 @@ def _answer(engine: Engine, delivery_id: UUID, digits: str, key: str) -> Speech:
 def _expect(engine: Engine, delivery_id: UUID, n: int) -> Speech:
     """When they will be there, in minutes from now; of a number that is none they are asked again."""
     if n == 0:
-        return recorded(engine.texts, Verb.ACCEPT, phrase(engine.texts, "unclear"), reads=True)
+        return minutes_question(engine.texts, phrase(engine.texts, "unclear"), reads=_reads(engine, delivery_id))
     try:
         return expected(engine.texts, n, reads=_record(engine, delivery_id, Verb.ETA, timedelta(minutes=n)))
     except AlreadyTaken:
         return statement(engine.texts, "already_taken")
     except Refused:  # they have arrived meanwhile, said so already, or it is over
         return statement(engine.texts, "already_recorded")
+
+
+def _reads(engine: Engine, delivery_id: UUID) -> bool:
+    """Whether whoever is called can be written to."""
+    with engine.store.transaction() as tx:
+        _, alert_id = _asked(tx, _call(tx, delivery_id))
+        answered = tx.session.get_one(tables.Alert, alert_id)
+        return bool(responders.readable(tx.session.get_one(tables.Responder, answered.responder_id)))
 
 
 def _record(engine: Engine, delivery_id: UUID, verb: Verb, eta: timedelta | None = None) -> bool:

@@ -90,7 +90,7 @@ def accept_report_in(
     report_id = uuid4()
     known = _witnessed(tx, report.type, policy, pin) if joins else None
     if known:
-        decision = decide(known, life.Join((report_id,), report.description or ""), tx.now)
+        decision = decide(known, life.Join((report_id,), _words(report)), tx.now)
     else:
         has_place = not report.location.is_empty
         decision = receive(uuid4(), code, report.type, policy, has_place=has_place, now=tx.now, pin=pin)
@@ -99,6 +99,12 @@ def accept_report_in(
     incidents.add_report(tx, row)
     _finish(engine, tx, decision, reply_token=reply_token)
     return Accepted(report_id, decision.incident.id, decision.incident.code)
+
+
+def _words(report: Report) -> str:
+    """What a witness wrote; the address that LINE gives to a pin is nobody's words."""
+    address = None if report.source == "line" and _pin(report.location) else report.location.address
+    return "\n".join(filter(None, (address, report.description)))
 
 
 def _witnessed(tx: Transaction, kind: IncidentType, policy: Policy, pin: Pin | None) -> Incident | None:
@@ -670,7 +676,7 @@ def hear_reporter(
     engine: Engine, tx: Transaction, incident_id: UUID, word: life.ReporterWord, words: str | None = None
 ) -> None:
     """The reporter said how they are, or wrote: whoever works on the incident is told, and the supervisors."""
-    incident = incidents.lock(tx, incident_id)
+    incident = incidents.lock(tx, incidents.surviving(tx, incident_id))
     _finish(engine, tx, decide(incident, life.HearReporter(word, words), tx.now))
 
 

@@ -412,8 +412,8 @@ def _responder_sms(engine: Engine, deadline_id: int, body: Mapping[str, Any]) ->
     with engine.store.transaction() as tx:
         people = responders.by_phone(tx, phone)
         if not people:
-            _reporter_sms(engine, tx, phone, words)
-            _done(tx, deadline_id)
+            if _done(tx, deadline_id):
+                _reporter_sms(engine, tx, phone, words)
             return
         alerts = _answerable(tx, col(tables.Alert.phone_index) == tx.vault.index(phone))
         is_free_yes = read_sms(words) == Answer(None, Verb.ACCEPT) and not _waiting(alerts)

@@ -266,14 +266,17 @@ class Outbox:
 
     def carry_out(self, effects: Iterable[Effect]) -> None:
         """One delivery, or a few, for each effect."""
+        asked: set[UUID] = set()
         for effect in effects:
             match effect:
                 case AskResponder(alert_id, again):
-                    # What waits to be sent says it already: a stalled channel must not fill up with repetitions.
-                    if again and self._waits(alert_id):
+                    # What waits to be sent says it already: a stalled channel must not fill up with repetitions, nor
+                    # is a desk asked twice that step after step without anybody has led to at once.
+                    if again and (alert_id in asked or self._waits(alert_id)):
                         incidents.note(self._tx, self._incident.id, Fact("alert_waits", {"alert_id": alert_id}))
                     else:
                         self.ask(self._alerts[alert_id], again=again)
+                    asked.add(alert_id)
                 case TellResponder(alert_id, key, holder, into):
                     self._tell_responder(self._alerts[alert_id], key, holder, into)
                 case PassOn(alert_id, words):
@@ -356,19 +359,24 @@ class Outbox:
             self._tx.promise(ASK_FURTHER, due_at, incident_id=self._incident.id, subject=turn.subject)
 
     def _ringing(self, row: tables.Responder) -> list[Channel]:
-        """The channels over which an alert may ask: a call too, but never at the phone of whoever reported it."""
+        """The channels over which an alert may ask: a call too, but none at the phone of whoever reported it.
+
+        Where nothing else reaches them, an SMS there is better than silence.
+        """
         order = responders.channels(row)
-        if Channel.VOICE in order and row.phone_index in {report.phone_index for report in self._reports}:
-            return [channel for channel in order if channel is not Channel.VOICE]
-        return order
+        if row.phone_index is None or row.phone_index not in {report.phone_index for report in self._reports}:
+            return order
+        elsewhere: list[Channel] = [channel for channel in order if channel not in {Channel.SMS, Channel.VOICE}]
+        return elsewhere or [channel for channel in order if channel is not Channel.VOICE]
 
     def _link(self, alert: Alert, channel: Channel) -> str:
         """A new link for each SMS that cannot be answered by SMS, and for the first to whoever has taken the alert.
 
         The page behind it says where to go, which no SMS may; empty elsewhere.
         """
-        knows = alert.state not in TAKEN or links.has_one(self._tx, alert.id)
-        if channel is not Channel.SMS or (self._engine.sms_two_way and knows):
+        if channel is not Channel.SMS:
+            return ""
+        if self._engine.sms_two_way and (alert.state not in TAKEN or links.has_one(self._tx, alert.id)):
             return ""
         return self._engine.link_base + links.make(self._tx, alert.id)
 

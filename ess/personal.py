@@ -26,7 +26,7 @@ def reports(tx: Transaction, row: tables.Incident, *, by: str) -> dict[str, Any]
     `notes` and `attachments` beside the reports are those of which nobody knows whose they are.
     """
     note_reading(tx, row.id, "reports", by=by)
-    incidents.read(tx, row.id)
+    incidents.lock(tx, row.id)  # nothing is added between what is shown and that it was read
     found = incidents.reports(tx, row.id)
     written = accounts.notes(tx, row.id)
     kept = [

@@ -494,8 +494,8 @@ class Story:
         position = {"latitude": at.latitude, "longitude": at.longitude}
         return Responder(self, Role.VOLUNTEER, at, channels, district=at.district, **position, **columns)
 
-    def desk(self, channels: tuple[Channel, ...] = LINE_ONLY) -> Responder:
-        return Responder(self, Role.NATIONAL_DESK, None, channels)
+    def desk(self, channels: tuple[Channel, ...] = LINE_ONLY, **columns: Any) -> Responder:
+        return Responder(self, Role.NATIONAL_DESK, None, channels, **columns)
 
     def supervisor(self, channels: tuple[Channel, ...] = LINE_ONLY) -> Responder:
         return Responder(self, Role.SUPERVISOR, None, channels)

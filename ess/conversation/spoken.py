@@ -94,15 +94,18 @@ def progress_question(texts: Texts, key: str, incident: Incident, verbs: Collect
     return Speech((*first, *asked, *choices), asks=True, goodbye="progress_no_digit")
 
 
-def recorded(texts: Texts, verb: Verb, *first: Phrase, reads: bool) -> Speech:
+def recorded(texts: Texts, verb: Verb, *, reads: bool) -> Speech:
     """What was recorded; whoever comes is asked when they will be there, and need not say it.
 
     Where they have nothing to read they hear whom to ask for the place.
     """
-    said = (*first, phrase(texts, verb))
-    if verb not in WITH_ETA:
-        return Speech(said)
-    return Speech((*said, phrase(texts, "minutes")), goodbye=_details(reads=reads), minutes=True)
+    said = phrase(texts, verb)
+    return minutes_question(texts, said, reads=reads) if verb in WITH_ETA else Speech((said,))
+
+
+def minutes_question(texts: Texts, *first: Phrase, reads: bool) -> Speech:
+    """In how many minutes they will be there."""
+    return Speech((*first, phrase(texts, "minutes")), goodbye=_details(reads=reads), minutes=True)
 
 
 def expected(texts: Texts, n: int, *, reads: bool) -> Speech:

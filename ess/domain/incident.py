@@ -1018,6 +1018,10 @@ def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
     if is_held:  # whoever has it, comes already, or is being asked is no more help than they are
         busy = {who for who, alert in before.items() if alert.state in {AlertState.OPEN, *TAKEN}}
         fresh = [chosen for chosen in fresh if chosen.responder_id not in busy]
+    elif incident.has_due(track.name, DeadlineKind.ACKNOWLEDGE):
+        # The step goes on at a corrected place: whom it waits for has been asked, and who comes beside them is new.
+        awaited = incident.policy.track(track.name).acknowledged_by
+        fresh = [chosen for chosen in fresh if chosen.role not in awaited]
     turn.forget(track.name, DeadlineKind.SELECT)
     turn.note(
         "responders_selected",
@@ -1038,7 +1042,7 @@ def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
     elif last_resort:
         turn.promise(DeadlineKind.SELECT, turn.now + incident.policy.last_resort.repeat, track.name)
     elif incident.has_due(track.name, DeadlineKind.ACKNOWLEDGE):
-        pass  # the step goes on at a corrected place
+        pass
     elif _is_worth_waiting(incident, track, fresh):
         wait = incident.policy.track(track.name).steps[track.step - 1].wait
         turn.promise(DeadlineKind.ACKNOWLEDGE, turn.now + wait, track.name)

@@ -20,7 +20,7 @@ def notes(tx: Transaction, incident_id: UUID) -> Sequence[tables.Note]:
 
 
 #: What adds words or pictures to an incident after its first report.
-_ADDED = ("reporter_wrote", "reporter_sent", "responder_wrote", "joined", "absorbed")
+_ADDED = ("reporter_wrote", "reporter_sent", "responder_wrote", "joined", "absorbed", "split_off")
 _UNREAD = text(
     """
     SELECT incident_id FROM fact

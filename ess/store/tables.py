@@ -251,7 +251,7 @@ class TravelTime(SQLModel, table=True):
     __tablename__ = "travel_time"
     __table_args__ = (PrimaryKeyConstraint("neighbourhood", "responder_id", name="travel_time_pkey"),)
 
-    #: As `ess.domain.travel` names it.
+    #: Keyed hash of what `ess.domain.travel` calls it: there is none where nothing happened.
     neighbourhood: str
     responder_id: UUID = Field(foreign_key="responder.id", index=True, ondelete="CASCADE")
     #: The base that was asked about: of another one this says nothing.

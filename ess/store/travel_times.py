@@ -16,9 +16,14 @@ from ess.store.store import Transaction
 _FRESH = timedelta(days=30)
 
 
+def _sealed(tx: Transaction, neighbourhood: str) -> str:
+    """By which it is looked up; it tells nobody where an incident was."""
+    return tx.vault.index(f"neighbourhood {neighbourhood}").hex()
+
+
 def known(tx: Transaction, neighbourhood: str) -> dict[UUID, tuple[Pin, float | None]]:
     """For each responder the base that was asked about and the minutes; None where no road leads there."""
-    rows = tx.session.execute(_KNOWN, {"neighbourhood": neighbourhood})
+    rows = tx.session.execute(_KNOWN, {"neighbourhood": _sealed(tx, neighbourhood)})
     return {row.responder_id: ((row.latitude, row.longitude), row.minutes) for row in rows}
 
 
@@ -27,7 +32,12 @@ _KNOWN = text("SELECT responder_id, latitude, longitude, minutes FROM travel_tim
 
 def wanted(tx: Transaction, neighbourhood: str, pin: Pin, provinces: Sequence[str], most: int) -> dict[UUID, Pin]:
     """The bases, at most so many, the nearest, of whoever serves these provinces and whose time is not known."""
-    values = {"latitude": pin[0], "longitude": pin[1], "neighbourhood": neighbourhood, "fresh": tx.now - _FRESH}
+    values = {
+        "latitude": pin[0],
+        "longitude": pin[1],
+        "neighbourhood": _sealed(tx, neighbourhood),
+        "fresh": tx.now - _FRESH,
+    }
     rows = tx.session.execute(_WANTED, {**values, "provinces": list(provinces), "most": most})
     return {row.id: (row.latitude, row.longitude) for row in rows if not row.is_known}
 
@@ -53,7 +63,7 @@ def keep(tx: Transaction, neighbourhood: str, bases: Mapping[UUID, Pin], minutes
     """What the router said of these bases, instead of what it said before."""
     rows: list[dict[str, Any]] = [
         {
-            "neighbourhood": neighbourhood,
+            "neighbourhood": _sealed(tx, neighbourhood),
             "responder_id": responder_id,
             "latitude": base[0],
             "longitude": base[1],

@@ -1,8 +1,8 @@
 """`/a/SECRET`: the page behind the link in an SMS, for a responder whose SMS cannot be answered (ADR 10).
 
 Looking at it changes nothing, because previews of links look too; a button does, by a form that only this page
-has.  It works without JavaScript, weighs less than 10 kB, and says nothing about a reporter.  Once the alert is
-somebody else's, or over, or the link is a day old, it shows how it stands and no place on the map.
+has.  It works without JavaScript, weighs less than 10 kB, and shows the address to whoever has taken the alert.
+Once the alert is somebody else's, or over, or the link is a day old, it shows how it stands and no place.
 """
 
 from contextlib import suppress
@@ -56,7 +56,7 @@ class Guesses:
 @router.get("/{secret}")
 def show(request: Request, secret: str) -> Response:
     """How it stands, and a button for each thing that can be done next."""
-    found = _found(request, secret)
+    found = _found(request, secret, is_shown=True)
     return (
         found
         if isinstance(found, Response)
@@ -73,7 +73,7 @@ def answer(
     eta_min: Annotated[int | None, Form(ge=0, le=1440)] = None,
 ) -> Response:
     """A button was pressed; the page then shows what holds, whether that is what they wanted or not."""
-    found = _found(request, secret)
+    found = _found(request, secret, is_shown=False)
     if isinstance(found, Response):
         return found
     if not is_from(request, f"answer {secret}", token):
@@ -86,13 +86,13 @@ def answer(
     return RedirectResponse(f"/a/{secret}", 303, headers=_HEADERS)
 
 
-def _found(request: Request, secret: str) -> answers.Standing | Response:
+def _found(request: Request, secret: str, *, is_shown: bool) -> answers.Standing | Response:
     """How the alert behind the link stands, or the page that says that there is none."""
     guesses: Guesses = request.app.state.guesses
     caller = request.client.host if request.client else ""
     if guesses.too_many(caller):
         return _page(request, 429, key="too_many")
-    found = answers.standing(engine_of(request), secret)
+    found = answers.standing(engine_of(request), secret, is_shown=is_shown)
     if found is None:
         guesses.missed(caller)
         return _page(request, 404, key="unknown")

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import Response
 from fastapi.templating import Jinja2Templates
 from markupsafe import Markup, escape
@@ -169,6 +169,13 @@ def incident(
     return page(request, "incident.html", engine, now, **context)
 
 
+def _must_be_opened(request: Request) -> None:
+    """A person opens it from a page of ours: no other site's picture or link, and no look ahead, is a reading."""
+    site, purpose = request.headers.get("sec-fetch-site", "none"), request.headers.get("sec-purpose", "")
+    if site not in {"same-origin", "none"} or "prefetch" in purpose:
+        raise HTTPException(403, "this page is on record: open it from the incident's page")
+
+
 @router.get("/board/{code}/reports")
 def reports(
     request: Request,
@@ -177,6 +184,7 @@ def reports(
     caller: Annotated[Caller, Depends(_supervisor)],
 ) -> Response:
     """What reporters and responders wrote; opened by a click of its own, because each reading is on record."""
+    _must_be_opened(request)
     with engine.store.transaction() as tx:
         found, now = personal.reports(tx, views.find(tx, code), by=caller.name), tx.now
     return page(request, "reports.html", engine, now, found=found)
@@ -184,12 +192,14 @@ def reports(
 
 @router.get("/board/{code}/attachments/{attachment_id}")
 def attachment(
+    request: Request,
     code: str,
     attachment_id: str,
     engine: Annotated[Engine, Depends(engine_of)],
     caller: Annotated[Caller, Depends(_supervisor)],
 ) -> Response:
     """A photo or voice note; whatever else was sent is saved, because a browser might run it as a page of ours."""
+    _must_be_opened(request)
     with engine.store.transaction() as tx:
         content = personal.attachment(tx, views.find(tx, code), attachment_id, by=caller.name)
     shown = content.content_type in _SHOWN or content.content_type.startswith(("audio/", "video/"))

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ess import dispatch, personal, views
 from ess.conversation.answer import Verb
@@ -141,10 +141,8 @@ def locate(engine: EngineOf, caller: Operator, incident_id: UUID, body: Location
     return state_of(dispatch.locate_by_operator(engine, incident_id, body.location(), by=caller.name))
 
 
-def _not_empty(reason: str) -> str:
-    if not reason.strip():
-        raise ValueError("is empty: say why, for whoever reads the timeline")
-    return reason.strip()
+#: Whoever reads the timeline later must know why.
+WITH_REASON = frozenset({"cancel", "close"})
 
 
 class OperationBody(_Body):
@@ -152,7 +150,7 @@ class OperationBody(_Body):
     where nothing had happened, `responder` (its number in the roster) for assign, `into` (an incident's id) for merge,
     `reports` (their ids) for split, `track` for escalate."""
 
-    reason: Annotated[str, Field(max_length=500), AfterValidator(_not_empty)] = ""
+    reason: Annotated[str, Field(max_length=500)] = ""
     false_report: bool = False
     responder: str | None = None
     into: UUID | None = None
@@ -174,13 +172,14 @@ def operate(
 
 def carry_out(engine: Engine, incident_id: UUID, operation: Operation, wish: OperationBody, *, by: str) -> Incident:
     """What became of it; HTTPException 422 where the operation needs more, Refused where it does not apply."""
+    reason = wish.reason.strip()
+    if operation in WITH_REASON and "reason" in wish.model_fields_set and not reason:
+        raise HTTPException(422, "`reason` is empty: say why, for whoever reads the timeline")
     match operation:
         case "cancel":
-            return dispatch.cancel_incident(engine, incident_id, by=by, reason=wish.reason)
+            return dispatch.cancel_incident(engine, incident_id, by=by, reason=reason)
         case "close":
-            return dispatch.close_incident(
-                engine, incident_id, by=by, reason=wish.reason, false_report=wish.false_report
-            )
+            return dispatch.close_incident(engine, incident_id, by=by, reason=reason, false_report=wish.false_report)
         case "escalate":
             return dispatch.escalate_incident(engine, incident_id, by=by, track=wish.track)
         case "assign":

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from ess import dispatch, views
 from ess.domain import incident as life
@@ -21,7 +21,7 @@ from ess.store import incidents
 from ess.store.keys import KeyRole
 from ess.web.auth import Caller, engine_of, form_token, is_from, reader
 from ess.web.board import page
-from ess.web.incidents import Operation, OperationBody, carry_out
+from ess.web.incidents import WITH_REASON, Operation, OperationBody, carry_out
 
 router = APIRouter(tags=["board"], include_in_schema=False)
 
@@ -38,10 +38,13 @@ ACTIONS: Mapping[str, type[life.Command] | None] = {
     "cancel": life.Cancel,
     "close": life.Close,
 }
-#: Whoever reads the timeline later must know why.
-_WITH_REASON = frozenset({"cancel", "close"})
 #: As by the API, all others are a supervisor's.
 _OPERATORS = frozenset({"hand-over"})
+
+
+def _as_typed(text: str) -> str:
+    """A browser counts a line break as one character and sends two."""
+    return text.replace("\r\n", "\n")
 
 
 class Action(BaseModel):
@@ -49,7 +52,7 @@ class Action(BaseModel):
 
     do: Operation | Literal["hand-over"]
     token: Annotated[str, Field(max_length=64)]
-    reason: Annotated[str, Field(max_length=500)] = ""
+    reason: Annotated[str, BeforeValidator(_as_typed), Field(max_length=500)] = ""
     false_report: bool = False
     responder: Annotated[str, Field(max_length=100)] = ""
     into: Annotated[str, Field(max_length=40)] = ""
@@ -71,7 +74,7 @@ def act(request: Request, code: str, engine: EngineOf, caller: Reader, action: A
         raise HTTPException(403, "this form is not from a page of yours: open the incident again")
     if not _may(caller, action.do):
         raise HTTPException(403, f"a key with the role supervisor is needed; {caller.name} has the role {caller.role}")
-    if action.do in _WITH_REASON and not action.reason.strip():
+    if action.do in WITH_REASON and not action.reason.strip():
         wrong = engine.texts.word("board", "reason_missing")
         return _page(request, engine, caller, code, 422, wrong=wrong, said=action)
     try:
@@ -102,7 +105,7 @@ def _done(engine: Engine, code: str, action: Action, *, by: str) -> str:
         into=goes_on.id if goes_on else None,
         reports=action.reports,
         track=action.track,
-        **({"reason": action.reason} if action.do in _WITH_REASON else {}),
+        **({"reason": action.reason} if action.do in WITH_REASON else {}),
     )
     after = carry_out(engine, incident_id, action.do, wish, by=by)
     return goes_on.code if goes_on else after.code

@@ -4,7 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -97,6 +97,7 @@ class Responders:
     def listen(self, pool: Executor) -> None:
         """Until the run is over, every alert that lights up is answered in a thread of the pool."""
         seen = 0
+        busy: dict[HeardAlert, Future[None]] = {}
         while not self._phones.over.wait(_POLL_S):
             for entry in self._world.deployment.sim.get("/sim/ledger", params={"since": seen}).json():
                 seen = entry["seq"]
@@ -106,8 +107,10 @@ class Responders:
                 if follow_up := _follow_up(entry):
                     pool.submit(_until_given_up, self._phones.presses, entry["person"], follow_up)
                 elif alert := _alert(entry):
+                    if alert in busy and not busy[alert].done():
+                        continue  # they are about to answer: that it lights up once more changes nothing
                     habit = CALM if self.calm.is_set() else next(self._habits[person.ref])
-                    pool.submit(_until_given_up, self._answer, alert, habit, pool)
+                    busy[alert] = pool.submit(_until_given_up, self._answer, alert, habit, pool)
 
     def _answer(self, alert: HeardAlert, habit: Habit, pool: Executor) -> None:
         if habit.answer is Answer.IGNORE:

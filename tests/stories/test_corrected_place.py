@@ -4,6 +4,7 @@ from uuid import UUID
 
 from story import (
     ABROAD,
+    BOTH,
     CHIANG_MAI,
     CHIANG_RAI,
     HAT_YAI,
@@ -17,6 +18,7 @@ from story import (
 )
 
 from ess import dispatch
+from ess.domain.duty import Channel
 from ess.domain.report import Location
 from ess.engine import Engine
 from ess.store.keys import KeyRole
@@ -260,6 +262,22 @@ def test_words_that_fit_several_provinces_are_alerted_and_the_reporter_is_asked_
     citizen.hears(f"{right.spoken_name} รับทราบแล้ว")
     for other in (guess, desk):
         other.hears("ท่านไม่ต้องดำเนินการ")
+
+
+def test_a_desk_to_which_every_step_leads_at_once_is_asked_once(story: Story) -> None:
+    """Nobody serves any of the places that the words may mean: the desk beside them is the last resort as well."""
+    desk = story.desk(BOTH, channel_after_s=[0, 1])
+    incident = story.citizen().reports_by_api("assault", location={"address": FIVE_PLACES})
+    desk.hears("เหตุด่วน")
+    desk.hears("ESS", by=Channel.SMS)  # in its turn
+    desk.may_hear("เหตุ")
+    desk.may_hear("ESS")
+    cards = "SELECT count(*) FROM delivery WHERE channel = 'line' AND message = 'alert' AND incident_id = '{}'"
+    n_cards = story.deployment.count(cards.format(incident.id))
+    assert n_cards == len(incident.facts("alerted", responder=desk.ref)), "one card for each track"
+    desk.taps("รับทราบ")
+    desk.hears("บันทึกแล้ว")
+    incident.told("owned")
 
 
 def test_words_that_contradict_themselves_are_asked_about_and_the_supervisor_hears(story: Story) -> None:

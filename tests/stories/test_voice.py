@@ -282,8 +282,8 @@ def test_a_call_whose_outcome_is_unknown_rings_once(story: Story) -> None:
     incident.reaches("acknowledged")
 
 
-def test_a_phone_that_reported_never_rings(story: Story) -> None:
-    """Not even where its owner stands in the roster."""
+def test_a_phone_that_reported_is_never_asked(story: Story) -> None:
+    """Not even where its owner stands in the roster: it does not ring, and lights up for no alert."""
     station = story.station(SURAT_THANI, ALL_THREE, channel_after_s=[0, 1, 2])
     story.care_team(SURAT_THANI)
     reporter = story.citizen()
@@ -291,6 +291,7 @@ def test_a_phone_that_reported_never_rings(story: Story) -> None:
     incident = reporter.reports_by_api("assault", at=SURAT_THANI, contact="any")
     station.hears("รับเรื่องแล้ว", by=Channel.SMS)
     station.hears("เหตุด่วน")
-    station.hears("ตอบ", by=Channel.SMS)
-    story.deployment.wait_until_none("SELECT count(*) FROM deadline WHERE kind = 'ask_further'")
-    assert not incident.facts("delivery_sent", channel="voice")
+    assert story.deployment.count("SELECT count(*) FROM deadline WHERE kind = 'ask_further'") == 0
+    assert {fact["channel"] for fact in incident.facts("delivery_sent", message="alert", responder=station.ref)} == {
+        "line"
+    }

@@ -163,7 +163,7 @@ def test_after_the_phone_the_wishes_are_offered_again_and_a_child_is_told_of(sto
     citizen.writes("081 234 5678")
     citizen.hears("บันทึกเบอร์แล้ว")
     citizen.taps("ผู้เสียหายไม่ถึง 18")
-    citizen.hears("บันทึกแล้วว่าผู้เสียหายอายุไม่ถึง 18 ปี")
+    citizen.hears("บันทึกไว้แล้ว เลือกได้ว่าให้เจ้าหน้าที่ติดต่อคุณอย่างไร")
     citizen.taps("ติดต่อฉันได้")
     citizen.hears("เปลี่ยนได้ทุกเมื่อ")
     assert incident.told("victim_is_minor")

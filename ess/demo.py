@@ -334,7 +334,7 @@ def _are_connected(story: _Story, worker: roster.Entry) -> None:
 
 
 def _promises(story: _Story, people: Mapping[str, roster.Entry], worker: roster.Entry) -> list[Promise]:
-    station, radio = people[_STATION], people[_RADIO]
+    station, radio, one_home = people[_STATION], people[_RADIO], people[_ONE_HOME]
 
     def at(item: Mapping[str, Any]) -> datetime:
         return datetime.fromisoformat(item["at"])
@@ -349,6 +349,7 @@ def _promises(story: _Story, people: Mapping[str, roster.Entry], worker: roster.
     second_alert = at(story.shown(radio.phone, "ESS ")[0])
     accepted = at(story.facts("accepted", track="police")[0])
     told = story.shown(CITIZEN, "คาดว่าถึง")
+    informed, team = story.shown(radio.phone, "เพื่อทราบ"), story.shown(CITIZEN, one_home.name_th)
     receipts = story.shown(CITIZEN, "รับเรื่องแล้ว")
     stood_down = at(story.shown(station.line_user_id, radio.name_th)[0])
     asked = at(story.shown(worker.line_user_id, "โทรติดตาม")[0])
@@ -376,6 +377,10 @@ def _promises(story: _Story, people: Mapping[str, roster.Entry], worker: roster.
             f"{span(received, at(receipts[0]))}, {len(receipts)}×",
             len(receipts) == 1,
         ),
+        Promise(
+            "the pin is shown to the 191 centre for its information, once", f"{len(informed)}×", len(informed) == 1
+        ),
+        Promise("the reporter is told which team comes too and when, once", f"{len(team)}×", len(team) == 1),
         Promise(
             "station silent → the step ends on time, 1 s late at most",
             span(due, at(expired)),

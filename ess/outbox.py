@@ -22,6 +22,7 @@ from ess.conversation.letters import (
     alert_letter,
     corrected_letter,
     follow_up_letter,
+    informed_letter,
     progress_letter,
     reporter_letter,
     written_letter,
@@ -40,6 +41,7 @@ from ess.domain.incident import (
     Effect,
     Fact,
     Incident,
+    Inform,
     PassOn,
     State,
     TellReporter,
@@ -51,7 +53,7 @@ from ess.engine import Engine
 from ess.store import Transaction, accounts, bridges, incidents, links, outages, responders, tables
 from ess.store.bridges import BRIDGE
 from ess.store.tables import Delivery, DeliveryState
-from ess.wake import ASK_FURTHER, SEND
+from ess.wake import ASK_FURTHER, INFORM, SEND
 
 #: In the order given, the same everywhere, so that two incidents that alert the same phones never wait for each other.
 _LOCK_PHONES = text(
@@ -81,7 +83,7 @@ _ALARM_LIVES = timedelta(minutes=30)
 #: What the public was promised to hear, also of an incident that goes on under another code or is in hand already,
 #: and the questions without which nobody can come.
 _PROMISED = frozenset(
-    {"received", "goes_on_as", "where", "which_place", "acknowledged", "new_arrival", "in_good_hands"}
+    {"received", "goes_on_as", "where", "which_place", "acknowledged", "new_arrival", "in_good_hands", "team_comes"}
 )
 
 
@@ -279,10 +281,12 @@ class Outbox:
                     self._tell_responder(self._alerts[alert_id], key, holder, into)
                 case PassOn(alert_id, words):
                     self._pass_on(self._alerts[alert_id], words)
-                case TellReporter(key, arrival_at, report_id):
-                    self._tell_reporter(key, arrival_at, report_id)
+                case TellReporter(key, arrival_at, report_id, holder):
+                    self._tell_reporter(key, arrival_at, report_id, holder)
                 case TellSupervisors(key, follow_up_id):
                     self._tell_supervisors(key, follow_up_id)
+                case Inform(province):
+                    self._inform_soon(province)
                 case AskFollowUp(follow_up_id, reminder):
                     follow_up = self._follow_ups[follow_up_id]
                     if follow_up.responder_id is not None:
@@ -430,12 +434,28 @@ class Outbox:
             letter = written_letter(self._texts, self._incident, alert, where, lines)
             self._queue(row, Channel.LINE, letter, WRITTEN, alert=alert)
 
-    def _tell_reporter(self, key: str, arrival_at: datetime | None, report_id: UUID | None) -> None:
+    def _inform_soon(self, province: str) -> None:
+        """A task of its own looks them up and tells them: the alerts of this transaction do not wait for it."""
+        if not self._rows.incident.drill:
+            # With the instant, so that it is never the row of an earlier promise: that would fail the alerts.
+            subject = f"{province} {self._tx.now.isoformat()}"
+            self._tx.promise(INFORM, self._tx.now, incident_id=self._incident.id, subject=subject)
+
+    def inform(self, row: tables.Responder) -> bool:
+        """What happens and where, for their information; false where they can read nothing."""
+        channel = _channel(responders.written(row), self._down)
+        if channel:
+            self._queue(row, channel, informed_letter(self._texts, self._about, channel), "informed")
+        return channel is not None
+
+    def _tell_reporter(
+        self, key: str, arrival_at: datetime | None, report_id: UUID | None, holder: UUID | None
+    ) -> None:
         """In the chat in which they reported, else by SMS where they said that they may be written to.
 
-        Silently, unless they want to be contacted.  By SMS, which cannot be silent, the two promises alone.
+        Silently, unless they want to be contacted.  By SMS, which cannot be silent, the promises alone.
         """
-        who = self._name(self._incident.lead.holder)
+        who = self._name(holder or self._incident.lead.holder)
         heard = set()
         reports = [self._tx.session.get_one(tables.Report, report_id)] if report_id else self._reports
         for report in reports:

@@ -30,7 +30,7 @@ CELERY_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in QUEUE
 SEND, HANDLE, DRAFT, FETCH, ASK_FURTHER = "send", "handle", "draft", "fetch", "ask_further"
 #: That a message was delivered: nobody waits to hear it.
 CONFIRM = "confirm"
-REFINE, ROLL_CALL, TRAVEL = "refine", "roll_call", "travel"
+REFINE, ROLL_CALL, TRAVEL, INFORM = "refine", "roll_call", "travel", "inform"
 
 #: What a due deadline wakes: the task's fixed name and its queue.
 TASKS: dict[str, tuple[str, str]] = {
@@ -50,6 +50,7 @@ TASKS: dict[str, tuple[str, str]] = {
     DeadlineKind.OPEN_FOLLOW_UPS: ("ess.open_follow_ups", FOLLOWUP),
     REFINE: ("ess.refine_place", FOLLOWUP),
     TRAVEL: ("ess.measure_travel", FOLLOWUP),
+    INFORM: ("ess.inform", FOLLOWUP),
     DeadlineKind.FOLLOW_UP: ("ess.fire_deadline", FOLLOWUP),
     ROLL_CALL: ("ess.roll_call", FOLLOWUP),
 }

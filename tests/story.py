@@ -480,7 +480,9 @@ class Story:
         )
 
     def radio_191(self, at: Spot, channels: tuple[Channel, ...] = SMS_ONLY, **columns: Any) -> Responder:
-        return Responder(self, Role.RADIO_191, at, channels, **columns)
+        centre = Responder(self, Role.RADIO_191, at, channels, **columns)
+        centre.may_hear("เพื่อทราบ")  # of every incident of the province: `test_informed.py` tells of it
+        return centre
 
     def one_home(self, at: Spot, channels: tuple[Channel, ...] = LINE_ONLY) -> Responder:
         return Responder(self, Role.ONE_HOME, at, channels)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from ess import attachments, deliveries, dispatch, inbox, refine, roll_call, travel, turns
+from ess import attachments, deliveries, dispatch, inbox, informing, refine, roll_call, travel, turns
 from ess.domain.report import Source
 from ess.engine import Engine
 from ess.intake import ReportTask
@@ -171,6 +171,12 @@ def refine_place(deadline_id: int, **_: Any) -> None:
 def measure_travel(deadline_id: int, **_: Any) -> None:
     """Ask a router how long people take to where somebody has just been alerted."""
     _keeping(lambda engine, due: travel.measure_travel(engine, hold.router, due), deadline_id)
+
+
+@app.task(name="ess.inform")
+def inform(deadline_id: int, **_: Any) -> None:
+    """Somebody was alerted: tell whoever the policy only informs."""
+    _keeping(informing.inform, deadline_id)
 
 
 @app.task(name="ess.roll_call")

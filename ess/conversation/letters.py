@@ -119,6 +119,13 @@ def corrected_letter(texts: Texts, about: About, alert: Alert, channel: Channel)
     return message if buttons else Message(message.text)
 
 
+def informed_letter(texts: Texts, about: About, channel: Channel) -> Message:
+    """That it happens and where, for whoever is only informed: nothing to answer."""
+    place = texts.place(about.incident.place)
+    message = texts.say("informed", channel, _map(texts, about), code=about.incident.code, place=place)
+    return message if message.buttons else Message(message.text)
+
+
 def written_letter(
     texts: Texts, incident: Incident, alert: Alert, addresses: Iterable[str], lines: Iterable[str]
 ) -> Message:

@@ -6,12 +6,15 @@ alerts its responders and waits; when nobody has acknowledged by the deadline, t
 is on the scene of another incident is asked only where the step finds nobody free, and is not waited for: the
 next step begins beside them at once.  The first alert makes the incident `alerting`.
 
+Whoever the policy only *informs*, the 191 centre of the province, is told once somebody has been alerted, and has
+nothing to answer.
+
 A responder *accepts*: that acknowledges their track, stands the others of that track down, and leaves
 the other tracks alone.  Who says that they are on the way, or there, or when they will be, accepts by it.
 The *lead* track (police response) is the one that the reporter was promised: its acknowledgement makes
-the incident `acknowledged` and tells the reporter who comes and when.  Then they arrive (`on_scene`), the
-danger ends (`resolved`), the promised follow-up calls are made as `ess.domain.follow_up` says, and the
-record is complete (`closed`).
+the incident `acknowledged` and tells the reporter who comes and when.  That another track's team comes too, and when,
+they are told once.  Then they arrive (`on_scene`), the danger ends (`resolved`), the promised follow-up calls are made
+as `ess.domain.follow_up` says, and the record is complete (`closed`).
 
 Who accepted is asked when they are not on the way in time, and again when they are not there in time; no answer, and
 the *backup*, the next step of the track, is alerted beside them.  Whoever is on the way or there calls it at once.
@@ -180,6 +183,8 @@ class Track:
     holder: UUID | None = None
     #: The arrival that the reporter was last told (UTC).
     promised_at: datetime | None = None
+    #: The province whose informed responders were told last; of the lead track.
+    informed: str = ""
     #: The step whose responders were alerted last as backup; 0 before the first.
     backup: int = 0
     #: Somebody on the way or there has called for it, and it is wanted whatever the holder does.
@@ -613,6 +618,8 @@ class TellReporter:
     arrival_at: datetime | None = None
     #: Only whoever made this report; None: every reporter.
     report_id: UUID | None = None
+    #: The alert whose responder it names; None: whoever has the lead track.
+    holder: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -631,7 +638,15 @@ class AskFollowUp:
     reminder: bool = False
 
 
-Effect = AskResponder | TellResponder | PassOn | TellReporter | TellSupervisors | AskFollowUp
+@dataclass(frozen=True)
+class Inform:
+    """Tell whoever the policy informs, now that somebody has been alerted; nothing waits for it."""
+
+    #: The code of the province in which it happens.
+    province: str
+
+
+Effect = AskResponder | TellResponder | PassOn | TellReporter | TellSupervisors | AskFollowUp | Inform
 
 
 @dataclass(frozen=True)
@@ -894,6 +909,8 @@ def _locate(turn: _Turn, command: Locate) -> None:
         _tell_correction(turn, incident)
     if incident.place is None or is_elsewhere(incident, turn.incident):
         _begin_there(turn, incident.place, command.outside)
+    if not any(due.kind is DeadlineKind.SELECT for due in turn.incident.deadlines):  # else behind that choice
+        _inform(turn)
 
 
 def _whereabouts(incident: Incident) -> tuple[Area | None, Area | None, Pin | None]:
@@ -1033,6 +1050,17 @@ def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
         turn.ask_step(track, track.step + 1)
     if fresh and turn.incident.state is State.LOCATED:
         turn.become(State.ALERTING)
+    _inform(turn)
+
+
+def _inform(turn: _Turn) -> None:
+    """Whoever is only informed hears of it, once in each province; never before somebody was alerted."""
+    place, lead = turn.incident.place, turn.incident.lead
+    if place is None or not turn.incident.policy.informed or not turn.incident.alerts:
+        return
+    if lead.informed != place.province.code:
+        turn.put(replace(lead, informed=place.province.code))
+        turn.do(Inform(place.province.code))
 
 
 def _is_awaited(incident: Incident, track: Track, role: Role) -> bool:
@@ -1305,6 +1333,10 @@ def _accept(turn: _Turn, command: Accept) -> None:
             turn.become(State.ACKNOWLEDGED)
             turn.note("acknowledged", responder_id=alert.responder_id, arrival_at=arrival_at)
             turn.do(TellReporter("acknowledged", arrival_at))
+        elif track.promised_at is None:
+            arrival_at = eta_at or turn.now + incident.policy.arrival_target
+            turn.put(replace(turn.incident.track(track.name), promised_at=arrival_at))
+            turn.do(TellReporter("team_comes", arrival_at, holder=alert.id))
 
 
 def _coming(turn: _Turn, command: Estimate | Depart | Arrive) -> tuple[Alert, Track]:

@@ -180,6 +180,8 @@ class Policy:
     depart_within: timedelta = timedelta(minutes=10)
     #: From being asked whether they have left or arrived until backup is alerted, and from one ring to the next.
     backup_after: timedelta = timedelta(minutes=5)
+    #: Who hears of it for their information, behind the first alert, and is asked nothing.
+    informed: tuple[Target, ...] = ()
 
     @property
     def lead(self) -> TrackPolicy:
@@ -235,6 +237,7 @@ def problems(policy: Policy) -> Iterator[tuple[Path, str]]:
             roles = " or ".join(sorted(NATIONAL_ROLES))
             yield ("last_resort", "alert", j, "role"), f"the last resort must be there always: use {roles}"
     yield from _positive(("last_resort", "repeat"), policy.last_resort.repeat)
+    yield from _each_target_problems(("informed",), policy.informed)
     for name in ("arrival_target", "place_wait", "fresh_for", "depart_within", "backup_after"):
         yield from _positive((name,), getattr(policy, name))
     if policy.join:
@@ -271,6 +274,10 @@ def _positive(path: Path, value: timedelta) -> Iterator[tuple[Path, str]]:
 def _target_problems(path: Path, targets: tuple[Target, ...]) -> Iterator[tuple[Path, str]]:
     if not targets:
         yield path, "alert somebody: a step without a target can never be acknowledged"
+    yield from _each_target_problems(path, targets)
+
+
+def _each_target_problems(path: Path, targets: tuple[Target, ...]) -> Iterator[tuple[Path, str]]:
     for i, target in enumerate(targets):
         if target.count < 1:
             yield (*path, i, "count"), "must be 1 or more"

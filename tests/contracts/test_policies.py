@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from config.settings import HERE
 from ess.cli import app
-from ess.domain.duty import NATIONAL_ROLES
+from ess.domain.duty import NATIONAL_ROLES, Role
 from ess.domain.errors import Misconfigured
-from ess.domain.policy import Grade
+from ess.domain.policy import Grade, Target, Within
 from ess.domain.report import IncidentType
 from ess.policies import load_policies
 
@@ -55,6 +55,11 @@ def test_every_shipped_policy_promises_a_call() -> None:
 def test_the_graver_a_case_the_more_it_is_promised() -> None:
     promised = {policy.grade: len(policy.follow_ups) for policy in load_policies(SHIPPED).values()}
     assert promised == {Grade.CRITICAL: 3, Grade.EMERGENCY: 3, Grade.URGENT: 1}
+
+
+def test_every_shipped_policy_informs_the_191_centre_of_the_province() -> None:
+    for policy in load_policies(SHIPPED).values():
+        assert policy.informed == (Target(Role.RADIO_191, Within.PROVINCE),)
 
 
 # --- one bad value ---------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from ess.conversation.letters import (
     citizen_reply,
     corrected_letter,
     follow_up_letter,
+    informed_letter,
     progress_letter,
 )
 from ess.conversation.texts import Texts
@@ -231,6 +232,8 @@ def all_letters(language: str) -> Iterator[Letter]:
         for state in (AlertState.OPEN, AlertState.ACCEPTED):
             letter = corrected_letter(texts, about, an_alert(state), channel)
             yield Letter("place_corrected", channel, letter)
+        for pin in ((16.821123, 100.265912), None):
+            yield Letter("informed", channel, informed_letter(texts, replace(about, pin=pin), channel))
         said = () if channel is Channel.VOICE else ("next", "eta_noted", "yours_now")  # a call asks and tells nothing
         for key in (*said, "departed_yet", "arrived_yet"):
             for state in (AlertState.ACCEPTED, AlertState.DEPARTED, AlertState.ARRIVED):
@@ -259,6 +262,7 @@ def all_letters(language: str) -> Iterator[Letter]:
         guess = replace(place, candidates=longest_provinces(language))
         for key in (
             *("received", "where", "which_place", "acknowledged", "new_arrival", "in_good_hands", "goes_on_as"),
+            "team_comes",
             *(() if channel is Channel.SMS else ("arrived", "reporter_over")),  # by SMS the promises alone
         ):
             for message in letters.reporter_letter(texts, key, an_incident(guess), channel, who, AT):
@@ -741,6 +745,21 @@ def test_every_service_and_agency_is_recorded_as_it_stands_in_the_file(language:
             pressed and pressed.service for pressed in map(read_button, (b.data for b in letter.message.buttons))
         ]
         assert services == list(_data(language)[group])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_is_only_informed_reads_where_it_is_and_has_nothing_to_answer(language: str) -> None:
+    """No word of what happened, of whom, or of where more nearly than the alert's own SMS says."""
+    texts, place = _texts(language), longest_place(language)
+    about = About(an_incident(place), AT, pin=(16.8, 100.3), minor=True, in_danger=True, addresses=("a made-up house",))
+    for channel in (Channel.LINE, Channel.SMS):
+        message = informed_letter(texts, about, channel)
+        assert CODE in message.text
+        assert texts.place(place) in message.text
+        assert texts.word("types", IncidentType.ASSAULT) not in message.text
+        assert "made-up" not in str(message)
+        assert {button.press for button in message.buttons} <= {Press.OPEN_LINK}
+    assert informed_letter(_texts("th"), about, Channel.SMS).text.startswith("เพื่อทราบ")
 
 
 # --- the measures themselves -----------------------------------------------------------------------------

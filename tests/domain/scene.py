@@ -95,6 +95,11 @@ class Scene:
         return [(effect.message, effect.arrival_at) for effect in effects if isinstance(effect, life.TellReporter)]
 
     @property
+    def informed(self) -> list[str]:
+        """The provinces in which the last decision informs whoever the policy only informs."""
+        return [effect.province for effect in self.decision.effects if isinstance(effect, life.Inform)]
+
+    @property
     def supervisors_heard(self) -> list[str]:
         """What the last decision tells the supervisors."""
         return [effect.message for effect in self.decision.effects if isinstance(effect, life.TellSupervisors)]

@@ -573,6 +573,69 @@ def test_a_roster_without_anybody_goes_to_the_last_resort_at_once() -> None:
     assert scene.now == Scene().now
 
 
+# --- who is only informed --------------------------------------------------------------------------------
+IN_SUKHOTHAI = replace(THE_HOUSE, province=SUKHOTHAI, districts=())
+
+
+def test_who_is_only_informed_hears_of_it_behind_the_first_alert_and_once() -> None:
+    scene = Scene()
+    scene.locate()
+    assert scene.informed == [], "nobody has been alerted yet"
+    scene.select(STATION)
+    assert scene.informed == [PHITSANULOK.code]
+    assert [type(effect) for effect in scene.decision.effects] == [life.AskResponder, life.Inform]
+    scene.select(ONE_HOME, track=CARE)
+    assert scene.informed == []
+    scene.nobody_answers()
+    scene.select(RADIO_191)
+    assert scene.informed == []
+
+
+def test_where_nobody_can_be_alerted_nobody_is_informed_before_somebody_is() -> None:
+    scene = Scene()
+    scene.locate()
+    scene.select()
+    assert scene.informed == []
+    scene.select(RADIO_191)
+    assert scene.informed == [PHITSANULOK.code]
+
+
+def test_in_another_district_nobody_is_informed_again_and_in_another_province_once() -> None:
+    scene = pinned()
+    scene.do(life.Locate(NEXT_DISTRICT, FAR))
+    scene.select(SECOND_STATION)
+    assert scene.informed == []
+    scene.do(life.Locate(IN_SUKHOTHAI, NEAR))
+    assert scene.informed == [], "the alerts there come first"
+    scene.select(THIRD_STATION)
+    assert scene.informed == [SUKHOTHAI.code]
+
+
+def test_where_everybody_stays_in_another_province_who_is_informed_there_hears_of_it_at_once() -> None:
+    scene = pinned()
+    scene.accepts(STATION)
+    scene.accepts(ONE_HOME, track=CARE)
+    scene.do(life.Locate(IN_SUKHOTHAI, NEAR, outside=frozenset({"police", CARE})))
+    assert scene.informed == [SUKHOTHAI.code]
+
+
+def test_without_a_place_nobody_is_informed_until_it_is_known() -> None:
+    scene = Scene()
+    scene.locate(None)
+    scene.select(DESK)
+    assert scene.informed == []
+    scene.locate()
+    scene.select(STATION)
+    assert scene.informed == [PHITSANULOK.code]
+
+
+def test_a_policy_of_a_release_before_informs_nobody() -> None:
+    scene = Scene(replace(ASSAULT, informed=()))
+    scene.locate()
+    scene.select(STATION)
+    assert scene.informed == []
+
+
 # --- unanswered ------------------------------------------------------------------------------------------
 def test_a_policy_that_has_run_out_is_unanswered_and_turns_to_the_last_resort() -> None:
     scene = nobody_left()
@@ -750,7 +813,6 @@ def test_a_care_team_acknowledges_for_itself_and_the_police_are_still_waited_for
     assert scene.holder(CARE) == ONE_HOME.name
     assert scene.incident.track(CARE).state is TrackState.ACKNOWLEDGED
     assert scene.state is State.ALERTING
-    assert scene.reporter_heard == []
     assert scene.due == {WAIT_FOR_POLICE: ONE_MINUTE}
 
 
@@ -958,7 +1020,6 @@ def test_a_care_team_may_accept_after_the_police(state: State) -> None:
     scene.accepts(ONE_HOME, track=CARE)
     assert scene.holder(CARE) == ONE_HOME.name
     assert scene.state is state
-    assert scene.reporter_heard == []
 
 
 # --- given back ------------------------------------------------------------------------------------------
@@ -1194,11 +1255,33 @@ def test_who_is_there_has_no_time_of_arrival_any_more() -> None:
         on_scene().expects(STATION, minutes=5)
 
 
-def test_when_a_care_team_comes_is_nothing_that_the_reporter_was_promised() -> None:
+def test_that_a_care_team_comes_and_when_is_told_to_the_reporter_once() -> None:
     scene = acknowledged()
-    scene.accepts(ONE_HOME, track=CARE)
+    scene.accepts(ONE_HOME, eta=timedelta(minutes=30), track=CARE)
+    assert scene.reporter_heard == [("team_comes", scene.now + timedelta(minutes=30))]
+    (told,) = (effect for effect in scene.decision.effects if isinstance(effect, life.TellReporter))
+    assert told.holder == scene.alert(ONE_HOME, CARE).id, "it names the team and not the police"
     scene.expects(ONE_HOME, minutes=45, track=CARE)
     assert scene.alert(ONE_HOME, CARE).eta_at == scene.now + timedelta(minutes=45)
+    assert scene.reporter_heard == []
+    scene.declines(ONE_HOME, track=CARE)
+    scene.select(SOCIAL_WORKER, track=CARE)
+    scene.accepts(SOCIAL_WORKER, track=CARE)
+    assert scene.holder(CARE) == SOCIAL_WORKER.name
+    assert scene.reporter_heard == []
+
+
+def test_a_care_team_that_gives_no_time_is_expected_when_the_target_says() -> None:
+    scene = alerting()
+    scene.accepts(ONE_HOME, track=CARE)
+    assert scene.reporter_heard == [("team_comes", scene.now + ASSAULT.arrival_target)]
+
+
+def test_a_volunteer_beside_the_team_is_not_announced() -> None:
+    scene = alerting()
+    scene.nobody_answers(CARE)
+    scene.select(SOCIAL_WORKER, VOLUNTEER, track=CARE)
+    scene.accepts(VOLUNTEER, track=CARE)
     assert scene.reporter_heard == []
 
 

@@ -136,6 +136,7 @@ def policies(draw: st.DrawFn) -> Policy:
         *(IncidentType.ASSAULT, draw(waits), draw(waits), timedelta(minutes=30), tracks, last_resort, calls),
         depart_within=draw(waits),
         backup_after=draw(waits),
+        informed=draw(st.sampled_from([(), (Target(Role.RADIO_191, Within.PROVINCE),)])),
     )
     assert not list(problems(policy))
     return policy
@@ -438,6 +439,10 @@ class AnythingHappens(RuleBasedStateMachine):
                     assert follow_ups[follow_up_id].responder_id is not None
                 case life.TellSupervisors(follow_up_id=told_of):
                     assert told_of is None or told_of in follow_ups
+                case life.Inform(province):
+                    assert decision.incident.alerts, "before anybody was alerted"
+                    assert decision.incident.place is not None
+                    assert province == decision.incident.place.province.code != before.lead.informed
                 case life.TellReporter():
                     pass  # looked at below
 
@@ -496,6 +501,13 @@ class AnythingHappens(RuleBasedStateMachine):
                 assert before.lead.promised_at is None or told.arrival_at > before.lead.promised_at
                 continue
             match told.message:
+                case "team_comes":
+                    assert isinstance(command, ACCEPTANCES)
+                    track = before.track(before.alert(command.alert_id).track)
+                    assert track.name != lead.name
+                    assert track.promised_at is None, "once"
+                    assert told.holder == decision.incident.track(track.name).holder == command.alert_id
+                    continue
                 case "new_arrival":
                     self.look_at_a_new_arrival(before, command, told)
                     continue
@@ -540,7 +552,7 @@ class AnythingHappens(RuleBasedStateMachine):
         assert decision.incident.alerts == before.alerts
         for track in before.tracks:
             if track.state is TrackState.ACKNOWLEDGED:
-                assert decision.incident.track(track.name) == track
+                assert replace(decision.incident.track(track.name), informed=track.informed) == track
         if before.place is not None and before.pin != decision.incident.pin:
             told = {effect.alert_id for effect in decision.effects if isinstance(effect, life.TellResponder)}
             assert {alert.id for alert in before.alerts if alert.state in {AlertState.OPEN, *TAKEN}} <= told

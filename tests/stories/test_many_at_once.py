@@ -25,7 +25,7 @@ def test_all_are_escalated_and_each_once(story: Story) -> None:
     incidents = waiting(story, N)
 
     story.comes_due("acknowledge", subject="police")
-    codes = {incident.code: radio.hears(incident.code)["text"].split("ตอบ ")[1][:2] for incident in incidents}
+    codes = {incident.code: radio.hears(f"ESS {incident.code}")["text"].split("ตอบ ")[1][:2] for incident in incidents}
     assert len(set(codes.values())) == N, "each alert on one phone has a code of its own"
     for incident in incidents:
         assert len(incident.facts("step_expired", track="police")) == 1

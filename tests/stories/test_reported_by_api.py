@@ -20,6 +20,7 @@ def test_a_report_by_api_is_dispatched_and_closed(story: Story) -> None:
     one_home.taps("รับทราบ")
     one_home.hears("บันทึกแล้ว")
     incident.told("accepted", track="social_care")
+    citizen.hears("อีกทีมจะเข้าร่วมช่วยเหลือ")
     assert incident.now["state"] == "alerting", "only a police acknowledgement keeps the promise to the reporter"
 
     station.taps("รับทราบ")

@@ -36,6 +36,26 @@ def test_in_line_the_reporter_is_told_each_thing_once_and_no_screen_lights_up(st
     assert all(entry["detail"]["silent"] for entry in (received, acknowledged, arrived, over))
 
 
+def test_in_line_the_reporter_is_told_once_which_team_comes_too_and_when(story: Story) -> None:
+    station, team = story.station(CHIANG_MAI), story.one_home(CHIANG_MAI)
+    citizen = story.citizen()
+    incident = citizen.reports("assault", at=CHIANG_MAI)
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears("เหตุด่วน")
+    team.hears("เหตุด่วน")
+    station.taps("รับทราบ")
+    station.hears("บันทึกแล้ว")
+    citizen.hears(f"{station.spoken_name} รับทราบแล้ว")
+    team.taps("รับทราบ")
+    team.hears("บันทึกแล้ว")
+    told = citizen.hears(f"{team.spoken_name} จะเข้าร่วมช่วยเหลือด้วย (รหัส {incident.code})")
+    assert "คาดว่าไปถึงภายในเวลา" in told["text"]
+    assert told["detail"]["silent"]
+    team.taps("30 นาที")  # the time was told, and a phone that lights up again and again is noticed
+    team.hears("คาดว่าท่านถึงเวลา")
+    assert incident.holder("social_care") == team.ref
+
+
 def test_a_phone_rings_only_where_its_owner_asked_for_that(story: Story) -> None:
     station = story.station(CHIANG_MAI)
     story.care_team(CHIANG_MAI)
@@ -143,7 +163,7 @@ def test_after_the_phone_the_wishes_are_offered_again_and_a_child_is_told_of(sto
     citizen.writes("081 234 5678")
     citizen.hears("บันทึกเบอร์แล้ว")
     citizen.taps("ผู้เสียหายไม่ถึง 18")
-    citizen.hears("บันทึกแล้วว่าผู้เสียหายอายุไม่ถึง 18 ปี")
+    citizen.hears("บันทึกไว้แล้ว เลือกได้ว่าให้เจ้าหน้าที่ติดต่อคุณอย่างไร")
     citizen.taps("ติดต่อฉันได้")
     citizen.hears("เปลี่ยนได้ทุกเมื่อ")
     assert incident.told("victim_is_minor")

@@ -10,13 +10,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from uuid import uuid4
 
 from stack import wait_for
-from story import HAT_YAI, Story
+from story import HAT_YAI, Spot, Story
 
 from config.settings import Settings
 from ess.domain.duty import Channel
 from ess.engine import Engine
 from ess.store import health, tables
 from schedules import audit, canary
+
+WHERE_DRILLS_ARE = Spot(13.7563, 100.4989, "10", "1001")
 
 
 def test_an_incident_that_nobody_has_is_taken_up_again_and_told(
@@ -84,6 +86,7 @@ def test_a_drill_goes_through_the_whole_engine_and_reaches_nobody(
 ) -> None:
     story.desk()
     story.supervisor()
+    story.radio_191(WHERE_DRILLS_ARE)
     assert canary.send_when_due(engine, timedelta())
     assert not canary.send_when_due(engine, timedelta(hours=1)), "one at a time"
 
@@ -100,6 +103,8 @@ def test_a_drill_goes_through_the_whole_engine_and_reaches_nobody(
     assert took_s < 10
     assert "ess_canary_seconds" in story.deployment.http.get("/metrics").text
     assert story.shown() == []
+    informed = "SELECT count(*) FROM fact JOIN incident ON incident.id = incident_id WHERE drill AND fact = 'informed'"
+    assert story.deployment.count(informed) == 0
     listed = {row["incident_id"] for row in story.deployment.get("/v1/incidents")["incidents"]}
     assert (
         story.deployment.count("SELECT count(*) FROM incident WHERE drill AND id::text = ANY(:ids)", ids=list(listed))

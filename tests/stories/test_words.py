@@ -52,6 +52,7 @@ def test_what_is_typed_is_read_by_whoever_goes_there(story: Story) -> None:
     citizen.hears("บันทึกไว้ให้เจ้าหน้าที่แล้ว")
     incident.told("reporter_wrote", times=3)
     care.taps("รับทราบ")  # and whoever comes later reads all of it
+    citizen.hears(f"{care.spoken_name} จะเข้าร่วมช่วยเหลือ")
     everything = care.hears("จากผู้แจ้ง")["text"]
     assert [everything.index(words) for words in ("ถือมีด", HOUSE, "ออกไปแล้ว", "กลับมาแล้ว")] == sorted(
         everything.index(words) for words in ("ถือมีด", HOUSE, "ออกไปแล้ว", "กลับมาแล้ว")

@@ -69,7 +69,7 @@ class Crew(ThreadPoolExecutor):
     """Threads that say what went wrong in them."""
 
     def __init__(self) -> None:
-        super().__init__(max_workers=128, thread_name_prefix="chaos")
+        super().__init__(max_workers=512, thread_name_prefix="chaos")
         self.futures: list[Future[Any]] = []
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:

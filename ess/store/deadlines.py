@@ -1,7 +1,7 @@
 """The clock's queue: what is due and has not been done."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import func, text
 from sqlmodel import col, select
@@ -61,10 +61,13 @@ def release(tx: Transaction, wake_ups: list[WakeUp]) -> None:
     tx.session.execute(_RELEASE, {"ids": [wake_up.deadline_id for wake_up in wake_ups]})
 
 
+_NEXT_WAKE = select(func.min(col(tables.Deadline.wake_at)), func.clock_timestamp())
+
+
 def next_wake_in(tx: Transaction, at_most: timedelta) -> timedelta:
     """How long until something is due, `at_most` where nothing is."""
-    earliest: datetime | None = tx.session.exec(select(func.min(col(tables.Deadline.wake_at)))).one()
-    return at_most if earliest is None else max(timedelta(), min(at_most, earliest - tx.now))
+    earliest, now = tx.session.execute(_NEXT_WAKE).one()
+    return at_most if earliest is None else max(timedelta(), min(at_most, earliest - now))
 
 
 def postpone(tx: Transaction, deadline_id: int) -> None:

@@ -382,7 +382,7 @@ def record_receipt(engine: Engine, tx: Transaction, provider_ref: str, status: s
     Receipts come in any order: one that is final stays.  Two messages of the same words, whose outcomes were unknown at
     the same instant, may have been taken for one.
     """
-    query = select(Delivery).where(Delivery.provider_ref == provider_ref).order_by(col(Delivery.created_at))
+    query = select(Delivery).where(Delivery.provider_ref == provider_ref).order_by(col(Delivery.incident_id))
     found = tx.session.exec(query.with_for_update()).all()
     for delivery in found:
         if delivery.state in _FINAL:

@@ -121,7 +121,9 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
     if delivery.state in _FINAL:
         tx.session.delete(deadline)
         return None
-    why = _worse_than_none(tx, delivery, alert_state)
+    if delivery.state == DeliveryState.SENDING:  # its worker died in the call
+        delivery.doubtful_since = delivery.doubtful_since or delivery.created_at
+    why = _perhaps_said(tx, delivery) or _worse_than_none(tx, delivery, alert_state)
     if why:
         delivery.state = DeliveryState.EXPIRED
         delivery.error = why
@@ -136,8 +138,6 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
     if outage and outage.until > tx.now and not token:  # a reply costs nothing of a month's messages
         _wait_for_channel(engine, tx, delivery, deadline, outage.until, outage.reason)
         return None
-    if delivery.state == DeliveryState.SENDING:  # its worker died in the call
-        delivery.doubtful_since = delivery.doubtful_since or delivery.created_at
     delivery.state = DeliveryState.SENDING
     delivery.attempt += 1
     delivery.reply_token = token  # what goes out as a push stays one
@@ -169,6 +169,16 @@ def _others_taken(tx: Transaction, delivery: Delivery) -> frozenset[str]:
         col(Delivery.created_at) > tx.now - timedelta(days=1),
     )
     return frozenset(filter(None, tx.session.exec(others)))
+
+
+def _perhaps_said(tx: Transaction, delivery: Delivery) -> str | None:
+    """Why a reply is not tried again: LINE may have it, and by its token it can be asked no more.
+
+    A push has a key of its own, and would light up a screen minutes later with what was read already.
+    """
+    unknown = delivery.reply_token and delivery.doubtful_since
+    too_old = tx.now - delivery.created_at >= _REPLY_TOKEN_LIVES
+    return "perhaps said, and too late to ask LINE by its token" if unknown and too_old else None
 
 
 def _worse_than_none(tx: Transaction, delivery: Delivery, alert_state: str | None) -> str | None:

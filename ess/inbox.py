@@ -49,6 +49,8 @@ _REPLY_TOKEN_IS_GOOD = timedelta(seconds=20)
 _RECEIPT_WAITS = timedelta(minutes=10)
 
 #: Alerts that a bare verb cannot mean.
+#: A desk has more alerts open than an SMS lists codes; the older ones are in its other SMS.
+_MOST_CODES = 12
 _OVER = frozenset({AlertState.STOOD_DOWN, AlertState.DECLINED, AlertState.UNREACHABLE})
 
 
@@ -415,8 +417,9 @@ def _responder_sms(engine: Engine, deadline_id: int, body: Mapping[str, Any]) ->
             if _done(tx, deadline_id):
                 _reporter_sms(engine, tx, phone, words)
             return
-        alerts = _answerable(tx, col(tables.Alert.phone_index) == tx.vault.index(phone))
-        is_free_yes = read_sms(words) == Answer(None, Verb.ACCEPT) and not _waiting(alerts)
+        answer = read_sms(words)
+        alerts = _answerable(tx, col(tables.Alert.phone_index) == tx.vault.index(phone), answer)
+        is_free_yes = answer == Answer(None, Verb.ACCEPT) and not _waiting(alerts)
         if is_free_yes and roll_call.hear_sms(engine, tx, phone, people):
             _done(tx, deadline_id)
             return
@@ -433,8 +436,8 @@ def _is_for_alert(tx: Transaction, body: Mapping[str, Any]) -> bool:
     """
     user_id, words = _text_in_chat(body)
     people = responders.by_line_user(tx, user_id) if words else []
-    alerts = _answerable(tx, _of(people)) if people else []
     answer = read_sms(words)
+    alerts = _answerable(tx, _of(people), answer) if people else []
     if any(asked.has(answer.code) for asked in alerts if answer.code):
         return True
     if not _waiting(alerts) or citizen.begins_report(words):
@@ -463,7 +466,8 @@ def _responder_line(engine: Engine, deadline_id: int, body: Mapping[str, Any]) -
     token = body.get("replyToken")
     with engine.store.transaction() as tx:
         people = responders.by_line_user(tx, user_id)
-        written = _Written(Channel.LINE, user_id, words, people, _answerable(tx, _of(people)), token)
+        alerts = _answerable(tx, _of(people), read_sms(words))
+        written = _Written(Channel.LINE, user_id, words, people, alerts, token)
         found = _understood(engine, tx, deadline_id, written)
     if found:
         _answer(engine, deadline_id, Channel.LINE, user_id, *found, token)
@@ -471,10 +475,11 @@ def _responder_line(engine: Engine, deadline_id: int, body: Mapping[str, Any]) -
 
 @dataclass(frozen=True)
 class _Asked:
-    """An alert of an incident that is open, with the incident's code."""
+    """An alert that somebody may answer, with its incident's code."""
 
     alert: tables.Alert
     code: str
+    is_ended: bool
 
     def has(self, code: str | None) -> bool:
         """Whether somebody who gives this code, or none, may mean it."""
@@ -497,20 +502,25 @@ def _of(people: Iterable[tables.Responder]) -> ColumnElement[bool]:
     return col(tables.Alert.responder_id).in_([person.id for person in people])
 
 
-def _answerable(tx: Transaction, whose: ColumnElement[bool]) -> list[_Asked]:
-    """Somebody's alerts of open incidents, the newest first."""
+def _answerable(tx: Transaction, whose: ColumnElement[bool], answer: Answer) -> list[_Asked]:
+    """Somebody's alerts of open incidents, and those whose code they give, the newest first.
+
+    A code comes again after a day: where the incident that it stood for last has ended, no older one is meant.
+    """
+    ended = col(tables.Incident.state).in_(ENDED)
+    meant = (col(tables.Alert.reply_code) == answer.code) | (col(tables.Incident.code) == answer.code)
     query = (
-        select(tables.Alert, tables.Incident.code)
+        select(tables.Alert, tables.Incident.code, ended)
         .join(tables.Incident, col(tables.Incident.id) == col(tables.Alert.incident_id))
-        .where(whose, col(tables.Incident.state).not_in(ENDED))
+        .where(whose, ~ended | meant if answer.code else ~ended)
         .order_by(col(tables.Alert.created_at).desc())
     )
-    return [_Asked(alert, code) for alert, code in tx.session.exec(query)]
+    return [_Asked(*found) for found in tx.session.exec(query)]
 
 
 def _waiting(alerts: Iterable[_Asked]) -> list[_Asked]:
     """Those that a bare verb can mean."""
-    return [asked for asked in alerts if asked.alert.state not in _OVER]
+    return [asked for asked in alerts if asked.alert.state not in _OVER and not asked.is_ended]
 
 
 def _understood(
@@ -545,8 +555,9 @@ def _unclear(engine: Engine, tx: Transaction, written: _Written, *, wrote_note: 
     elif waiting and channel is Channel.LINE:
         letter = which_incident_letter(engine.texts, [_standing(tx, asked) for asked in waiting])
     elif waiting:
-        codes = [asked.alert.reply_code or "" for asked in waiting]
+        codes = [asked.alert.reply_code or "" for asked in waiting[:_MOST_CODES]]
         example = f"{codes[0]} 1"
+        codes += ["…"] if len(waiting) > _MOST_CODES else []
         letter = engine.texts.say("which_code", channel, codes=" ".join(codes), example=example)
     else:
         letter = engine.texts.say("no_open_alert", channel)

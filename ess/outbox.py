@@ -177,7 +177,7 @@ class Around:
         return responders.by_ids(self._tx, asked | callers)
 
     def give_codes(self, alerts: Iterable[tables.Alert]) -> None:
-        """Two digits for each new alert, unique among the phone's open alerts and those of the last day."""
+        """A code for each new alert, unique among the phone's open alerts and those of the last day."""
         wanted: defaultdict[bytes, list[tables.Alert]] = defaultdict(list)
         for row in alerts:
             index = self.people[row.responder_id].phone_index

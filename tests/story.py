@@ -182,12 +182,12 @@ class Person:
         self._does(f"/sim/sms/{phone}/text", {"text": words})
 
     def code(self) -> str:
-        """The two digits of the newest alert that came by SMS."""
+        """The code of the newest alert that came by SMS."""
         phone = self._address(Channel.SMS)
         found = [
             match[1]
             for entry in self.story.shown()
-            if entry["person"] == phone and (match := re.search(r"ตอบ (\d\d) 1", entry["text"]))
+            if entry["person"] == phone and (match := re.search(r"ตอบ (\d{2,3}) 1", entry["text"]))
         ]
         assert found, f"{self.name} has no alert to answer by SMS"
         return found[-1]

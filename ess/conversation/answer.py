@@ -1,4 +1,4 @@
-"""What a responder says back: the grammar of what they type, the data behind a LINE button, and the two-digit codes.
+"""What a responder says back: the grammar of what they type, the data behind a LINE button, and the reply codes.
 
 `12 1` or `12 รับ` accepts the alert with code 12; the verbs are in `VERBS`.  `12 1 15` accepts and says that it
 takes 15 minutes to get there; `12 15 นาที`, `12 ไป` and `12 ถึง` accept as well where nobody has.  A bare verb acts
@@ -54,6 +54,8 @@ VERBS: dict[str, Verb] = {
 }
 
 _CODED = re.compile(r"^(\d{2})[\s.,:#/-]*(.*)$")
+#: Three digits only where something parts them from what is said: `121` is `12 1`.
+_CODED_LONG = re.compile(r"^(\d{3})(?:[\s.,:#/-]+(.*))$")
 #: An incident's code; it has no vowels, so it is none of the words.
 _NAMED = re.compile(rf"^([{LETTERS.lower()}]{{6}})(?:[\s.,:#/-]+(.*))?$")
 #: A word of ours, which nobody can fill with anything else.
@@ -99,11 +101,12 @@ def read_sms(text: str) -> Answer:
     named = _NAMED.match(words)
     if named:
         return Answer(named.group(1).upper(), *_said(bare(named.group(2) or ""), coded=True))
-    coded = _CODED.match(words)
-    if coded is None or _minutes(words) is not None:
-        return Answer(None, *_said(words))
-    said = bare(coded.group(2))
-    return Answer(coded.group(1), *_said(said, coded=True))
+    if _minutes(words) is None:
+        for coded in filter(None, (form.match(words) for form in (_CODED_LONG, _CODED))):
+            found = Answer(coded.group(1), *_said(bare(coded.group(2)), coded=True))
+            if found.verb or len(coded.group(1)) == 2:
+                return found
+    return Answer(None, *_said(words))
 
 
 def _said(words: str, *, coded: bool = False) -> tuple[Verb | None, timedelta | None]:
@@ -140,13 +143,14 @@ _VERBS = {unicodedata.normalize("NFKC", word): verb for word, verb in VERBS.item
 
 
 def next_code(used: Sequence[str], open_now: Collection[str]) -> str | None:
-    """A code from 10 to 99 for a new alert: the lowest that is not in `used`, the codes of the last day.
+    """A code for a new alert: the lowest that is not in `used`, the codes of the last day.
 
-    Where a day has used them all up, the one used longest ago (`used` is oldest first) that no open alert
-    has; None where all ninety are open.
+    10 to 99, and on the phone of a desk that was asked ninety times within a day, 100 to 999: an answer to an old
+    SMS must not take another incident.  Where a day has used up those as well, the one used longest ago (`used` is
+    oldest first) that no open alert has; None where all are open.
     """
-    every = map(str, range(10, 100))
-    fresh = (code for code in every if code not in used)
+    taken = set(used)
+    fresh = (code for code in map(str, range(10, 1000)) if code not in taken)
     again = (code for code in used if code not in open_now)
     return next(chain(fresh, again), None)
 

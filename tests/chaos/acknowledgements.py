@@ -87,7 +87,7 @@ def given(evidence: Evidence) -> Iterator[Acknowledgement]:
 
 
 def _meant(evidence: Evidence, phone: str, code: str | None, at: datetime) -> tables.Alert | None:
-    """The newest alert on this phone with this code; codes come again after ninety others."""
+    """The newest alert on this phone with this code; codes come again after a day."""
     owners = {person.id for person in evidence.responders if person.phone == phone}
     fitting = [
         alert

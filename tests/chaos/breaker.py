@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psutil
 from sqlalchemy.exc import SQLAlchemyError
@@ -79,11 +79,18 @@ class Breaker:
                 if self._parts[part].acquire(blocking=False):  # otherwise it is being broken
                     try:
                         if not program.alive:
-                            self.deaths.append(f"{program.name} ended by itself at {_now()}, code {program.returncode}")
+                            if not (part == "forking" and self._a_child_was_killed()):
+                                code = program.returncode
+                                self.deaths.append(f"{program.name} ended by itself at {_now()}, code {code}")
                             program.kill()
                             program.start()
                     finally:
                         self._parts[part].release()
+
+    def _a_child_was_killed(self) -> bool:
+        """A worker that loses a child while it starts gives up; Docker and systemd start it again."""
+        killed = (found.began_at for found in self.disturbances if found.what is Break.CHILD)
+        return any(_now() - at < timedelta(seconds=_BACK_WITHIN_S) for at in killed)
 
     def break_part(self, deed: BreakPart) -> None:
         """It was broken, is mended, and stands in `disturbances`."""

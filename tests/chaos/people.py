@@ -25,7 +25,7 @@ _BETWEEN_STEPS_S = 1.0
 #: A patient citizen waits so long for the next question, and then goes on without.
 _PATIENCE_S = 25.0
 _SMS_VERBS = {Verb.ACCEPT: "1", Verb.DECLINE: "2", Verb.ARRIVE: "4", Verb.RESOLVE: "9"}
-_SMS_ALERT = re.compile(r"^ESS .* ตอบ (\d\d) 1 ")
+_SMS_ALERT = re.compile(r"^ESS .* ตอบ (\d{2,3}) 1 ")
 
 
 class Citizens:

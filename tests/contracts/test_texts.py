@@ -81,7 +81,7 @@ SAID_BY_SMS = frozenset(
 MOST_ON_A_CARD = 6
 #: SMS that may take two segments, each with the reason.
 TWO_SEGMENTS = {
-    "which_code": "lists every open alert of the phone",
+    "which_code": "lists the open alerts of the phone",
     "which_place": "lists three provinces",
     "which_district": "lists three districts",
     # Once for each alert that is taken, behind what can be answered: the link to the place and the map.
@@ -95,7 +95,7 @@ _GSM_7 = frozenset(
 )
 _GSM_7_TWICE = frozenset("^{}\\[~]|€")
 
-CODE, DIGITS = "BCD234", "99"
+CODE, DIGITS = "BCD234", "999"
 #: As long as an address of the web edge may be for one SMS; docs/deployment.md says so.
 LINK = f"https://{'d' * 30}/a/{'x' * links.LENGTH}"
 AT = datetime(2026, 11, 28, 16, 59, tzinfo=UTC)
@@ -336,7 +336,7 @@ def all_letters(language: str) -> Iterator[Letter]:
     taken = acknowledged(an_incident(place))
     waiting = [(taken, an_alert(AlertState.ACCEPTED))] * 12
     yield Letter("which_incident", Channel.LINE, letters.which_incident_letter(texts, waiting))
-    codes = " ".join(str(code) for code in range(10, 22))
+    codes = " ".join([*(str(code) for code in range(100, 112)), "…"])
     yield Letter("which_code", Channel.SMS, texts.say("which_code", Channel.SMS, codes=codes, example=f"{DIGITS} 1"))
 
 
@@ -584,7 +584,9 @@ def test_every_other_sms_is_one_segment_or_says_why_not(language: str) -> None:
 def test_without_a_link_an_sms_that_says_what_comes_next_is_one_segment(language: str) -> None:
     linked = [letter for letter in all_letters(language) if letter.message.text.endswith(LINK)]
     assert {letter.key for letter in linked} == {"next", "eta_noted", "departed_yet", "arrived_yet", "yours_now"}
-    assert [text for letter in linked if segments(text := letter.message.text.removesuffix(f" {LINK}")) > 1] == []
+    # With the two digits of nearly every phone; the three of a busy desk may take a second segment here.
+    said = [letter.message.text.removesuffix(f" {LINK}").replace(DIGITS, "99") for letter in linked]
+    assert [text for text in said if segments(text) > 1] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -232,7 +232,7 @@ def test_digits_spaces_case_and_politeness_do_not_matter(
 
 
 # --- codes -----------------------------------------------------------------------------------------------
-EVERY_CODE = [str(number) for number in range(10, 100)]
+EVERY_CODE = [str(number) for number in range(10, 1000)]
 some_codes = st.lists(st.sampled_from(EVERY_CODE), unique=True)
 
 
@@ -243,7 +243,19 @@ def test_the_first_alert_gets_the_lowest_code_and_the_next_the_next() -> None:
 
 
 def test_a_code_of_the_last_day_is_not_used_again_though_its_alert_is_over() -> None:
-    assert next_code(EVERY_CODE[:-1], []) == "99"
+    assert next_code(EVERY_CODE[:89], []) == "99"
+
+
+def test_a_desk_that_was_asked_ninety_times_within_a_day_gets_three_digits() -> None:
+    assert next_code(EVERY_CODE[:90], []) == "100"
+    assert read_sms("100 1") == read_sms("๑๐๐ รับครับ") == Answer("100", Verb.ACCEPT)
+    assert read_sms("100 1 15") == Answer("100", Verb.ACCEPT, timedelta(minutes=15))
+
+
+def test_two_digits_and_a_verb_without_a_space_are_no_code_of_three() -> None:
+    assert read_sms("121") == Answer("12", Verb.ACCEPT)
+    assert read_sms("121 15") == Answer("12", Verb.ACCEPT, timedelta(minutes=15))
+    assert read_sms("120 นาที") == Answer(None, Verb.ETA, timedelta(hours=2))
 
 
 def test_on_a_day_that_used_them_all_up_the_one_used_longest_ago_comes_again() -> None:
@@ -252,7 +264,7 @@ def test_on_a_day_that_used_them_all_up_the_one_used_longest_ago_comes_again() -
     assert next_code(used, ["50", "51"]) == "52"
 
 
-def test_when_all_ninety_are_open_there_is_none() -> None:
+def test_when_all_are_open_there_is_none() -> None:
     assert next_code(EVERY_CODE, EVERY_CODE) is None
     assert next_code(EVERY_CODE, EVERY_CODE[1:]) == "10"
 
@@ -261,9 +273,9 @@ def test_when_all_ninety_are_open_there_is_none() -> None:
 def test_no_code_stands_for_two_open_alerts(used: list[str], data: st.DataObject) -> None:
     open_now = data.draw(st.sets(st.sampled_from(used))) if used else set()
     code = next_code(used, open_now)
-    assert code is not None or len(open_now) == 90
+    assert code is not None or len(open_now) == len(EVERY_CODE)
     assert code not in open_now
-    assert code not in used or len(used) == 90, "there was a fresh one"
+    assert code not in used or len(used) == len(EVERY_CODE), "there was a fresh one"
     assert code is None or read_sms(f"{code} 1") == Answer(code, Verb.ACCEPT)
 
 

@@ -128,6 +128,25 @@ def test_a_bare_verb_is_asked_back_where_two_alerts_are_open(story: Story) -> No
     assert second.now["state"] == "alerting"
 
 
+def test_a_code_whose_incident_has_ended_takes_no_older_one_that_had_it_before(story: Story) -> None:
+    station = story.station(UDON_THANI, SMS_ONLY)
+    story.care_team(UDON_THANI)
+    citizen = story.citizen(line=False)
+    first = citizen.reports_by_api("assault", at=UDON_THANI)
+    station.hears(first.code)
+    code = station.code()
+    second = citizen.reports_by_api("assault", at=UDON_THANI)
+    station.hears(second.code)
+    again = "WITH same AS (UPDATE alert SET reply_code = :code WHERE id = :id RETURNING 1) SELECT count(*) FROM same"
+    assert story.deployment.count(again, code=code, id=second.alert_of(station)["alert_id"]) == 1, "a day later"
+    assert second.ask("cancel", reason="a drill").status_code == 200
+    station.hears(f"{second.code} ยุติแล้ว")
+
+    station.texts(f"{code} 1")
+    station.hears(f"ESS {second.code} ทำรายการนี้ไม่ได้")
+    assert first.now["state"] == "alerting"
+
+
 def test_an_sms_from_a_stranger_gets_no_answer(story: Story) -> None:
     stranger = story.citizen(line=False)
     stranger.texts("12 1")

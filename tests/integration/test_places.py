@@ -105,6 +105,20 @@ def test_near_a_border_both_provinces_are_candidates(latitude: float, longitude:
     assert {district.code[:2] for district in place.districts} <= provinces
 
 
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "province"),
+    [
+        pytest.param(14.904, 101.193, "19", id="a district of Saraburi, drawn 10 km off"),
+        pytest.param(15.184, 101.390, "16", id="a district of Lop Buri, drawn 12 km off"),
+        pytest.param(7.470, 100.377, "93", id="a district of Phatthalung, drawn 14 km off"),
+    ],
+)
+def test_where_the_shipped_map_errs_the_nearest_places_tell_who_else_may_own_it(
+    latitude: float, longitude: float, province: str
+) -> None:
+    assert province in codes(placed(latitude, longitude).candidates)[1:]
+
+
 def test_the_nearer_the_border_the_less_sure() -> None:
     on_the_bridge, in_the_city = placed(8.2010, 98.2990), placed(7.8804, 98.3923)
     assert on_the_bridge.confidence < 0.6 < 0.99 < in_the_city.confidence
@@ -116,7 +130,7 @@ def test_the_farther_a_pin_may_be_off_the_less_sure_and_the_more_may_own_it() ->
     assert off is not None
     assert off.province == sure.province
     assert off.confidence < SURE <= sure.confidence, "both sides are alerted"
-    inland = 16.95, 100.05
+    inland = 16.95, 100.00
     assert codes(placed(*inland).candidates) == ["64"]
     for accuracy_m, provinces in ((10, ["64"]), (6_000, ["64", "65"])):
         place = geo.locate(*inland, accuracy_m)

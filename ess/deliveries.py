@@ -24,7 +24,7 @@ from ess.outbox import WRITTEN, Outbox, alarm, asked_beside, carry_out
 from ess.store import Transaction, incidents, outages, tables
 from ess.store.bridges import BRIDGE
 from ess.store.tables import Delivery, DeliveryState
-from ess.wake import SEND
+from ess.wake import SENDS
 
 log = structlog.get_logger()
 
@@ -60,7 +60,7 @@ _DUE: Select[Any] = (
     .join(Delivery, cast(tables.Deadline.subject, Uuid) == col(Delivery.id))
     .outerjoin(tables.Outage, col(tables.Outage.channel) == col(Delivery.channel))
     .outerjoin(tables.Alert, col(tables.Alert.id) == col(Delivery.alert_id))
-    .where(col(tables.Deadline.id) == bindparam("deadline_id"), col(tables.Deadline.kind) == SEND)
+    .where(col(tables.Deadline.id) == bindparam("deadline_id"), col(tables.Deadline.kind).in_(SENDS))
     .with_for_update(of=(tables.Deadline, Delivery), skip_locked=True)
 )
 #: Unless the attempt was taken for dead, and somebody else has gone on; the promise is kept with it.
@@ -440,7 +440,7 @@ def record_digit(tx: Transaction, delivery_id: UUID) -> None:
 
 def _forget(tx: Transaction, delivery: Delivery) -> None:
     """There is nothing left to send."""
-    due = (col(tables.Deadline.kind) == SEND) & (col(tables.Deadline.subject) == str(delivery.id))
+    due = col(tables.Deadline.kind).in_(SENDS) & (col(tables.Deadline.subject) == str(delivery.id))
     its = col(tables.Deadline.incident_id) == delivery.incident_id
     tx.session.execute(delete(tables.Deadline).where(due, its), execution_options={"synchronize_session": False})
 

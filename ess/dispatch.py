@@ -27,7 +27,8 @@ from ess.domain.incident import Decision, Incident, decide, receive
 from ess.domain.place import Pin, Place, Source, address, overrules, settled, squares_around, together
 from ess.domain.policy import Policy, Target
 from ess.domain.reason import Phrase, summed, told
-from ess.domain.report import IncidentType, Location, Report
+from ess.domain.report import Contact, IncidentType, Location, Report, Reporter
+from ess.domain.report import Source as Door
 from ess.domain.roster import NATION
 from ess.domain.selection import Candidate, choose, n_sides
 from ess.engine import Engine
@@ -99,6 +100,38 @@ def accept_report_in(
     incidents.add_report(tx, row)
     _finish(engine, tx, decision, reply_token=reply_token)
     return Accepted(report_id, decision.incident.id, decision.incident.code)
+
+
+def report_again(
+    engine: Engine, tx: Transaction, report_id: UUID, *, key: str, reply_token: str | None = None
+) -> Accepted:
+    """Whoever made this report is not safe, though it is over: somebody must answer for that as for any other report.
+
+    The same at the same place, as far as it is known by now, is a new incident, or joins one that runs there.
+    """
+    before = tx.session.get_one(tables.Report, report_id)
+    incident = incidents.read(tx, before.incident_id)
+    said = before.details
+    location = Location(*incident.pin) if incident.pin else Location(**said["location"])
+    reporter = Reporter(
+        phone=said["phone"],
+        name=said["name"],
+        contact=Contact(before.contact),
+        contact_said=said.get("contact_said", False),
+        line_user_id=said["line_user_id"],
+    )
+    report = Report(
+        incident.type,
+        Door(before.source),
+        location,
+        reporter,
+        description=said["description"],
+        victim_is_minor=before.victim_is_minor,
+    )
+    accepted = accept_report_in(engine, tx, report, owner=before.owner, idempotency_key=key, reply_token=reply_token)
+    tx.session.get_one(tables.Report, accepted.report_id).in_danger = before.in_danger
+    incidents.note(tx, incident.id, life.Fact("reported_again", {"into_code": accepted.code}))
+    return accepted
 
 
 def _words(report: Report) -> str:

@@ -31,7 +31,7 @@ from ess.conversation.letters import (
 from ess.domain.duty import Channel
 from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
 from ess.domain.follow_up import Outcome, move_times
-from ess.domain.incident import ENDED, Alert, AlertState, Fact, Incident, State
+from ess.domain.incident import ENDED, Alert, AlertState, Fact, Incident, ReporterWord, State
 from ess.domain.report import Contact, Location, Report, Reporter, Source
 from ess.engine import Engine
 from ess.store import Transaction, incidents, reach, responders, tables
@@ -48,9 +48,11 @@ _REPLY_TOKEN_IS_GOOD = timedelta(seconds=20)
 #: A receipt may overtake the commit of its own message; it is looked for again for so long.
 _RECEIPT_WAITS = timedelta(minutes=10)
 
-#: Alerts that a bare verb cannot mean.
+#: Nobody is on the way any more, or looked for.
+_OVER_FOR_RESPONDERS = frozenset({State.RESOLVED, *ENDED})
 #: A desk has more alerts open than an SMS lists codes; the older ones are in its other SMS.
 _MOST_CODES = 12
+#: Alerts that a bare verb cannot mean.
 _OVER = frozenset({AlertState.STOOD_DOWN, AlertState.DECLINED, AlertState.UNREACHABLE})
 
 
@@ -131,7 +133,7 @@ def handle_inbound(engine: Engine, deadline_id: int) -> None:
     elif kind == LINE:
         _responder_line(engine, deadline_id, body)
     else:
-        _responder_sms(engine, deadline_id, body)
+        _responder_sms(engine, deadline_id, event_id, body)
 
 
 def _done(tx: Transaction, deadline_id: int) -> bool:
@@ -187,6 +189,10 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
         wish = _listen(engine, tx, about.id, user_id, heard)
         silent = belongs is None or wish is not Contact.ANY
     code = about.code if about else ""
+    if about and _is_left_alone(tx, chat, about, heard):
+        report = _reports_by(tx, about.id, user_id)[-1]
+        chat.incident_id = dispatch.report_again(engine, tx, report.id, key=event_id, reply_token=token).incident_id
+        return
     letters = [citizen_reply(engine.texts, reply, code)] if reply else []
     if about and heard.asks_status:
         letters = [_status(engine, tx, about.id)]
@@ -197,6 +203,15 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
         until = tx.now + _REPLY_LIVES
         key = reply or "status"
         outbox.queue(tx, Channel.LINE, user_id, tuple(letters), key, until, reply_token=token, silent=silent)
+
+
+def _is_left_alone(tx: Transaction, chat: tables.Chat, about: "_Known", heard: citizen.Heard) -> bool:
+    """Whether they are not safe, and nobody is on the way or looked for, neither for this nor for anything later."""
+    if heard.word is not ReporterWord.UNSAFE or about.state not in _OVER_FOR_RESPONDERS:
+        return False
+    newest = incidents.surviving(tx, chat.incident_id) if chat.incident_id else None
+    query = select(tables.Incident.state).where(tables.Incident.id == newest)
+    return newest == about.id or tx.session.exec(query).first() in {None, *_OVER_FOR_RESPONDERS}
 
 
 @dataclass(frozen=True)
@@ -349,8 +364,9 @@ def _add_to_incident(
 
 
 def _reports_by(tx: Transaction, incident_id: UUID, user_id: str) -> list[tables.Report]:
-    """The reports of an incident that came from this chat."""
-    found = tx.session.exec(select(tables.Report).where(tables.Report.incident_id == incident_id))
+    """The reports of an incident that came from this chat, the oldest first."""
+    query = select(tables.Report).where(tables.Report.incident_id == incident_id)
+    found = tx.session.exec(query.order_by(col(tables.Report.received_at)))
     return [report for report in found if report.details.get("line_user_id") == user_id]
 
 
@@ -409,13 +425,13 @@ def _may_press(tx: Transaction, row: tables.Responder, pressed: Pressed) -> bool
     return tx.session.exec(asked).first() is not None
 
 
-def _responder_sms(engine: Engine, deadline_id: int, body: Mapping[str, Any]) -> None:
+def _responder_sms(engine: Engine, deadline_id: int, event_id: str, body: Mapping[str, Any]) -> None:
     phone, words = str(body.get("From", "")), str(body.get("Body", ""))
     with engine.store.transaction() as tx:
         people = responders.by_phone(tx, phone)
         if not people:
             if _done(tx, deadline_id):
-                _reporter_sms(engine, tx, phone, words)
+                _reporter_sms(engine, tx, event_id, phone, words)
             return
         answer = read_sms(words)
         alerts = _answerable(tx, col(tables.Alert.phone_index) == tx.vault.index(phone), answer)
@@ -571,24 +587,35 @@ def _standing(tx: Transaction, asked: _Asked) -> tuple[Incident, Alert]:
     return incident, incident.alert(asked.alert.id)
 
 
-def _reporter_sms(engine: Engine, tx: Transaction, phone: str, words: str) -> None:
-    """A reporter who was asked for the place answers with it; any other unknown phone gets no answer."""
+def _reporter_sms(engine: Engine, tx: Transaction, event_id: str, phone: str, words: str) -> None:
+    """A reporter who was asked for the place answers with it, asks how it stands, or says how they are.
+
+    Any other unknown phone gets no answer.  After the end a cry for help is a new report.
+    """
     reporter = tx.vault.index(phone)
     query = (
-        select(tables.Report.incident_id)
-        .join(tables.Incident, col(tables.Incident.id) == col(tables.Report.incident_id))
-        .where(
-            tables.Report.phone_index == reporter,
-            col(tables.Incident.state).not_in(ENDED),
-        )
+        select(tables.Report.id, tables.Report.incident_id)
+        .where(tables.Report.phone_index == reporter)
         .order_by(col(tables.Report.received_at).desc())
     )
-    incident_id = tx.session.exec(query).first()
-    if incident_id is None:
+    newest = tx.session.exec(query).first()
+    if newest is None:
         log.info("sms_from_unknown_phone")
         return
-    dispatch.keep_words(engine, tx, incident_id, words, who=reporter)
-    dispatch.correct_location(engine, tx, incident_id, Location(address=words), reporter=reporter)
+    report_id, incident_id = newest[0], incidents.surviving(tx, newest[1])
+    incident = incidents.read(tx, incident_id)
+    heard = citizen.hear_text(citizen.Draft(filed=True), words, incident.state)
+    is_over = incident.state in _OVER_FOR_RESPONDERS
+    if heard.asks_status:
+        letter = status_letter(engine.texts, incident, "", Channel.SMS)
+        outbox.queue(tx, Channel.SMS, phone, (letter,), "status", tx.now + _REPLY_LIVES, incident_id=incident_id)
+    elif heard.word:
+        dispatch.hear_reporter(engine, tx, incident_id, heard.word)
+    elif incident.is_open:
+        dispatch.keep_words(engine, tx, incident_id, words, who=reporter)
+        dispatch.correct_location(engine, tx, incident_id, Location(address=words), reporter=reporter)
+    if is_over and (heard.word is ReporterWord.UNSAFE or citizen.begins_report(words)):
+        dispatch.report_again(engine, tx, report_id, key=event_id)
 
 
 def _answer(
@@ -714,7 +741,7 @@ def _refusal(
 
 def _state(incident: Incident, pressed: Pressed) -> str:
     """How what was pressed stands: the alert while somebody may be in danger, the call or visit, else the incident."""
-    if pressed.alert_id and incident.state not in {State.RESOLVED, *ENDED}:
+    if pressed.alert_id and incident.state not in _OVER_FOR_RESPONDERS:
         return incident.alert(pressed.alert_id).state
     for follow_up in incident.follow_ups:
         if follow_up.id == pressed.follow_up_id:

@@ -53,7 +53,7 @@ from ess.engine import Engine
 from ess.store import Transaction, accounts, bridges, incidents, links, outages, responders, tables
 from ess.store.bridges import BRIDGE
 from ess.store.tables import Delivery, DeliveryState
-from ess.wake import ASK_FURTHER, INFORM, SEND
+from ess.wake import ASK_FURTHER, INFORM, SEND, SEND_LATER
 
 #: In the order given, the same everywhere, so that two incidents that alert the same phones never wait for each other.
 _LOCK_PHONES = text(
@@ -78,6 +78,8 @@ _CODES = (
 _HOW_FAR = frozenset({"departed_yet", "arrived_yet"})
 #: The message that brings whoever has taken an incident what its reporters wrote.
 WRITTEN = "reporter_wrote"
+#: Reminders, and what asks nothing of anybody.
+_CAN_WAIT = frozenset({"follow_up_overdue", "visit_overdue", "informed", "roll_call"})
 #: What is told of a channel or a program is old after this.
 _ALARM_LIVES = timedelta(minutes=30)
 #: What the public was promised to hear, also of an incident that goes on under another code or is in hand already,
@@ -120,11 +122,13 @@ def queue(
     reply_token: str | None = None,
     silent: bool = False,
     asked_at: datetime | None = None,
+    can_wait: bool = False,
 ) -> None:
     """Promise one message; it goes out when this transaction has committed, and not after `until`.
 
     A `silent` one lights up no screen, where the channel can do that.  Deliveries with the same `asked_at` (UTC) belong
-    to one round, in which an alert goes over one channel after the other.  A call asks a responder about an alert, or
+    to one round, in which an alert goes over one channel after the other.  What `can_wait`, or only informs, goes when
+    nothing else is to be sent.  A call asks a responder about an alert, or
     how far they are who have taken it, or is the one that they asked for to be connected with a victim: nobody else's
     phone rings, whatever anybody decides.
     """
@@ -154,7 +158,8 @@ def queue(
         expires_at=until,
         created_at=tx.now,
     )
-    tx.promise(SEND, tx.now, incident_id=incident_id, subject=str(delivery_id))
+    kind = SEND_LATER if can_wait or key in _CAN_WAIT else SEND
+    tx.promise(kind, tx.now, incident_id=incident_id, subject=str(delivery_id))
 
 
 class Around:
@@ -269,13 +274,13 @@ class Outbox:
         asked: set[UUID] = set()
         for effect in effects:
             match effect:
-                case AskResponder(alert_id, again):
+                case AskResponder(alert_id, again, reminds):
                     # What waits to be sent says it already: a stalled channel must not fill up with repetitions, nor
                     # is a desk asked twice that step after step without anybody has led to at once.
                     if again and (alert_id in asked or self._waits(alert_id)):
                         incidents.note(self._tx, self._incident.id, Fact("alert_waits", {"alert_id": alert_id}))
                     else:
-                        self.ask(self._alerts[alert_id], again=again)
+                        self.ask(self._alerts[alert_id], again=again, reminds=reminds)
                     asked.add(alert_id)
                 case TellResponder(alert_id, key, holder, into):
                     self._tell_responder(self._alerts[alert_id], key, holder, into)
@@ -296,15 +301,15 @@ class Outbox:
                         else:
                             self.ask_follow_up(follow_up, "visit" if follow_up.is_visit else "follow_up", row)
 
-    def ask(self, alert: Alert, *, again: bool = True) -> None:
+    def ask(self, alert: Alert, *, again: bool = True, reminds: bool = False) -> None:
         """The alert, over the responder's first channel, and the turns of those that follow.
 
-        `again` False: they have heard nothing of it yet.
+        `again` False: they have heard nothing of it yet.  What only `reminds` lets everything else go first.
         """
         row = self._people[alert.responder_id]
         channel = _channel(self._ringing(row), self._down)
         if channel:
-            self._ask_over(alert, row, channel, self._tx.now)
+            self._ask_over(alert, row, channel, self._tx.now, can_wait=reminds)
             if again:
                 self._forget_turns(alert)
             self._promise_turns(alert, row, channel)
@@ -333,12 +338,14 @@ class Outbox:
             about = {"alert_id": alert.id, "responder_id": row.id, "channel": chosen}
             incidents.note(self._tx, self._incident.id, Fact("asked_further", about))
 
-    def _ask_over(self, alert: Alert, row: tables.Responder, channel: Channel, asked_at: datetime) -> None:
+    def _ask_over(
+        self, alert: Alert, row: tables.Responder, channel: Channel, asked_at: datetime, *, can_wait: bool = False
+    ) -> None:
         base = (row.latitude, row.longitude) if row.latitude is not None and row.longitude is not None else None
         code, link = self._code(alert), self._link(alert, channel)
         backs = self._name(self._incident.track(alert.track).holder) if alert.backup else ""
         letter = alert_letter(self._texts, self._about, alert, channel, code, base, link, backs)
-        self._queue(row, channel, letter, "alert", alert=alert, asked_at=asked_at)
+        self._queue(row, channel, letter, "alert", alert=alert, asked_at=asked_at, can_wait=can_wait)
 
     def _forget_turns(self, alert: Alert) -> None:
         """Those of an alert that is given anew take the place of the old."""
@@ -520,6 +527,7 @@ class Outbox:
         alert: Alert | None = None,
         follow_up: FollowUp | None = None,
         asked_at: datetime | None = None,
+        can_wait: bool = False,
     ) -> None:
         to = responders.address(row, channel)
         if to is None:
@@ -536,6 +544,7 @@ class Outbox:
             follow_up_id=follow_up.id if follow_up else None,
             responder_id=row.id,
             asked_at=asked_at,
+            can_wait=can_wait,
         )
 
     def confirm(self, alert: Alert) -> bool:

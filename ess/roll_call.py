@@ -25,7 +25,7 @@ from ess.domain.duty import Channel
 from ess.domain.incident import ENDED, TAKEN, AlertState
 from ess.engine import Engine
 from ess.store import Transaction, outages, reach, responders, tables
-from ess.wake import ROLL_CALL, SEND
+from ess.wake import ROLL_CALL, SENDS
 
 log = structlog.get_logger()
 
@@ -89,7 +89,7 @@ def go_on(engine: Engine, deadline_id: int) -> None:
 def _something_waits(tx: Transaction) -> bool:
     """Whether a message is due that has not been sent; one that fails again and again is not waited for."""
     waiting = exists().where(
-        col(tables.Deadline.kind) == SEND,
+        col(tables.Deadline.kind).in_(SENDS),
         col(tables.Deadline.wake_at) <= tx.now + tx.lease,
         col(tables.Deadline.due_at) <= tx.now,
     )

@@ -88,6 +88,7 @@ SENTENCES: dict[str, str] = {
     "reporter_safe": "the reporter says that they are safe: people check",
     "reporter_cancels": "the reporter asks to cancel: people check",
     "reporter_unsafe": "the reporter says that they are still not safe",
+    "reported_again": "nobody was there any more: it is reported anew as {into_code}",
     "responder_wrote": "{who} wrote something (kept encrypted)",
     "closed": "CLOSED by {by}",
     "cancelled": "cancelled by {by}: {reason}",

@@ -13,6 +13,7 @@ from ess import attachments
 from ess.conversation.texts import Texts
 from ess.domain.errors import NotFound
 from ess.store import Transaction, reach, reporters, responders, tables
+from ess.wake import SENDS
 
 
 def find(tx: Transaction, id_or_code: str) -> tables.Incident:
@@ -156,7 +157,7 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
         "due": [
             {"kind": deadline.kind, "subject": deadline.subject, "due_at": deadline.due_at.isoformat()}
             for deadline in due
-            if deadline.kind != "send"
+            if deadline.kind not in SENDS
         ],
     }
 

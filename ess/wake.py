@@ -28,6 +28,9 @@ CELERY_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in QUEUE
 
 #: Deadlines of the shell's own, beside those of an incident's life.
 SEND, HANDLE, DRAFT, FETCH, ASK_FURTHER = "send", "handle", "draft", "fetch", "ask_further"
+#: A message that says once more what was said, or only informs.
+SEND_LATER = "send_later"
+SENDS = (SEND, SEND_LATER)
 #: That a message was delivered: nobody waits to hear it.
 CONFIRM = "confirm"
 REFINE, ROLL_CALL, TRAVEL, INFORM = "refine", "roll_call", "travel", "inform"
@@ -47,6 +50,7 @@ TASKS: dict[str, tuple[str, str]] = {
     DeadlineKind.BACK_UP: ("ess.fire_deadline", DISPATCH),
     ASK_FURTHER: ("ess.ask_further", DISPATCH),
     SEND: ("ess.send_delivery", NOTIFY),
+    SEND_LATER: ("ess.send_delivery", NOTIFY),
     DeadlineKind.OPEN_FOLLOW_UPS: ("ess.open_follow_ups", FOLLOWUP),
     REFINE: ("ess.refine_place", FOLLOWUP),
     TRAVEL: ("ess.measure_travel", FOLLOWUP),
@@ -54,6 +58,11 @@ TASKS: dict[str, tuple[str, str]] = {
     DeadlineKind.FOLLOW_UP: ("ess.fire_deadline", FOLLOWUP),
     ROLL_CALL: ("ess.roll_call", FOLLOWUP),
 }
+
+
+#: These wait until nothing else does: in a flood, who has heard nothing yet is not behind those who are reminded.
+_CAN_WAIT = frozenset({SEND_LATER, CONFIRM})
+_FIRST, _LAST = _PRIORITIES = (0, 9)
 
 
 #: Of these, many that are due at once go in one message, and are kept in one transaction.
@@ -86,6 +95,8 @@ BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_interval": 5,
     # In the order in which a worker is given its queues: who sends decides only while there is nothing to send.
     "queue_order_strategy": "priority",
+    # Each queue has a second list, which is looked into when the first ones of all of them are empty.
+    "priority_steps": list(_PRIORITIES),
 }
 
 
@@ -110,6 +121,19 @@ def producer(broker_url: str) -> Celery:
     return app
 
 
+def _priority(kind: str) -> int:
+    return _LAST if kind in _CAN_WAIT else _FIRST
+
+
+def _list(queue: str, priority: int) -> str:
+    """Where a queue's messages of this priority wait in Redis, as kombu names it."""
+    return f"{queue}\x06\x16{priority}" if priority else queue
+
+
+#: In Redis, each with the queue whose messages it holds.
+LISTS = {_list(queue, priority): queue for priority in _PRIORITIES for queue in QUEUES}
+
+
 class Backlog:
     """How full the queues are, as the clock must know: what waits there already need not be sent again."""
 
@@ -123,12 +147,12 @@ class Backlog:
         """The kinds of deadlines whose queue is not full; all of them where Redis cannot say."""
         try:
             with self._client.pipeline(transaction=False) as pipeline:
-                for queue in QUEUES:
-                    pipeline.llen(queue)
-                lengths = dict(zip(QUEUES, pipeline.execute(), strict=True))
+                for name in LISTS:
+                    pipeline.llen(name)
+                lengths = dict(zip(LISTS, pipeline.execute(), strict=True))
         except (RedisError, OSError):
             return list(TASKS)
-        return [kind for kind, (_, queue) in TASKS.items() if lengths[queue] < self._FULL]
+        return [kind for kind, (_, queue) in TASKS.items() if lengths[_list(queue, _priority(kind))] < self._FULL]
 
 
 class Waker:
@@ -150,7 +174,10 @@ class Waker:
                 with self._app.producer_or_acquire() as sender:
                     while pending:
                         (task, queue), kwargs = _message(pending[0])
-                        self._app.send_task(task, kwargs=kwargs, queue=queue, producer=sender, retry=False)
+                        priority = _priority(pending[0][0].kind)
+                        self._app.send_task(
+                            task, kwargs=kwargs, queue=queue, producer=sender, retry=False, priority=priority
+                        )
                         pending.pop(0)
             except (OperationalError, RedisError, OSError) as error:
                 self._paused_until = time.monotonic() + self._PAUSE_S

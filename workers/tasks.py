@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 #: The database cannot be reached, or has no connection to spare.
 _AWAY = (OperationalError, InterfaceError, PoolTimeout)
+#: PostgreSQL's classes of errors for a connection that is lost, and a server that ends or begins.
+_SHUTTING_DOWN = ("08", "57P")
 
 
 class _SealedRequest(Request):
@@ -80,10 +82,19 @@ def _patiently(do: Callable[[], T]) -> T:
     raise AssertionError("unreachable: the last attempt raises")
 
 
+def _is_away(error: Exception) -> bool:
+    """Whether the database was away, and did not refuse: one line tells it, where an outage would fill the disk."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return isinstance(error, _AWAY) and (state is None or state.startswith(_SHUTTING_DOWN))
+
+
 def _keeping(function: Callable[[Engine, int], None], deadline_id: int) -> None:
     try:
         function(hold.engine, deadline_id)
-    except Exception:
+    except Exception as error:
+        if _is_away(error):  # the row stays, and its lease brings it again
+            log.warning("database_unreachable", deadline_id=deadline_id, error=type(error).__name__)
+            return
         log.exception("deadline_failed", deadline_id=deadline_id)
         with hold.engine.store.transaction() as tx:
             deadlines.postpone(tx, deadline_id)
@@ -117,7 +128,10 @@ def keep_deadlines(deadline_ids: list[int], **_: Any) -> None:
     """Many deadlines of incidents came at once: locate, choose, go on, for all of them together."""
     try:
         dispatch.keep_deadlines(hold.engine, deadline_ids, most=MOST_TOGETHER)
-    except Exception:
+    except Exception as error:
+        if _is_away(error):
+            log.warning("database_unreachable", deadline_ids=deadline_ids, error=type(error).__name__)
+            return
         # Whichever it is, it must not hold up the others.
         log.exception("deadlines_failed", deadline_ids=deadline_ids)
         for deadline_id in deadline_ids:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
 from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
@@ -15,6 +16,8 @@ from config.settings import Settings
 from ess.domain.errors import ChannelDown, Misconfigured, PermanentFailure, TransientFailure
 
 _TWILIO = "https://api.twilio.com"
+#: As many threads send at once; LINE's pool has as many.
+_CONNECTIONS = 16
 _TOO_MANY = 429
 _SERVER_ERROR = 500
 
@@ -29,8 +32,10 @@ class _HttpClient(TwilioHttpClient):
     """Twilio's own client, pointed at another host where one is configured."""
 
     def __init__(self, base: str, timeout_s: float) -> None:
-        super().__init__(timeout=timeout_s, max_retries=0)
+        super().__init__(timeout=timeout_s)
         self._base = base.rstrip("/")
+        # Retries are decided here, and none of a worker's threads opens a connection for each call.
+        self.session.mount(self._base, HTTPAdapter(max_retries=0, pool_maxsize=_CONNECTIONS))
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
         return super().request(method, url.replace(_TWILIO, self._base, 1), *args, **kwargs)

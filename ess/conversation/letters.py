@@ -355,8 +355,10 @@ def reporter_letter(
     return (first,)
 
 
-def status_letter(texts: Texts, incident: Incident, who: str) -> Message:
-    """How it stands with the reporter's incident."""
+def status_letter(texts: Texts, incident: Incident, who: str, channel: Channel = Channel.LINE) -> Message:
+    """How it stands with the reporter's incident; by SMS in words that betray nothing."""
+    if channel is Channel.SMS:
+        return texts.say("status", channel, code=incident.code, state=texts.word("sms_statuses", incident.state))
     arrivals = (due.due_at for due in incident.deadlines if due.kind is DeadlineKind.ARRIVE)
     arrival_at = next(arrivals, None)
     arrival = texts.phrase("arrival", arrival=texts.time(arrival_at)) if arrival_at else ""

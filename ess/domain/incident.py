@@ -583,10 +583,14 @@ class Fact:
 
 @dataclass(frozen=True)
 class AskResponder:
-    """Send the alert over the responder's first channel; `again` where they were asked before."""
+    """Send the alert over the responder's first channel; `again` where they were asked before.
+
+    It only `reminds` where they have not answered that yet.
+    """
 
     alert_id: UUID
     again: bool = False
+    reminds: bool = False
 
 
 @dataclass(frozen=True)
@@ -852,7 +856,7 @@ class _Turn:
     def ask_again(self, alert: Alert) -> None:
         """Alert somebody once more who has the alert already."""
         self.put(replace(alert, state=AlertState.OPEN))
-        self.do(AskResponder(alert.id, again=True))
+        self.do(AskResponder(alert.id, again=True, reminds=alert.state is AlertState.OPEN))
         self.note("alerted_again", alert_id=alert.id, responder_id=alert.responder_id, track=alert.track)
 
     def stand_down(self, alerts: Iterable[Alert], message: str, holder: UUID | None = None, into: str = "") -> None:

@@ -39,7 +39,7 @@ _FREE_DEAD_CALLS = text(
         RETURNING id, incident_id
     )
     UPDATE deadline SET wake_at = statement_timestamp() FROM dead
-    WHERE deadline.kind = 'send' AND deadline.subject = dead.id::text
+    WHERE deadline.kind IN ('send', 'send_later') AND deadline.subject = dead.id::text
       AND (deadline.incident_id = dead.incident_id OR (deadline.incident_id IS NULL AND dead.incident_id IS NULL))
     """
 )

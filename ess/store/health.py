@@ -60,9 +60,9 @@ _RENEW_DELIVERIES = text(
     SELECT 'send', incident_id, id::text, statement_timestamp(), statement_timestamp(), 0 FROM delivery
     WHERE state IN ('queued', 'sending', 'unknown') AND created_at < statement_timestamp() - :settled
       AND NOT EXISTS (SELECT FROM deadline WHERE deadline.incident_id = delivery.incident_id
-                      AND kind = 'send' AND subject = delivery.id::text)
+                      AND kind IN ('send', 'send_later') AND subject = delivery.id::text)
       AND NOT EXISTS (SELECT FROM deadline WHERE deadline.incident_id IS NULL
-                      AND kind = 'send' AND subject = delivery.id::text)
+                      AND kind IN ('send', 'send_later') AND subject = delivery.id::text)
     ON CONFLICT DO NOTHING RETURNING 1
     """
 )

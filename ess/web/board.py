@@ -19,6 +19,7 @@ from ess.engine import Engine
 from ess.store import accounts, alarms, health, reach, reporters, tables
 from ess.store.keys import KeyRole
 from ess.story import elsewhere
+from ess.wake import SENDS
 from ess.web.auth import Caller, engine_of, reader, reader_with
 
 router = APIRouter(tags=["board"], include_in_schema=False)
@@ -103,7 +104,9 @@ def board(
         rows = sorted(tx.session.exec(query), key=lambda row: _URGENCY.index(row.state))
         due: Any = tx.session.exec(
             select(tables.Deadline.incident_id, func.min(tables.Deadline.due_at))
-            .where(col(tables.Deadline.incident_id).in_([row.id for row in rows]), tables.Deadline.kind != "send")
+            .where(
+                col(tables.Deadline.incident_id).in_([row.id for row in rows]), col(tables.Deadline.kind).not_in(SENDS)
+            )
             .group_by(col(tables.Deadline.incident_id))
         ).all()
         counts: Any = tx.session.exec(

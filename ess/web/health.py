@@ -15,7 +15,7 @@ from sqlmodel import col, func, select
 from config.settings import Settings
 from ess.engine import Engine
 from ess.store import alarms, health, tables
-from ess.wake import QUEUES
+from ess.wake import LISTS, QUEUES
 from ess.web.auth import engine_of
 
 router = APIRouter(tags=["health"])
@@ -108,9 +108,10 @@ class _Numbers:
         if canary:
             yield _gauge("ess_canary_seconds", "From the newest drill's report to its alert", [], [((), canary[0])])
         try:
-            lengths = [((queue,), float(self._client.llen(queue))) for queue in QUEUES]
+            waiting = {name: float(self._client.llen(name)) for name in LISTS}
         except redis.RedisError:
             return
+        lengths = [((queue,), sum(n for name, n in waiting.items() if LISTS[name] == queue)) for queue in QUEUES]
         yield _gauge("ess_queue_length", "Messages waiting in a queue", ["queue"], lengths)
 
 

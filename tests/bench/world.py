@@ -34,7 +34,7 @@ from ess.embedded.stack import Running, running
 from ess.store import Store, Transaction, enrolment
 from ess.store.keys import KeyRole, create_key
 from ess.up import open_store
-from ess.wake import QUEUES
+from ess.wake import LISTS
 
 PROVIDER_DELAY_MS = 50
 #: How long `gathering` waits for the first acknowledgement.
@@ -166,10 +166,10 @@ class World:
 
     def _is_drained(self) -> bool:
         # Whoever is at work may still promise something, so all is struck out until nothing comes any more.
-        self.broker.delete(*QUEUES)
+        self.broker.delete(*LISTS)
         busy = self.count("SELECT count(*) FROM deadline WHERE due_at <= clock_timestamp() + interval '1 minute'")
         self.tell("DELETE FROM deadline WHERE due_at <= clock_timestamp() + interval '1 minute'")
-        return busy == 0 and not any(self.broker.llen(queue) for queue in QUEUES)
+        return busy == 0 and not any(self.broker.llen(name) for name in LISTS)
 
     def n_published(self) -> int:
         """How many messages Redis has been given to queue so far, by whomever."""

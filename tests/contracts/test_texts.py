@@ -326,7 +326,8 @@ def all_letters(language: str) -> Iterator[Letter]:
         yield Letter(key, Channel.LINE, citizen_reply(texts, key, CODE))
     for state in State:
         incident = replace(an_incident(place), state=state, deadlines=frozenset({Deadline(AT, DeadlineKind.ARRIVE)}))
-        yield Letter("status", Channel.LINE, letters.status_letter(texts, incident, who))
+        for channel in (Channel.LINE, Channel.SMS):
+            yield Letter("status", channel, letters.status_letter(texts, incident, who, channel))
     for key in ("linked", "link_refused", "link_paused", "link_moved", "unlinked", "not_linked"):
         yield Letter(key, Channel.LINE, texts.say(key, Channel.LINE, who=who))
     yield Letter("unlink_confirm", Channel.LINE, letters.unlink_letter(texts, _ID, who))
@@ -475,6 +476,7 @@ _GROUPS = (
     "buttons",
     "wishes",
     "statuses",
+    "sms_statuses",
     "roles",
     "contact",
     "grades",
@@ -499,6 +501,7 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
             *citizen.OUTCOME_WORDS,
         },
         "statuses": set(State),
+        "sms_statuses": set(State),
         "roles": set(Role),
         "contact": set(Contact),
         "grades": set(Grade),

@@ -425,7 +425,7 @@ class AnythingHappens(RuleBasedStateMachine):
         follow_ups = {follow_up.id: follow_up for follow_up in decision.incident.follow_ups}
         for effect in decision.effects:
             match effect:
-                case life.AskResponder(alert_id, again):
+                case life.AskResponder(alert_id, again, _):
                     alert = decision.incident.alert(alert_id)
                     assert alert.state is AlertState.OPEN
                     assert again is (alert_id in known)

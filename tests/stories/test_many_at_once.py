@@ -1,9 +1,11 @@
 """A storm of deadlines: many incidents wait for an answer that does not come, and all of it ends at one instant."""
 
 from sqlalchemy import text
+from stack import wait_for
 from story import NAKHON_RATCHASIMA, SMS_ONLY, Incident, Story
 
 from ess.domain.duty import Channel
+from ess.wake import LISTS, NOTIFY, SEND_LATER, Waker, WakeUp, producer
 
 N = 20
 
@@ -93,3 +95,16 @@ def test_new_incidents_that_had_to_wait_are_located_together_and_each_once(story
         instants.add(incident.told("located")["at"])
         assert len(incident.facts("located")) == 1
     assert len(instants) < N / 2, "of those who wait, many are decided in one transaction"
+
+
+def test_whoever_has_heard_nothing_is_alerted_before_all_who_are_reminded(story: Story) -> None:
+    """Three thousand wake-ups that can wait are in the queue; of rows that are gone, so they cost little."""
+    station = story.station(NAKHON_RATCHASIMA)
+    story.care_team(NAKHON_RATCHASIMA)
+    broker = story.deployment.broker
+    Waker(producer(story.deployment.services.broker_url)).publish(WakeUp(-n, SEND_LATER) for n in range(1, 3001))
+    incident = story.citizen(line=False).reports_by_api("assault", at=NAKHON_RATCHASIMA)
+    station.hears(incident.code)
+    (reminders,) = (name for name, queue in LISTS.items() if queue == NOTIFY != name)
+    assert broker.llen(reminders) > 0
+    wait_for(lambda: broker.llen(reminders) == 0, "the reminders go as well")

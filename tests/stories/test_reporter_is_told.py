@@ -120,8 +120,8 @@ def test_who_cancels_is_asked_after_too_and_nobody_is_told_that_they_are_safe(st
 
 
 @pytest.mark.parametrize("end", ["cancel", "close"])
-def test_who_is_not_safe_when_it_is_over_is_heard_by_the_supervisors(story: Story, end: str) -> None:
-    """Every time, over a channel that works, and about the incident that the question was about."""
+def test_who_is_not_safe_when_it_is_over_is_reported_anew_and_the_supervisors_hear_it(story: Story, end: str) -> None:
+    """Somebody has to answer; the supervisors hear it every time, over a channel that works."""
     station, supervisor = story.station(CHIANG_MAI), story.supervisor(SMS_ONLY)
     unlucky = Responder(story, Role.SUPERVISOR, None, BOTH, mistyped_line_id=True)
     story.care_team(CHIANG_MAI)
@@ -134,23 +134,42 @@ def test_who_is_not_safe_when_it_is_over_is_heard_by_the_supervisors(story: Stor
     citizen.hears("ตอนนี้เป็นอย่างไรบ้าง")
 
     citizen.taps("ยังไม่ปลอดภัย")
-    asked = citizen.hears("แจ้งผู้ควบคุมเวรแล้ว")
+    second = story.new_incident()
+    citizen.hears(f"รับเรื่องแล้ว (รหัส {second.code})")
+    station.hears(second.code)
+    assert incident.told("reported_again")["into_code"] == second.code
+    assert second.now["place"] == incident.now["place"]
     for person in (supervisor, unlucky):
         words = person.hears("ผู้แจ้งยังต้องการความช่วยเหลือ", by=Channel.SMS)["text"]
         assert incident.code in words
-    citizen.taps("แจ้งเหตุด่วน")
-    citizen.hears("เกิดเหตุอะไรขึ้น")
-    assert asked["detail"]["silent"]
 
-    second = citizen.reports("confinement", at=CHIANG_MAI)
-    citizen.hears("รับเรื่องแล้ว")
-    station.hears(second.code)
+    # Once more from the old question: the new incident is being answered already.
     citizen.presses(f"say=unsafe&code={incident.code}")
-    citizen.hears("แจ้งผู้ควบคุมเวรแล้ว")
+    assert citizen.hears("แจ้งผู้ควบคุมเวรแล้ว")["detail"]["silent"]
     for person in (supervisor, unlucky):
         assert incident.code in person.hears("ผู้แจ้งยังต้องการความช่วยเหลือ", by=Channel.SMS)["text"]
     assert len(incident.facts("reporter_unsafe")) == 2
     assert not second.facts("reporter_unsafe")
+
+
+def test_who_reported_by_a_service_asks_by_sms_and_is_reported_anew_where_they_are_not_safe(story: Story) -> None:
+    station, supervisor = story.station(CHIANG_MAI), story.supervisor()
+    story.care_team(CHIANG_MAI)
+    citizen = story.citizen(line=False)
+    incident = citizen.reports_by_api("assault", at=CHIANG_MAI, contact="text_only")
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears("เหตุด่วน")
+    citizen.texts("สถานะค่ะ")
+    citizen.hears(f"{incident.code} กำลังดำเนินการ")
+    incident.ask("close", reason="nobody was there")
+    station.hears("ยุติแล้ว")
+
+    citizen.texts("ยังไม่ปลอดภัย")
+    second = story.new_incident()
+    citizen.hears(f"รับเรื่องแล้ว {second.code}")
+    station.hears(second.code)
+    supervisor.hears("ผู้แจ้งบอกว่ายังไม่ปลอดภัย")
+    assert incident.told("reported_again")["into_code"] == second.code
 
 
 def test_after_the_phone_the_wishes_are_offered_again_and_a_child_is_told_of(story: Story) -> None:

@@ -19,6 +19,7 @@ SHAPES_OF_0_1_0 = {
     "depart": ("ess.fire_deadline", "dispatch"),
     "back_up": ("ess.fire_deadline", "dispatch"),
     "send": ("ess.send_delivery", "notify"),
+    "send_later": ("ess.send_delivery", "notify"),
     "open_follow_ups": ("ess.open_follow_ups", "followup"),
     "follow_up": ("ess.fire_deadline", "followup"),
     "roll_call": ("ess.roll_call", "followup"),

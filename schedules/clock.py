@@ -36,6 +36,10 @@ def tick(store: Store, waker: Waker, backlog: Backlog) -> timedelta:
     Nothing is sent into a queue that is full: under a flood the same wake-ups would pile up there, lease after
     lease, before what is new.
     """
+    with store.transaction() as tx:
+        pause = deadlines.next_wake_in(tx, _LONGEST_SLEEP)
+    if pause:
+        return pause
     kinds = backlog.kinds_with_room()
     with store.transaction() as tx:
         due = deadlines.claim(tx, kinds, _BATCH)

@@ -4,7 +4,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import select
 
 from ess.domain.incident import DeadlineKind
@@ -17,15 +16,19 @@ LATELY = timedelta(seconds=10)
 CLOCK = "clock"
 
 
+_BEAT = text(
+    """
+    INSERT INTO heartbeat (name, seen_at, detail)
+    SELECT name, clock_timestamp(), jsonb_build_object('node', CAST(:node AS text))
+    FROM unnest(CAST(:names AS text[])) AS name
+    ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at, detail = excluded.detail
+    """
+)
+
+
 def beat(tx: Transaction, *names: str, node: str) -> None:
     """Seen: the clock, or the queues that a worker consumes."""
-    rows = [{"name": name, "seen_at": tx.now, "detail": {"node": node}} for name in names]
-    statement = insert(tables.Heartbeat).values(rows)
-    tx.session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["name"], set_={"seen_at": statement.excluded.seen_at, "detail": statement.excluded.detail}
-        )
-    )
+    tx.session.execute(_BEAT, {"names": sorted(names), "node": node})
 
 
 def missing(tx: Transaction, names: tuple[str, ...]) -> list[str]:

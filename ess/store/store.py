@@ -4,18 +4,17 @@ What a transaction promises for now is published when it has committed, never be
 where it failed.
 """
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
+from select import POLLIN, poll
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
 from sqlalchemy import Engine, create_engine, event, func, insert, select
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session, SQLModel
@@ -109,6 +108,8 @@ class Store:
         self.engine: Engine = create_engine(
             database_url,
             pool_size=pool_size,
+            # The same few again and again: their plans are made, and the others may rest.
+            pool_use_lifo=True,
             max_overflow=pool_size,
             pool_timeout=5,
             # An error's text must not carry what was in the row.
@@ -126,8 +127,7 @@ class Store:
             },
         )
 
-        event.listen(self.engine, "checkin", _note_return)
-        event.listen(self.engine, "checkout", _ping_after_idling)
+        event.listen(self.engine, "checkout", _replace_if_dead)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -156,22 +156,16 @@ def _once_each(due: Iterable[Deadline]) -> Iterable[Deadline]:
             choices.add(row.incident_id)
 
 
-#: A connection that was used within this is taken for alive; asking costs a round trip.
-_IDLE_S = 1.0
+def _replace_if_dead(connection: psycopg.Connection, _record: ConnectionPoolEntry, _proxy: object) -> None:
+    """A connection that died with its server is replaced instead of failing a report.
 
-
-def _note_return(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-    record.info["returned"] = time.monotonic()
-
-
-def _ping_after_idling(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
-    """A connection that died with its server is replaced instead of failing a report."""
-    if time.monotonic() - record.info.get("returned", time.monotonic()) < _IDLE_S:
-        return
+    A server says goodbye, and a connection that ends can be read from: that is seen without asking.
+    """
+    spoken_to = poll()
     try:
-        cursor = connection.cursor()
-        cursor.execute("SELECT 1")
-        cursor.close()
-        connection.rollback()
+        spoken_to.register(connection.fileno(), POLLIN)
+        if spoken_to.poll(0):
+            connection.execute("SELECT 1")
+            connection.rollback()
     except psycopg.Error as error:
         raise DisconnectionError from error  # the pool throws it away and takes another

@@ -19,7 +19,7 @@ from sqlmodel import col, select
 from ess import attachments, bridges, deliveries, dispatch, linking, outbox, roll_call
 from ess.channels.envelope import Message
 from ess.conversation import citizen
-from ess.conversation.answer import Answer, Ask, Pressed, Verb, read_button, read_sms
+from ess.conversation.answer import Answer, Ask, Pressed, Verb, is_signed_for, read_button, read_sms
 from ess.conversation.letters import (
     citizen_reply,
     kept_letter,
@@ -401,13 +401,16 @@ def _status(engine: Engine, tx: Transaction, incident_id: UUID) -> Message:
 
 # --- a responder, in LINE and by SMS ---------------------------------------------------------------------
 def _responder_tap(engine: Engine, deadline_id: int, body: Mapping[str, Any]) -> None:
-    pressed = read_button(body["postback"]["data"])
+    data = str(body["postback"]["data"])
+    pressed = read_button(data)
     user_id = body.get("source", {}).get("userId", "")
     with engine.store.transaction() as tx:
-        people = responders.by_line_user(tx, user_id)
+        ours = is_signed_for(data, user_id, tx.vault.index)
+        people = responders.by_line_user(tx, user_id) if ours else []
         row = next((person for person in people if pressed and _may_press(tx, person, pressed)), None)
         if row is None or pressed is None:
-            log.warning("button_of_somebody_else")  # a card that was forwarded: the owner alone may press it
+            # A card that was forwarded, or forged: the owner alone may press what was sent to them.
+            log.warning("button_of_somebody_else", signed=ours)
             _done(tx, deadline_id)
             return
         reach.verify(tx, row, Channel.LINE)

@@ -6,7 +6,7 @@ says the very same.  The calls to providers are in `deliveries`.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Literal, Self
@@ -16,7 +16,7 @@ from sqlalchemy import ARRAY, LargeBinary, any_, bindparam, text
 from sqlmodel import col, delete, select
 
 from ess.channels.envelope import Message
-from ess.conversation.answer import next_code
+from ess.conversation.answer import Hashed, next_code, sign_button
 from ess.conversation.letters import (
     About,
     alert_letter,
@@ -136,6 +136,8 @@ def queue(
     asked_for = key == BRIDGE and follow_up_id is not None
     if channel is Channel.VOICE and (responder_id is None or not (about_alert or asked_for)):
         raise AssertionError("only a responder's phone may ring, for an alert or for the call that they asked for")
+    if channel is Channel.LINE:
+        messages = tuple(_signed(message, to, tx.vault.index) for message in messages)
     delivery_id = uuid4()
     tx.write_last(
         Delivery,
@@ -160,6 +162,15 @@ def queue(
     )
     kind = SEND_LATER if can_wait or key in _CAN_WAIT else SEND
     tx.promise(kind, tx.now, incident_id=incident_id, subject=str(delivery_id))
+
+
+def _signed(message: Message, to: str, hashed: Hashed) -> Message:
+    """Its buttons that answer something, bound to this account."""
+    buttons, replies = (
+        tuple(replace(button, data=sign_button(button.data, to, hashed)) for button in some)
+        for some in (message.buttons, message.replies)
+    )
+    return replace(message, buttons=buttons, replies=replies)
 
 
 class Around:

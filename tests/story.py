@@ -21,8 +21,10 @@ from sqlmodel import col, select
 from stack import SOON_S, Deployment, wait_for
 
 from ess import roll_call
+from ess.conversation.answer import sign_button
 from ess.domain.duty import Channel, Role
 from ess.domain.incident import ENDED
+from ess.simulator import taps
 from ess.simulator.ledger import OUTBOUND
 from ess.store import tables
 from ess.store.keys import KeyRole
@@ -153,6 +155,16 @@ class Person:
     def presses(self, data: str) -> None:
         """A button that carries this data, in the menu or on a card from elsewhere."""
         self._does(f"/sim/line/{self._address(Channel.LINE)}/postback", {"data": data})
+
+    def buttons(self) -> list[str]:
+        """What the buttons carry on all cards that they have seen in LINE."""
+        seen = [entry for entry in self.story.shown() if entry["person"] == self._address(Channel.LINE)]
+        cards = [message for entry in seen for message in entry["messages"]]
+        return [button.action.get("data", "") for message in cards for button in taps.buttons(message)]
+
+    def presses_again(self, data: str) -> None:
+        """A button that carried this data on a card that was sent to them, however old."""
+        self.presses(sign_button(data, self._address(Channel.LINE), self.story.deployment.store.vault.index))
 
     def writes(self, words: str) -> None:
         """In the LINE chat."""

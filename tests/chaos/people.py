@@ -13,7 +13,7 @@ from uuid import UUID
 from chaos.phones import GivenUp, Phones, PromisedReport
 from chaos.schedule import CALM, Answer, Habit, ReportByApi, ReportByLine, Schedule
 from chaos.world import SPOTS, World
-from ess.conversation.answer import Pressed, Verb, button_data, read_button
+from ess.conversation.answer import Pressed, Verb, button_data, read_button, sign_button
 from ess.domain.follow_up import Outcome
 from ess.simulator import taps
 from ess.store.keys import KeyRole
@@ -146,7 +146,8 @@ class Responders:
     def _says(self, alert: HeardAlert, verb: Verb, habit: Habit) -> None:
         if alert.alert_id:
             data = button_data(Pressed(verb, alert_id=UUID(alert.alert_id)))
-            self._phones.presses(alert.address, data, habit.delivery)
+            signed = sign_button(data, alert.address, self._world.deployment.store.vault.index)
+            self._phones.presses(alert.address, signed, habit.delivery)
         else:
             self._phones.texts(alert.address, f"{alert.code} {_SMS_VERBS[verb]}")
 
@@ -195,5 +196,5 @@ def _follow_up(entry: dict[str, Any]) -> str | None:
     for data in _pressable(entry):
         pressed = read_button(data)
         if pressed and pressed.follow_up_id and pressed.do == Outcome.REACHED:
-            return button_data(Pressed(Outcome.REACHED, follow_up_id=pressed.follow_up_id))
+            return data
     return None

@@ -160,10 +160,27 @@ def test_a_forwarded_card_is_nobody_elses_to_press(story: Story) -> None:
     incident = story.citizen().reports_by_api("assault", at=UDON_THANI)
     station.hears("เหตุด่วน")
     alert_id = incident.alert_of(station)["alert_id"]
-    thief.presses(f"do=accept&alert={alert_id}")
+    (theirs,) = (data for data in station.buttons() if data.startswith("do=accept"))
+    thief.presses(theirs)
+    thief.presses_again(f"do=accept&alert={alert_id}")
     story.deployment.settle()
     assert incident.now["state"] == "alerting"
     assert not incident.facts("accepted")
+
+
+def test_a_button_that_was_never_sent_like_this_does_nothing(story: Story) -> None:
+    station = story.station(UDON_THANI)
+    story.care_team(UDON_THANI)
+    incident = story.citizen().reports_by_api("assault", at=UDON_THANI)
+    station.hears("เหตุด่วน")
+    (sent,) = (data for data in station.buttons() if data.startswith("do=accept"))
+    for forged in (sent.partition("&sig=")[0], sent[:-1], sent.replace("do=accept", "do=arrive")):
+        station.presses(forged)
+    story.deployment.settle()
+    assert not incident.facts("accepted")
+    station.presses(sent)
+    incident.told("accepted", responder=station.ref)
+    station.hears("บันทึกแล้ว")
 
 
 @pytest.mark.parametrize("channels", [LINE_ONLY, SMS_ONLY], ids=["both in LINE", "one by SMS"])

@@ -115,7 +115,7 @@ def test_a_tap_on_an_old_card_is_answered_with_how_it_stands(story: Story) -> No
     story.post(f"{incident.path}/cancel", {"reason": "nobody is needed"})
     station.hears("ยุติแล้ว")
     for data in (f"do=backup&alert={alert_id}", f"do=eta&alert={alert_id}&eta=10", f"do=depart&alert={alert_id}"):
-        station.presses(data)
+        station.presses_again(data)
         told = station.hears("ทำรายการนี้ไม่ได้ในขณะนี้")["text"]
         assert told.endswith("สถานะปัจจุบันคือ “ยกเลิกแล้ว”"), "in the words of the board"
     assert not incident.facts("backup_wanted")
@@ -126,5 +126,5 @@ def test_a_second_tap_is_answered_with_how_far_they_are(story: Story) -> None:
     station.taps("ออกเดินทาง")
     station.hears("บันทึกแล้ว")
     incident.told("departed")
-    station.presses(f"do=accept&alert={incident.alert_of(station)['alert_id']}")
+    station.presses_again(f"do=accept&alert={incident.alert_of(station)['alert_id']}")
     assert "สถานะปัจจุบันคือ “กำลังเดินทาง”" in station.hears("บันทึกไว้แล้ว ไม่มีการเปลี่ยนแปลง")["text"]

@@ -284,7 +284,7 @@ def test_where_the_victim_does_not_want_a_call_there_is_no_button_and_a_forged_t
     victim, worker = a_victim(story), a_worker(story)
     incident = over(story, victim, contact)
     assert not offers_a_call(worker.hears(CALL))
-    worker.presses(f"do=call&follow_up={incident.now['follow_ups'][0]['follow_up_id']}")
+    worker.presses_again(f"do=call&follow_up={incident.now['follow_ups'][0]['follow_up_id']}")
     worker.hears("ระบบไม่ได้โทรให้: ผู้แจ้งไม่ประสงค์ให้โทรหา")
     assert incident.told("follow_up_call_refused")["why"] == "not_wished"
     assert calls_to(story, worker.phone) == []
@@ -316,7 +316,7 @@ def test_who_was_never_asked_cannot_have_anybody_called(story: Story) -> None:
     incident = over(story, victim)
     assert offers_a_call(worker.hears(CALL))
     other = story.social_worker(CHIANG_RAI, LINE_AND_PHONE)
-    other.presses(f"do=call&follow_up={incident.now['follow_ups'][0]['follow_up_id']}")
+    other.presses_again(f"do=call&follow_up={incident.now['follow_ups'][0]['follow_up_id']}")
     story.deployment.settle()
     assert not incident.facts("follow_up_call_asked")
     assert calls_to(story, other.phone) == []
@@ -344,7 +344,7 @@ def test_who_said_that_they_are_in_danger_is_not_called(story: Story) -> None:
     incident.told("reporter_in_danger")
     is_over(story, incident)
     assert not offers_a_call(worker.hears(CALL))
-    worker.presses(f"do=call&follow_up={incident.now['follow_ups'][0]['follow_up_id']}")
+    worker.presses_again(f"do=call&follow_up={incident.now['follow_ups'][0]['follow_up_id']}")
     worker.hears("ผู้แจ้งบอกว่าอยู่ในอันตราย")
 
 

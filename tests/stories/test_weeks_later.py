@@ -195,7 +195,7 @@ def test_a_card_that_somebody_else_forwards_moves_nothing(story: Story) -> None:
     worker.hears(CALL)
     follow_up_id = follow_up(incident, "first_call")["follow_up_id"]
     for do in ("moved", "referred", "reached"):
-        stranger.presses(f"do={do}&follow_up={follow_up_id}&service=hospital")
+        stranger.presses_again(f"do={do}&follow_up={follow_up_id}&service=hospital")
     story.deployment.settle()
     assert follow_up(incident, "first_call")["outcome"] is None
 

@@ -16,6 +16,7 @@ from ess.conversation.texts import BANGKOK, Texts
 from ess.domain.errors import Misconfigured
 from ess.domain.incident import ENDED
 from ess.engine import Engine
+from ess.geo.names import areas
 from ess.store import accounts, alarms, health, reach, reporters, tables
 from ess.store.keys import KeyRole
 from ess.story import elsewhere
@@ -43,6 +44,23 @@ _HIDDEN = frozenset(
 )
 
 
+#: Of these fields of a fact the values are words, of the group …
+_WORDS = {
+    "track": "tracks",
+    "plan": "plans",
+    "contact": "contact",
+    "source": "place_sources",
+    "role": "roles",
+    "channel": "channels",
+    "via": "channels",
+    "state": "states",
+    "outcome": "states",
+    "why": "obstacles",
+}
+#: … and of these the codes of areas.
+_AREAS = frozenset({"province", "district", "provinces", "districts", "said"})
+
+
 def _when(value: str | datetime, now: datetime, texts: Texts) -> str:
     """The clock time in Thailand, with the day where that is not today's."""
     at = datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -51,10 +69,33 @@ def _when(value: str | datetime, now: datetime, texts: Texts) -> str:
 
 
 def _plain(fact: dict[str, Any], now: datetime, texts: Texts) -> str:
-    """What else a fact says, in a line."""
-    said = {key: value for key, value in fact.items() if key not in _HIDDEN and value not in (None, "")}
-    times = {key: _when(value, now, texts) for key, value in said.items() if key.endswith("_at")}
-    return " · ".join(f"{key.removesuffix('_at').replace('_', ' ')} {value}" for key, value in (said | times).items())
+    """What else a fact says, in a line of the page's language, as far as its words go."""
+    said = {key: value for key, value in fact.items() if key not in _HIDDEN and value not in (None, "", [])}
+    return " · ".join(
+        f"{_named(key.removesuffix('_at'), texts, 'fields')} {_value(key, value, now, texts)}".strip()
+        for key, value in said.items()
+    )
+
+
+def _value(key: str, value: Any, now: datetime, texts: Texts) -> str:
+    if key.endswith("_at"):
+        return _when(value, now, texts)
+    if value is True:
+        return ""  # the name says it
+    if isinstance(value, list):
+        return ", ".join(_value(key, item, now, texts) for item in value)
+    if key in _AREAS and value in areas():
+        return areas()[value].name_th if texts.language == "th" else areas()[value].name_en
+    if key == "message":
+        return _message(value, texts)
+    return _named(str(value), texts, _WORDS[key]) if key in _WORDS else str(value)
+
+
+def _message(key: str, texts: Texts) -> str:
+    """What a delivery says: mostly what happened."""
+    return (
+        _named(key, texts, "fields") if key == "reply" else _named("alerted" if key == "alert" else key, texts, "facts")
+    )
 
 
 def _named(key: str, texts: Texts, group: str) -> str:
@@ -72,7 +113,14 @@ def _reason(item: dict[str, Any], texts: Texts) -> Markup:
     return Markup('<span lang="en">{}</span>').format(item["reason"])
 
 
-_PAGES.env.filters |= {"when": _when, "plain": _plain, "named": _named, "reason": _reason, "elsewhere": elsewhere}
+_PAGES.env.filters |= {
+    "when": _when,
+    "plain": _plain,
+    "named": _named,
+    "message": _message,
+    "reason": _reason,
+    "elsewhere": elsewhere,
+}
 
 #: Pages with personal data and with forms: kept by no cache, shown in no other page.
 _HEADERS = {

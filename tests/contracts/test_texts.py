@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import geothai
@@ -41,12 +41,14 @@ from ess.domain.duty import Channel, Role
 from ess.domain.follow_up import FollowUp, FollowUpState, Outcome
 from ess.domain.incident import Alert, AlertState, Deadline, DeadlineKind, Incident, State, Track, TrackState
 from ess.domain.place import Area, Place
+from ess.domain.place import Source as PlaceSource
 from ess.domain.policy import Grade, Kind
 from ess.domain.reason import Why
 from ess.domain.report import Contact, IncidentType, Source
 from ess.policies import load_policies
 from ess.simulator import line_rules, taps
 from ess.store import links
+from ess.store.tables import DeliveryState
 from ess.story import SENTENCES
 from ess.web import operations
 
@@ -485,6 +487,7 @@ _GROUPS = (
     "spoken_places",
 )
 _GROUPS += ("voice", "answer_page", "obstacles", "actions", "action_hints", "sources", "attachments")
+_GROUPS += ("channels", "place_sources", "delivery_states")
 
 
 @pytest.mark.parametrize("group", _GROUPS)
@@ -511,6 +514,9 @@ def test_every_word_that_the_code_asks_for_is_there(group: str) -> None:
         "action_hints": set(operations.ACTIONS),
         "sources": set(Source),
         "attachments": set(attachments.KINDS),
+        "channels": {*Channel, "link", "api"},
+        "place_sources": set(get_args(PlaceSource)),
+        "delivery_states": set(DeliveryState),
         "spoken_places": {"district", "bangkok", "province", "unknown"},
         "voice": {
             *(*spoken.DIGITS.values(), "alert", "choices", "unclear", "no_digit"),

@@ -34,10 +34,10 @@ def parsed(path: Path) -> ast.Module:
 PROSE = """\
 # The life of an incident
 
-Drawn from the table of [`ess/domain/incident.py`](../ess/domain/incident.py), which decides it and tells it in prose;
-`python tests/test_architecture.py` draws it anew. An arrow bears the commands that lead along it: what a responder
-says (`Accept`), what an operator does (`Cancel`), what the clock brings (`PassDeadline`). Whatever is neither drawn
-nor listed is refused.
+Drawn from the table of [`ess/domain/incident`](../ess/domain/incident/__init__.py), which decides it and tells it in
+prose; `python tests/test_architecture.py` draws it anew. An arrow bears the commands that lead along it: what a
+responder says (`Accept`), what an operator does (`Cancel`), what the clock brings (`PassDeadline`). Whatever is
+neither drawn nor listed is refused.
 """
 
 #: As long as these hold somebody may be in danger, and an operator may still cancel.

@@ -1,4 +1,4 @@
-"""From report to closed: everything that decides about an incident is in this file.
+"""From report to closed: everything that decides about an incident is in this package.
 
 A report comes in and an incident begins, `received`.  It is `located`: the pin or the address becomes a
 province and a district.  Then each *track* of its policy asks people, one *step* after another: a step
@@ -59,206 +59,103 @@ from uuid import UUID
 from ess.domain import follow_up as care
 from ess.domain.calling_hours import ANY_TIME, CallingHours
 from ess.domain.duty import NATIONAL_ROLES, Role
-from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
-from ess.domain.follow_up import Course, FollowUp, Outcome
+from ess.domain.errors import AlreadyRecorded, AlreadyTaken, Refused
+from ess.domain.follow_up import Course, Outcome
+from ess.domain.incident.decision import (
+    AskFollowUp,
+    AskResponder,
+    Decision,
+    Effect,
+    Fact,
+    Inform,
+    PassOn,
+    TellReporter,
+    TellResponder,
+    TellSupervisors,
+)
+from ess.domain.incident.state import (
+    DANGER,
+    ENDED,
+    RESPONDING,
+    TAKEN,
+    Alert,
+    AlertState,
+    Deadline,
+    DeadlineKind,
+    Incident,
+    State,
+    Track,
+    TrackState,
+)
+from ess.domain.incident.turn import Turn
 from ess.domain.place import Area, Pin, Place, distance_km
-from ess.domain.policy import FollowUpPlan, Policy, Target, Within
+from ess.domain.policy import FollowUpPlan, Policy, Within
 from ess.domain.reason import Reason, Rest, told
 from ess.domain.report import IncidentType
 
-
-# --- what there is ---------------------------------------------------------------------------------------
-class State(StrEnum):
-    """Where an incident stands."""
-
-    RECEIVED = "received"
-    LOCATED = "located"
-    ALERTING = "alerting"
-    ACKNOWLEDGED = "acknowledged"
-    ON_SCENE = "on_scene"
-    RESOLVED = "resolved"
-    CLOSED = "closed"
-    UNANSWERED = "unanswered"
-    CANCELLED = "cancelled"
-    MERGED = "merged"
-
-
-#: Nothing more is owed to anybody.
-ENDED = frozenset({State.CLOSED, State.CANCELLED, State.MERGED})
-
-
-class TrackState(StrEnum):
-    """Where one line of escalation stands."""
-
-    #: Not begun: the place is unknown.
-    PENDING = "pending"
-    #: A step is being chosen or waits for its acknowledgement.
-    ALERTING = "alerting"
-    ACKNOWLEDGED = "acknowledged"
-    #: Ran out of steps; the last resort is asked again and again, or holds it.
-    UNANSWERED = "unanswered"
-    #: The incident is over.
-    ENDED = "ended"
-
-
-class AlertState(StrEnum):
-    """What one responder has said to one incident."""
-
-    OPEN = "open"
-    ACCEPTED = "accepted"
-    DEPARTED = "departed"
-    ARRIVED = "arrived"
-    DECLINED = "declined"
-    #: No channel reaches them.
-    UNREACHABLE = "unreachable"
-    #: Somebody else has it, or it is over.
-    STOOD_DOWN = "stood_down"
-
-
-#: The responder has taken it on.
-TAKEN = frozenset({AlertState.ACCEPTED, AlertState.DEPARTED, AlertState.ARRIVED})
+__all__ = [
+    "ENDED",
+    "TAKEN",
+    "TRANSITIONS",
+    "Accept",
+    "Alert",
+    "AlertResponders",
+    "AlertState",
+    "Arrive",
+    "AskFollowUp",
+    "AskResponder",
+    "Assign",
+    "CallBackup",
+    "Cancel",
+    "Chosen",
+    "Close",
+    "Command",
+    "Deadline",
+    "DeadlineKind",
+    "Decision",
+    "Decline",
+    "Depart",
+    "Effect",
+    "Escalate",
+    "Estimate",
+    "Fact",
+    "HandOver",
+    "HearReporter",
+    "Incident",
+    "Inform",
+    "Join",
+    "Locate",
+    "LoseContact",
+    "Merge",
+    "MindFollowUp",
+    "MoveFollowUp",
+    "NameService",
+    "OpenFollowUps",
+    "PassDeadline",
+    "PassOn",
+    "ReportFollowUp",
+    "ReporterWord",
+    "Resolve",
+    "State",
+    "TakeFollowUp",
+    "TakeInHand",
+    "TellReporter",
+    "TellResponder",
+    "TellSupervisors",
+    "Track",
+    "TrackState",
+    "decide",
+    "is_elsewhere",
+    "is_in_hand",
+    "receive",
+]
 
 #: A place that is corrected by less than this, in the same district, is for the same responders.
 _NEAR_KM = 0.5
+
+
 #: Arrivals that differ by less than this are the same to whoever waits.
 _SAME_TIME = timedelta(minutes=1)
-
-
-class DeadlineKind(StrEnum):
-    """What must happen at a deadline."""
-
-    #: Find the place; without one the national desk is alerted.
-    LOCATE = "locate"
-    #: Choose and alert the responders of a track's present step.
-    SELECT = "select"
-    #: The step's wait is over: nobody acknowledged.
-    ACKNOWLEDGE = "acknowledge"
-    #: The holder of a track should be on the way by now.
-    DEPART = "depart"
-    #: The holder of a track should be there by now.
-    ARRIVE = "arrive"
-    #: The holder was asked where they are and has not said so: others are alerted beside them.
-    BACK_UP = "back_up"
-    #: Assign the promised calls.
-    OPEN_FOLLOW_UPS = "open_follow_ups"
-    #: A promised call should have been reported.
-    FOLLOW_UP = "follow_up"
-
-
-@dataclass(frozen=True, order=True)
-class Deadline:
-    """An instant (UTC) at which something must happen to `subject`: a track's name or a follow-up's id."""
-
-    due_at: datetime
-    kind: DeadlineKind
-    subject: str = ""
-
-
-@dataclass(frozen=True)
-class Alert:
-    """One responder asked to act on one incident."""
-
-    id: UUID
-    responder_id: UUID
-    role: Role
-    track: str
-    #: From 1; one past the last step is the last resort.
-    step: int
-    state: AlertState = AlertState.OPEN
-    #: When the responder says they will be there (UTC).
-    eta_at: datetime | None = None
-    #: Asked beside whoever has the track, and takes nothing from them.
-    backup: bool = False
-
-
-@dataclass(frozen=True)
-class Track:
-    """One line of escalation of one incident."""
-
-    name: str
-    state: TrackState = TrackState.PENDING
-    #: The step that is being asked, from 1; 0 before the first.
-    step: int = 0
-    #: The alert whose responder has taken it.
-    holder: UUID | None = None
-    #: The arrival that the reporter was last told (UTC).
-    promised_at: datetime | None = None
-    #: The province whose informed responders were told last; of the lead track.
-    informed: str = ""
-    #: The step whose responders were alerted last as backup; 0 before the first.
-    backup: int = 0
-    #: Somebody on the way or there has called for it, and it is wanted whatever the holder does.
-    backup_wanted: bool = False
-    #: The alert whose responder has the track as soon as they accept.
-    next_holder: UUID | None = None
-
-    @property
-    def asking(self) -> int:
-        """The step that is asked: of backup, where somebody has the track."""
-        return self.backup if self.state is TrackState.ACKNOWLEDGED else self.step
-
-
-@dataclass(frozen=True)
-class Incident:
-    """What happened, and needs people."""
-
-    id: UUID
-    code: str
-    type: IncidentType
-    policy: Policy
-    state: State = State.RECEIVED
-    place: Place | None = None
-    tracks: tuple[Track, ...] = ()
-    alerts: tuple[Alert, ...] = ()
-    follow_ups: tuple[FollowUp, ...] = ()
-    deadlines: frozenset[Deadline] = frozenset()
-    #: Not shown where the incident is printed.
-    pin: Pin | None = field(default=None, repr=False)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether somebody is still owed something."""
-        return self.state not in ENDED
-
-    @property
-    def lead(self) -> Track:
-        """The track that the reporter was promised."""
-        return self.track(self.policy.lead.name)
-
-    def track(self, name: str) -> Track:
-        """The track of that name; NotFound names those that there are."""
-        for track in self.tracks:
-            if track.name == name:
-                return track
-        known = ", ".join(track.name for track in self.tracks)
-        raise NotFound(f"incident {self.code} has no track {name!r}; it has {known}")
-
-    def alert(self, alert_id: UUID) -> Alert:
-        """The alert of that id."""
-        for alert in self.alerts:
-            if alert.id == alert_id:
-                return alert
-        raise NotFound(f"incident {self.code} has no alert {alert_id}")
-
-    def targets(self, track: str) -> tuple[Target, ...]:
-        """Whom the track's present step asks; beside the lead's first, the national desk where the place is a guess."""
-        step = self.track(track).asking
-        wanted = self.policy.targets(track, step)
-        if self.place is None or self.place.is_sure or (track, step) != (self.policy.lead.name, 1):
-            return wanted
-        return (*wanted, *(target for target in self.policy.last_resort.alert if target.role is Role.NATIONAL_DESK))
-
-    def asks_last_resort(self, track: str) -> bool:
-        """Whether the track's present step is the one past its last."""
-        return self.track(track).asking > len(self.policy.track(track).steps)
-
-    def has_due(self, track: str, *kinds: DeadlineKind) -> bool:
-        """Whether one of these is promised for the track."""
-        return any(due.subject == track and due.kind in kinds for due in self.deadlines)
-
-    def asked(self, track: str) -> frozenset[UUID]:
-        """The responders that any step of the track has alerted."""
-        return frozenset(alert.responder_id for alert in self.alerts if alert.track == track)
 
 
 def is_in_hand(incident: Incident) -> bool:
@@ -270,7 +167,6 @@ def is_in_hand(incident: Incident) -> bool:
     return bool(incident.deadlines) or held
 
 
-# --- what can be asked of it -----------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Chosen:
     """A responder picked for a step, with the id that a new alert will have."""
@@ -572,103 +468,6 @@ Command = (
 )
 
 
-# --- what comes of it ------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Fact:
-    """What happened, in the past tense, for the timeline; no personal data."""
-
-    name: str
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class AskResponder:
-    """Send the alert over the responder's first channel; `again` where they were asked before.
-
-    It only `reminds` where they have not answered that yet.
-    """
-
-    alert_id: UUID
-    again: bool = False
-    reminds: bool = False
-
-
-@dataclass(frozen=True)
-class TellResponder:
-    """Send the responder of an alert one message of `config/messages`."""
-
-    alert_id: UUID
-    message: str
-    #: The alert whose responder has it now.
-    holder: UUID | None = None
-    #: The code of the incident that goes on instead.
-    into: str = ""
-
-
-@dataclass(frozen=True)
-class PassOn:
-    """Let the responder of an alert read what reporters wrote, where nobody else reads it."""
-
-    alert_id: UUID
-    #: None: all that was written so far, and the address.
-    words: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True)
-class TellReporter:
-    """Keep a public promise to the reporter, as far as their contact preference allows."""
-
-    message: str
-    arrival_at: datetime | None = None
-    #: Only whoever made this report; None: every reporter.
-    report_id: UUID | None = None
-    #: The alert whose responder it names; None: whoever has the lead track.
-    holder: UUID | None = None
-
-
-@dataclass(frozen=True)
-class TellSupervisors:
-    """Tell whoever supervises that something needs a person."""
-
-    message: str
-    follow_up_id: UUID | None = None
-
-
-@dataclass(frozen=True)
-class AskFollowUp:
-    """Send the social worker the call to make; `reminder` where they were asked before."""
-
-    follow_up_id: UUID
-    reminder: bool = False
-
-
-@dataclass(frozen=True)
-class Inform:
-    """Tell whoever the policy informs, now that somebody has been alerted; nothing waits for it."""
-
-    #: The code of the province in which it happens.
-    province: str
-
-
-Effect = AskResponder | TellResponder | PassOn | TellReporter | TellSupervisors | AskFollowUp | Inform
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The new incident, what to write in its timeline, and what to do about it."""
-
-    incident: Incident
-    facts: tuple[Fact, ...] = ()
-    effects: tuple[Effect, ...] = ()
-
-    def then(self, later: "Decision") -> "Decision":
-        """Both, where `later` was decided about the incident that this one left."""
-        return Decision(later.incident, self.facts + later.facts, self.effects + later.effects)
-
-
-# --- the table -------------------------------------------------------------------------------------------
-_RESPONDING = (State.ALERTING, State.UNANSWERED, State.ACKNOWLEDGED, State.ON_SCENE)
-
 #: What may be asked in which state, and where it may lead.  Anything else is refused.
 TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.RECEIVED, Locate): frozenset({State.LOCATED, State.UNANSWERED}),
@@ -688,8 +487,8 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.UNANSWERED, PassDeadline): frozenset({State.UNANSWERED}),
     (State.ACKNOWLEDGED, PassDeadline): frozenset({State.ACKNOWLEDGED}),
     (State.ON_SCENE, PassDeadline): frozenset({State.ON_SCENE}),
-    **{(state, Accept): frozenset({state, State.ACKNOWLEDGED}) for state in (State.LOCATED, *_RESPONDING)},
-    **{(state, Estimate): frozenset({state, State.ACKNOWLEDGED}) for state in (State.LOCATED, *_RESPONDING)},
+    **{(state, Accept): frozenset({state, State.ACKNOWLEDGED}) for state in RESPONDING},
+    **{(state, Estimate): frozenset({state, State.ACKNOWLEDGED}) for state in RESPONDING},
     (State.LOCATED, Decline): frozenset({State.LOCATED}),
     (State.ALERTING, Decline): frozenset({State.ALERTING, State.UNANSWERED}),
     (State.UNANSWERED, Decline): frozenset({State.UNANSWERED}),
@@ -700,9 +499,9 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     (State.UNANSWERED, LoseContact): frozenset({State.UNANSWERED}),
     (State.ACKNOWLEDGED, LoseContact): frozenset({State.ACKNOWLEDGED}),
     (State.ON_SCENE, LoseContact): frozenset({State.ON_SCENE}),
-    **{(state, Depart): frozenset({state, State.ACKNOWLEDGED}) for state in (State.LOCATED, *_RESPONDING)},
-    **{(state, Arrive): frozenset({state, State.ON_SCENE}) for state in (State.LOCATED, *_RESPONDING)},
-    **{(state, CallBackup): frozenset({state}) for state in (State.LOCATED, *_RESPONDING)},
+    **{(state, Depart): frozenset({state, State.ACKNOWLEDGED}) for state in RESPONDING},
+    **{(state, Arrive): frozenset({state, State.ON_SCENE}) for state in RESPONDING},
+    **{(state, CallBackup): frozenset({state}) for state in RESPONDING},
     (State.UNANSWERED, Resolve): frozenset({State.RESOLVED}),
     (State.ACKNOWLEDGED, Resolve): frozenset({State.RESOLVED}),
     (State.ON_SCENE, Resolve): frozenset({State.RESOLVED}),
@@ -723,16 +522,15 @@ TRANSITIONS: Mapping[tuple[State, type], frozenset[State]] = {
     **{(state, HandOver): frozenset({state}) for state in (State.LOCATED, State.ALERTING, State.UNANSWERED)},
     (State.ACKNOWLEDGED, HandOver): frozenset({State.ACKNOWLEDGED, State.ON_SCENE}),
     (State.ON_SCENE, HandOver): frozenset({State.ON_SCENE, State.ACKNOWLEDGED}),
-    **{(state, Cancel): frozenset({State.CANCELLED}) for state in (State.RECEIVED, State.LOCATED, *_RESPONDING)},
-    **{(state, Merge): frozenset({State.MERGED}) for state in (State.RECEIVED, State.LOCATED, *_RESPONDING)},
+    **{(state, Cancel): frozenset({State.CANCELLED}) for state in DANGER},
+    **{(state, Merge): frozenset({State.MERGED}) for state in DANGER},
     **{(state, Close): frozenset({State.CLOSED}) for state in State if state is not State.CLOSED},
     (State.RECEIVED, TakeInHand): frozenset({State.RECEIVED}),
-    **{(state, TakeInHand): frozenset({State.UNANSWERED}) for state in (State.LOCATED, *_RESPONDING)},
+    **{(state, TakeInHand): frozenset({State.UNANSWERED}) for state in RESPONDING},
     (State.RESOLVED, TakeInHand): frozenset({State.RESOLVED, State.CLOSED}),
 }
 
 
-# --- the decisions ---------------------------------------------------------------------------------------
 def receive(
     incident_id: UUID,
     code: str,
@@ -744,7 +542,7 @@ def receive(
     pin: Pin | None = None,
 ) -> Decision:
     """A new incident; without any word on its place the reporter is asked, and the wait is limited."""
-    turn = _Turn(
+    turn = Turn(
         Incident(
             incident_id,
             code,
@@ -772,7 +570,7 @@ def decide(incident: Incident, command: Command, now: datetime) -> Decision:
         _refuse_repeated(incident, command)
         action = type(command).__name__.lower()
         raise Refused(f"incident {incident.code} is {incident.state}: {action} does not apply any more or yet")
-    turn = _Turn(incident, now)
+    turn = Turn(incident, now)
     _DECISIONS[type(command)](turn, command)
     decision = turn.decision()
     if decision.incident.state not in allowed:  # a bug, never a user's mistake
@@ -780,110 +578,7 @@ def decide(incident: Incident, command: Command, now: datetime) -> Decision:
     return decision
 
 
-class _Turn:
-    """One decision in the making: the incident as it changes, the facts and the effects so far."""
-
-    def __init__(self, incident: Incident, now: datetime) -> None:
-        self.incident = incident
-        self.now = now
-        self._facts: list[Fact] = []
-        self._effects: list[Effect] = []
-
-    def decision(self) -> Decision:
-        return Decision(self.incident, tuple(self._facts), tuple(self._effects))
-
-    def become(self, state: State) -> None:
-        self.incident = replace(self.incident, state=state)
-
-    def note(self, name: str, **data: Any) -> None:
-        self._facts.append(Fact(name, data))
-
-    def do(self, effect: Effect) -> None:
-        self._effects.append(effect)
-
-    def promise(self, kind: DeadlineKind, due_at: datetime, subject: str = "") -> None:
-        """One deadline of a kind for a subject: a new one takes the place of the old."""
-        self.forget(subject, kind)
-        deadlines = self.incident.deadlines | {Deadline(due_at, kind, subject)}
-        self.incident = replace(self.incident, deadlines=deadlines)
-
-    def forget(self, subject: str, *kinds: DeadlineKind) -> None:
-        """Drop the subject's deadlines of these kinds, or all of them."""
-        kept = frozenset(
-            deadline
-            for deadline in self.incident.deadlines
-            if deadline.subject != subject or (kinds and deadline.kind not in kinds)
-        )
-        self.incident = replace(self.incident, deadlines=kept)
-
-    def put(self, item: Track | Alert | FollowUp) -> None:
-        """Add it, or let it take the place of the one with the same name or id."""
-        match item:
-            case Track():
-                tracks = tuple(item if track.name == item.name else track for track in self.incident.tracks)
-                self.incident = replace(self.incident, tracks=tracks)
-            case Alert():
-                self.incident = replace(self.incident, alerts=_with(self.incident.alerts, item))
-            case FollowUp():
-                self.incident = replace(self.incident, follow_ups=_with(self.incident.follow_ups, item))
-
-    def ask_step(self, track: Track, step: int) -> None:
-        """Begin a step of a track: its responders are to be chosen now.
-
-        One past the last step is the last resort, and the track is unanswered from then on.
-        """
-        n_steps = len(self.incident.policy.track(track.name).steps)
-        self.forget(track.name)
-        # Who was asked as backup is asked like anybody else now that nobody has the track.
-        track = replace(track, holder=None, backup=0, backup_wanted=False, next_holder=None)
-        for alert in self.incident.alerts:
-            if alert.track == track.name and alert.backup:
-                self.put(replace(alert, backup=False))
-        if step > n_steps:
-            step = n_steps + 1
-            self.put(replace(track, state=TrackState.UNANSWERED, step=step))
-            self.note("unanswered", track=track.name)
-            # Who took it before there was anybody to send is asked once more, now that nobody came.
-            for alert in _track_alerts(self.incident, track.name, *TAKEN):
-                if alert.role in NATIONAL_ROLES:
-                    self.put(replace(alert, state=AlertState.OPEN))
-            if track.name == self.incident.policy.lead.name:
-                self.become(State.UNANSWERED)
-        else:
-            self.put(replace(track, state=TrackState.ALERTING, step=step))
-        self.promise(DeadlineKind.SELECT, self.now, track.name)
-
-    def ask_again(self, alert: Alert) -> None:
-        """Alert somebody once more who has the alert already."""
-        self.put(replace(alert, state=AlertState.OPEN))
-        self.do(AskResponder(alert.id, again=True, reminds=alert.state is AlertState.OPEN))
-        self.note("alerted_again", alert_id=alert.id, responder_id=alert.responder_id, track=alert.track)
-
-    def stand_down(self, alerts: Iterable[Alert], message: str, holder: UUID | None = None, into: str = "") -> None:
-        """Tell these that nothing more is needed from them, and who has it where somebody does."""
-        for alert in alerts:
-            self.put(replace(alert, state=AlertState.STOOD_DOWN))
-            self.do(TellResponder(alert.id, message, holder, into))
-            self.note("stood_down", alert_id=alert.id, responder_id=alert.responder_id)
-
-    def end(self, state: State, *, by: UUID | None = None, into: str = "") -> None:
-        """The incident is over for the responders: nobody is asked any more, nothing is due."""
-        busy = {AlertState.OPEN, *TAKEN}
-        others = [alert for alert in self.incident.alerts if alert.state in busy and alert.id != by]
-        self.stand_down(others, "merged" if into else "over", into=into)
-        for track in self.incident.tracks:
-            self.put(replace(track, state=TrackState.ENDED))
-        self.incident = replace(self.incident, deadlines=frozenset())
-        self.become(state)
-
-
-def _with(items: tuple[Any, ...], item: Any) -> tuple[Any, ...]:
-    if any(other.id == item.id for other in items):
-        return tuple(item if other.id == item.id else other for other in items)
-    return (*items, item)
-
-
-def _locate(turn: _Turn, command: Locate) -> None:
+def _locate(turn: Turn, command: Locate) -> None:
     incident, place = turn.incident, command.place
     if place is None:
         if incident.state is not State.RECEIVED:
@@ -914,7 +609,7 @@ def _locate(turn: _Turn, command: Locate) -> None:
     if incident.place is None or is_elsewhere(incident, turn.incident):
         _begin_there(turn, incident.place, command.outside)
     if not any(due.kind is DeadlineKind.SELECT for due in turn.incident.deadlines):  # else behind that choice
-        _inform(turn)
+        turn.inform()
 
 
 def _whereabouts(incident: Incident) -> tuple[Area | None, Area | None, Pin | None]:
@@ -930,7 +625,7 @@ def is_elsewhere(before: Incident, after: Incident) -> bool:
     return before.pin is not None and after.pin is not None and distance_km(*before.pin, *after.pin) >= _NEAR_KM
 
 
-def _tell_doubts(turn: _Turn, before: Place | None) -> None:
+def _tell_doubts(turn: Turn, before: Place | None) -> None:
     """Where words fit several places the reporter is asked; where they contradict each other or a pin, supervisors too.
 
     An answer that leaves fewer of them is asked about again.
@@ -949,7 +644,7 @@ def _tell_doubts(turn: _Turn, before: Place | None) -> None:
         turn.do(TellSupervisors("place_contradicted"))
 
 
-def _tell_correction(turn: _Turn, before: Incident) -> None:
+def _tell_correction(turn: Turn, before: Incident) -> None:
     """Whoever has the alert hears where it is, if it is elsewhere."""
     if _whereabouts(before) != _whereabouts(turn.incident):
         for alert in turn.incident.alerts:
@@ -957,7 +652,7 @@ def _tell_correction(turn: _Turn, before: Incident) -> None:
                 turn.do(TellResponder(alert.id, "place_corrected"))
 
 
-def _begin_there(turn: _Turn, before: Place | None, outside: frozenset[str]) -> None:
+def _begin_there(turn: Turn, before: Place | None, outside: frozenset[str]) -> None:
     """Tracks that nobody has acknowledged begin at the place; a holder stays, wherever they are responsible.
 
     Whoever serves the whole province is waited for in another district of it too, and only volunteers there are new.
@@ -987,7 +682,7 @@ def _waits_there(incident: Incident, track: Track, before: Place | None) -> bool
     return all(target.within in {Within.PROVINCE, Within.NATION} for target in awaited)
 
 
-def _join(turn: _Turn, command: Join) -> None:
+def _join(turn: Turn, command: Join) -> None:
     incident = turn.incident
     if command.merged_from:
         turn.note("absorbed", incident_id=command.merged_from, by=command.by)
@@ -1010,7 +705,7 @@ def _arrival(incident: Incident) -> datetime | None:
     return next(dues, None)
 
 
-def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
+def _alert_responders(turn: Turn, command: AlertResponders) -> None:
     incident = turn.incident
     track = incident.track(command.deadline.subject)
     if command.deadline not in incident.deadlines or command.step != track.asking:
@@ -1054,17 +749,7 @@ def _alert_responders(turn: _Turn, command: AlertResponders) -> None:
         turn.ask_step(track, track.step + 1)
     if fresh and turn.incident.state is State.LOCATED:
         turn.become(State.ALERTING)
-    _inform(turn)
-
-
-def _inform(turn: _Turn) -> None:
-    """Whoever is only informed hears of it, once in each province; never before somebody was alerted."""
-    place, lead = turn.incident.place, turn.incident.lead
-    if place is None or not turn.incident.policy.informed or not turn.incident.alerts:
-        return
-    if lead.informed != place.province.code:
-        turn.put(replace(lead, informed=place.province.code))
-        turn.do(Inform(place.province.code))
+    turn.inform()
 
 
 def _is_awaited(incident: Incident, track: Track, role: Role) -> bool:
@@ -1079,7 +764,7 @@ def _is_worth_waiting(incident: Incident, track: Track, chosen: Iterable[Chosen]
     return any(_is_awaited(incident, track, each.role) and not each.on_scene for each in chosen)
 
 
-def _ask(turn: _Turn, track: Track, chosen: Chosen) -> None:
+def _ask(turn: Turn, track: Track, chosen: Chosen) -> None:
     """Alert somebody who has heard nothing of it yet."""
     is_held = track.state is TrackState.ACKNOWLEDGED
     step = track.asking or track.step  # a unit that is handed the track is asked before any backup
@@ -1089,7 +774,7 @@ def _ask(turn: _Turn, track: Track, chosen: Chosen) -> None:
     turn.note("alerted", alert_id=alert.id, responder_id=alert.responder_id, track=alert.track, step=alert.step)
 
 
-def _pass_deadline(turn: _Turn, command: PassDeadline) -> None:
+def _pass_deadline(turn: Turn, command: PassDeadline) -> None:
     deadline = command.deadline
     if deadline not in turn.incident.deadlines:
         raise AlreadyRecorded("that deadline was met or moved before it came")
@@ -1099,7 +784,7 @@ def _pass_deadline(turn: _Turn, command: PassDeadline) -> None:
             track = turn.incident.track(deadline.subject)
             if track.state is TrackState.ACKNOWLEDGED:
                 turn.note("backup_expired", track=track.name, step=track.backup, due_at=deadline.due_at)
-                _ask_backup(turn, track)
+                turn.ask_backup(track)
                 return
             turn.note("step_expired", track=track.name, step=track.step, due_at=deadline.due_at)
             turn.ask_step(track, track.step + 1)
@@ -1117,56 +802,39 @@ def _pass_deadline(turn: _Turn, command: PassDeadline) -> None:
             if track.holder and not track.backup:
                 turn.do(TellResponder(track.holder, "backup_called"))
                 turn.do(TellSupervisors("backup_alerted"))
-            _ask_backup(turn, track)
+            turn.ask_backup(track)
             if not turn.incident.asks_last_resort(track.name):
                 turn.promise(DeadlineKind.BACK_UP, turn.now + turn.incident.policy.backup_after, track.name)
         case _:  # the others need a look-up first: their own commands bring it
             raise AssertionError(f"{deadline.kind} is not passed, it is worked on")
 
 
-def _ask_where(turn: _Turn, track: Track, message: str) -> None:
+def _ask_where(turn: Turn, track: Track, message: str) -> None:
     """The holder is asked, and backup is alerted where no answer comes."""
     if track.holder:
         turn.do(TellResponder(track.holder, message))
-    comes = any(alert.backup for alert in _track_alerts(turn.incident, track.name, *TAKEN))
+    comes = any(alert.backup for alert in turn.incident.alerts_of(track.name, *TAKEN))
     if not comes and not turn.incident.has_due(track.name, DeadlineKind.BACK_UP):
         turn.promise(DeadlineKind.BACK_UP, turn.now + turn.incident.policy.backup_after, track.name)
 
 
-# --- backup, which takes the track from nobody (ADR 12) ---
-def _ask_backup(turn: _Turn, track: Track) -> None:
-    """The next step's responders are to be chosen, and those who were stood down are asked once more.
-
-    Past the last step the last resort is asked.
-    """
-    n_steps = len(turn.incident.policy.track(track.name).steps)
-    track = replace(track, backup=min(max(track.step, track.backup), n_steps) + 1)
-    turn.put(track)
-    turn.note("backup_called", track=track.name, step=track.backup)
-    for alert in _track_alerts(turn.incident, track.name, AlertState.STOOD_DOWN):
-        if alert.role not in NATIONAL_ROLES:  # these are asked when nobody else is left
-            turn.ask_again(replace(alert, backup=True))
-    turn.promise(DeadlineKind.SELECT, turn.now, track.name)
-
-
-def _wait_for_backup(turn: _Turn, track: Track, fresh: Iterable[Chosen]) -> None:
+def _wait_for_backup(turn: Turn, track: Track, fresh: Iterable[Chosen]) -> None:
     """After a ring the next one, unless somebody comes; after the last resort nobody is left."""
     incident = turn.incident
     if incident.asks_last_resort(track.name):
         return
     if not _is_worth_waiting(incident, track, fresh):
-        _ask_backup(turn, track)
+        turn.ask_backup(track)
     elif not incident.has_due(track.name, DeadlineKind.BACK_UP):  # else that is the wait
         wait = incident.policy.track(track.name).steps[track.backup - 1].wait
         turn.promise(DeadlineKind.ACKNOWLEDGE, turn.now + wait, track.name)
 
 
-def _call_backup(turn: _Turn, command: CallBackup) -> None:
-    alert, track = _responding(turn, command)
-    _taken(alert)
+def _call_backup(turn: Turn, command: CallBackup) -> None:
+    alert, track = turn.incident.taken(command.alert_id)
     if track.state is not TrackState.ACKNOWLEDGED:
         raise Refused("nobody has taken this track: everybody who could come is being asked already")
-    asked = any(other.backup for other in _track_alerts(turn.incident, track.name, AlertState.OPEN))
+    asked = any(other.backup for other in turn.incident.alerts_of(track.name, AlertState.OPEN))
     if turn.incident.has_due(track.name, DeadlineKind.SELECT, DeadlineKind.ACKNOWLEDGE) or (
         asked and turn.incident.asks_last_resort(track.name)
     ):
@@ -1177,10 +845,10 @@ def _call_backup(turn: _Turn, command: CallBackup) -> None:
     if track.holder and track.holder != alert.id:
         turn.do(TellResponder(track.holder, "backup_called"))
     turn.do(TellSupervisors("backup_wanted"))
-    _ask_backup(turn, replace(track, backup_wanted=True))
+    turn.ask_backup(replace(track, backup_wanted=True))
 
 
-def _accept_as_backup(turn: _Turn, alert: Alert, track: Track) -> None:
+def _accept_as_backup(turn: Turn, alert: Alert, track: Track) -> None:
     """They come as well, and whoever has the track hears who."""
     if _is_awaited(turn.incident, track, alert.role):
         turn.forget(track.name, DeadlineKind.ACKNOWLEDGE, DeadlineKind.BACK_UP)
@@ -1188,7 +856,7 @@ def _accept_as_backup(turn: _Turn, alert: Alert, track: Track) -> None:
         turn.do(TellResponder(track.holder, "backup_comes", alert.id))
 
 
-def _go_on_without(turn: _Turn, alert: Alert, track: Track) -> None:
+def _go_on_without(turn: Turn, alert: Alert, track: Track) -> None:
     """Somebody who was asked as backup, or to take the track over, said no or cannot be reached."""
     if track.state is not TrackState.ACKNOWLEDGED or not alert.backup:
         return
@@ -1199,7 +867,7 @@ def _go_on_without(turn: _Turn, alert: Alert, track: Track) -> None:
     if alert.state in TAKEN and track.holder:
         turn.do(TellResponder(track.holder, "backup_gone"))
     incident = turn.incident
-    beside = [other for other in _track_alerts(incident, track.name, AlertState.OPEN, *TAKEN) if other.backup]
+    beside = [other for other in incident.alerts_of(track.name, AlertState.OPEN, *TAKEN) if other.backup]
     comes = any(other.state in TAKEN for other in beside)
     searches = incident.has_due(track.name, DeadlineKind.ACKNOWLEDGE, DeadlineKind.BACK_UP)
     if comes or (searches and beside) or incident.has_due(track.name, DeadlineKind.SELECT):
@@ -1207,7 +875,7 @@ def _go_on_without(turn: _Turn, alert: Alert, track: Track) -> None:
     # Nobody comes any more: more are asked while backup is looked for, or where it was lost and is wanted still.
     lost = alert.state in TAKEN and (track.backup_wanted or _is_late(incident, track))
     if track.backup and (searches or lost) and not incident.asks_last_resort(track.name):
-        _ask_backup(turn, track)
+        turn.ask_backup(track)
 
 
 def _is_late(incident: Incident, track: Track) -> bool:
@@ -1217,8 +885,8 @@ def _is_late(incident: Incident, track: Track) -> bool:
     return is_lead and not arrived and not incident.has_due(track.name, DeadlineKind.ARRIVE)
 
 
-def _hand_over(turn: _Turn, command: HandOver) -> None:
-    alert, track = _responding(turn, command)
+def _hand_over(turn: Turn, command: HandOver) -> None:
+    alert, track = turn.incident.alert_and_track(command.alert_id)
     chosen = command.chosen
     found = (other for other in turn.incident.alerts if other.track == track.name)
     known = next((other for other in found if other.responder_id == chosen.responder_id), None)
@@ -1244,7 +912,7 @@ def _hand_over(turn: _Turn, command: HandOver) -> None:
         _ask(turn, track, chosen)
 
 
-def _take_over(turn: _Turn, track: Track, alert: Alert) -> None:
+def _take_over(turn: Turn, track: Track, alert: Alert) -> None:
     """The track has another holder; the reporter hears of it where they come later than was promised."""
     before = turn.incident.alert(track.holder) if track.holder else None
     turn.put(replace(alert, backup=False))
@@ -1266,7 +934,7 @@ def _take_over(turn: _Turn, track: Track, alert: Alert) -> None:
         turn.do(TellReporter("arrived"))
 
 
-def _await_arrival(turn: _Turn, alert: Alert) -> datetime:
+def _await_arrival(turn: Turn, alert: Alert) -> datetime:
     """When the lead track's holder is expected (UTC); before that they leave, and say so."""
     policy, lead = turn.incident.policy, turn.incident.lead
     arrival_at = max(alert.eta_at or turn.now + policy.arrival_target, turn.now)
@@ -1278,7 +946,7 @@ def _await_arrival(turn: _Turn, alert: Alert) -> datetime:
     return arrival_at
 
 
-def _promise_arrival(turn: _Turn, message: str, arrival_at: datetime) -> None:
+def _promise_arrival(turn: Turn, message: str, arrival_at: datetime) -> None:
     """The reporter is told once more where it is later than they were told before."""
     lead = turn.incident.lead
     if lead.promised_at is None or arrival_at - lead.promised_at >= _SAME_TIME:
@@ -1286,20 +954,9 @@ def _promise_arrival(turn: _Turn, message: str, arrival_at: datetime) -> None:
         turn.do(TellReporter(message, arrival_at))
 
 
-def _responding(
-    turn: _Turn, command: Accept | Estimate | Decline | Depart | Arrive | CallBackup | Resolve | HandOver
-) -> tuple[Alert, Track]:
-    alert = turn.incident.alert(command.alert_id)
-    return alert, turn.incident.track(alert.track)
-
-
-def _track_alerts(incident: Incident, track: str, *states: AlertState) -> list[Alert]:
-    return [alert for alert in incident.alerts if alert.track == track and alert.state in states]
-
-
-def _accept(turn: _Turn, command: Accept) -> None:
+def _accept(turn: Turn, command: Accept) -> None:
     incident = turn.incident
-    alert, track = _responding(turn, command)
+    alert, track = turn.incident.alert_and_track(command.alert_id)
     if alert.state in TAKEN:
         _expect(turn, alert, track, command)
         return
@@ -1323,13 +980,13 @@ def _accept(turn: _Turn, command: Accept) -> None:
         turn.put(replace(track, holder=alert.id))
         turn.forget(track.name, DeadlineKind.SELECT)
         turn.note("owned", responder_id=alert.responder_id)
-        others = _track_alerts(turn.incident, track.name, AlertState.OPEN)
+        others = turn.incident.alerts_of(track.name, AlertState.OPEN)
         turn.stand_down([other for other in others if other.role in NATIONAL_ROLES], "stood_down", alert.id)
     elif counts:
         turn.forget(track.name)
         turn.put(replace(track, state=TrackState.ACKNOWLEDGED, holder=alert.id))
-        waiting = _track_alerts(turn.incident, track.name, AlertState.OPEN)
-        desks = [other for other in _track_alerts(turn.incident, track.name, *TAKEN) if other.role in NATIONAL_ROLES]
+        waiting = turn.incident.alerts_of(track.name, AlertState.OPEN)
+        desks = [other for other in turn.incident.alerts_of(track.name, *TAKEN) if other.role in NATIONAL_ROLES]
         turn.stand_down([*waiting, *(desk for desk in desks if desk.id != alert.id)], "stood_down", alert.id)
         if track.name == incident.policy.lead.name:
             arrival_at = _await_arrival(turn, accepted)
@@ -1343,18 +1000,18 @@ def _accept(turn: _Turn, command: Accept) -> None:
             turn.do(TellReporter("team_comes", arrival_at, holder=alert.id))
 
 
-def _coming(turn: _Turn, command: Estimate | Depart | Arrive) -> tuple[Alert, Track]:
+def _coming(turn: Turn, command: Estimate | Depart | Arrive) -> tuple[Alert, Track]:
     """Whoever says that they come, or are there, and has not said "mine" before, says it with that."""
-    alert, _ = _responding(turn, command)
+    alert, _ = turn.incident.alert_and_track(command.alert_id)
     if alert.state is AlertState.DECLINED:
         raise Refused("you have declined: accept first")
     if alert.state not in TAKEN:
         eta = timedelta() if isinstance(command, Arrive) else command.eta
         _accept(turn, Accept(command.alert_id, eta, command.via))
-    return _responding(turn, command)
+    return turn.incident.alert_and_track(command.alert_id)
 
 
-def _estimate(turn: _Turn, command: Estimate) -> None:
+def _estimate(turn: Turn, command: Estimate) -> None:
     was_taken = turn.incident.alert(command.alert_id).state in TAKEN
     alert, track = _coming(turn, command)
     if was_taken:  # else the time was said with the acceptance
@@ -1368,7 +1025,7 @@ def _is_news(alert: Alert, eta: timedelta | None, now: datetime) -> bool:
     return alert.eta_at is None or abs(alert.eta_at - now - eta) >= _SAME_TIME
 
 
-def _expect(turn: _Turn, alert: Alert, track: Track, command: Accept | Estimate | Depart) -> None:
+def _expect(turn: Turn, alert: Alert, track: Track, command: Accept | Estimate | Depart) -> None:
     """From now on they are expected then; the reporter hears of it only where it is later than they were told."""
     if command.eta is None or not _is_news(alert, command.eta, turn.now):
         raise AlreadyRecorded("you have said so already")
@@ -1381,8 +1038,8 @@ def _expect(turn: _Turn, alert: Alert, track: Track, command: Accept | Estimate 
         _promise_arrival(turn, "new_arrival", _await_arrival(turn, expected))
 
 
-def _decline(turn: _Turn, command: Decline) -> None:
-    alert, track = _responding(turn, command)
+def _decline(turn: Turn, command: Decline) -> None:
+    alert, track = turn.incident.alert_and_track(command.alert_id)
     if alert.state is AlertState.DECLINED:
         raise AlreadyRecorded("you have declined already")
     if alert.state is AlertState.STOOD_DOWN:
@@ -1398,7 +1055,7 @@ def _decline(turn: _Turn, command: Decline) -> None:
             return
         if track.name == turn.incident.policy.lead.name and track.state is TrackState.ACKNOWLEDGED:
             turn.become(State.ALERTING)
-        for other in _track_alerts(turn.incident, track.name, AlertState.STOOD_DOWN):
+        for other in turn.incident.alerts_of(track.name, AlertState.STOOD_DOWN):
             if other.role not in NATIONAL_ROLES:  # these are asked when nobody else is left
                 turn.ask_again(other)
         turn.ask_step(track, track.step + 1)
@@ -1410,14 +1067,14 @@ def _decline(turn: _Turn, command: Decline) -> None:
 def _heir(incident: Incident, track: Track) -> Alert | None:
     """Who has the track next where it is given back: of the backup that can answer for it, whoever is nearest."""
     able = incident.policy.track(track.name).acknowledged_by
-    coming = [alert for alert in _track_alerts(incident, track.name, *TAKEN) if alert.backup and alert.role in able]
+    coming = [alert for alert in incident.alerts_of(track.name, *TAKEN) if alert.backup and alert.role in able]
     return min(coming, key=lambda alert: _NEARNESS.index(alert.state), default=None)
 
 
 _NEARNESS = (AlertState.ARRIVED, AlertState.DEPARTED, AlertState.ACCEPTED)
 
 
-def _lose_contact(turn: _Turn, command: LoseContact) -> None:
+def _lose_contact(turn: Turn, command: LoseContact) -> None:
     alert = turn.incident.alert(command.alert_id)
     if alert.state is not AlertState.OPEN:
         raise AlreadyRecorded("this responder has answered already")
@@ -1428,9 +1085,9 @@ def _lose_contact(turn: _Turn, command: LoseContact) -> None:
     _go_on_without(turn, alert, track)
 
 
-def _go_on_if_nobody_waits(turn: _Turn, track: Track) -> None:
+def _go_on_if_nobody_waits(turn: Turn, track: Track) -> None:
     """A step whose every responder has said no needs no deadline: the next one begins at once."""
-    open_alerts = _track_alerts(turn.incident, track.name, AlertState.OPEN)
+    open_alerts = turn.incident.alerts_of(track.name, AlertState.OPEN)
     waiting = any(alert.step == track.step and _is_awaited(turn.incident, track, alert.role) for alert in open_alerts)
     choosing = any(
         deadline.kind is DeadlineKind.SELECT and deadline.subject == track.name for deadline in turn.incident.deadlines
@@ -1439,12 +1096,7 @@ def _go_on_if_nobody_waits(turn: _Turn, track: Track) -> None:
         turn.ask_step(track, track.step + 1)
 
 
-def _taken(alert: Alert) -> None:
-    if alert.state not in TAKEN:
-        raise Refused("accept first" if alert.state is AlertState.OPEN else "you do not have this incident")
-
-
-def _depart(turn: _Turn, command: Depart) -> None:
+def _depart(turn: Turn, command: Depart) -> None:
     alert, track = _coming(turn, command)
     if alert.state is not AlertState.ACCEPTED:
         _expect(turn, alert, track, command)
@@ -1460,7 +1112,7 @@ def _depart(turn: _Turn, command: Depart) -> None:
         _expect(turn, departed, track, command)
 
 
-def _arrive(turn: _Turn, command: Arrive) -> None:
+def _arrive(turn: Turn, command: Arrive) -> None:
     alert, track = _coming(turn, command)
     if alert.state is AlertState.ARRIVED:
         raise AlreadyRecorded("your arrival is recorded already")
@@ -1473,13 +1125,12 @@ def _arrive(turn: _Turn, command: Arrive) -> None:
             turn.do(TellReporter("arrived"))
 
 
-def _resolve(turn: _Turn, command: Resolve) -> None:
-    alert, track = _responding(turn, command)
-    _taken(alert)
+def _resolve(turn: Turn, command: Resolve) -> None:
+    alert, track = turn.incident.taken(command.alert_id)
     if track.name != turn.incident.policy.lead.name or track.holder != alert.id:
         raise Refused("only whoever answers for the incident can say that the danger is over")
     turn.note("resolved", alert_id=alert.id, responder_id=alert.responder_id, via=command.via)
-    turn.end(State.RESOLVED, by=alert.id)
+    _end(turn, State.RESOLVED, by=alert.id)
     turn.promise(DeadlineKind.OPEN_FOLLOW_UPS, turn.now)
     turn.do(TellReporter("reporter_over"))
 
@@ -1492,7 +1143,7 @@ _REPORTER_SAYS = {
 }
 
 
-def _hear_reporter(turn: _Turn, command: HearReporter) -> None:
+def _hear_reporter(turn: Turn, command: HearReporter) -> None:
     if command.word is ReporterWord.WROTE:
         turn.note("reporter_wrote")
         for alert in turn.incident.alerts:
@@ -1514,7 +1165,7 @@ def _hear_reporter(turn: _Turn, command: HearReporter) -> None:
         turn.do(TellSupervisors("reporter_unsafe"))
 
 
-def _open_follow_ups(turn: _Turn, command: OpenFollowUps) -> None:
+def _open_follow_ups(turn: Turn, command: OpenFollowUps) -> None:
     if turn.incident.follow_ups:
         raise AlreadyRecorded("the follow-ups are open already")
     turn.forget("", DeadlineKind.OPEN_FOLLOW_UPS)
@@ -1522,41 +1173,34 @@ def _open_follow_ups(turn: _Turn, command: OpenFollowUps) -> None:
     _close_when_complete(turn)
 
 
-def _follow_up(incident: Incident, follow_up_id: UUID) -> FollowUp:
-    for follow_up in incident.follow_ups:
-        if follow_up.id == follow_up_id:
-            return follow_up
-    raise NotFound(f"incident {incident.code} has no follow-up {follow_up_id}")
-
-
-def _mind_follow_up(turn: _Turn, command: MindFollowUp) -> None:
+def _mind_follow_up(turn: Turn, command: MindFollowUp) -> None:
     if command.deadline not in turn.incident.deadlines:
         raise AlreadyRecorded("that deadline was met or moved")
-    follow_up = _follow_up(turn.incident, UUID(command.deadline.subject))
+    follow_up = turn.incident.follow_up(UUID(command.deadline.subject))
     _take(turn, care.minded(follow_up, command.caller, turn.now, command.hours))
 
 
-def _report_follow_up(turn: _Turn, command: ReportFollowUp) -> None:
-    follow_up = _follow_up(turn.incident, command.follow_up_id)
+def _report_follow_up(turn: Turn, command: ReportFollowUp) -> None:
+    follow_up = turn.incident.follow_up(command.follow_up_id)
     _take(turn, care.reported(follow_up, command.outcome, turn.now, command.hours, command.via, command.attempt))
     _close_when_complete(turn)
 
 
-def _move_follow_up(turn: _Turn, command: MoveFollowUp) -> None:
-    follow_up = _follow_up(turn.incident, command.follow_up_id)
+def _move_follow_up(turn: Turn, command: MoveFollowUp) -> None:
+    follow_up = turn.incident.follow_up(command.follow_up_id)
     _take(turn, care.moved(follow_up, command.at, turn.now, command.hours, command.via))
 
 
-def _take_follow_up(turn: _Turn, command: TakeFollowUp) -> None:
-    follow_up = _follow_up(turn.incident, command.follow_up_id)
+def _take_follow_up(turn: Turn, command: TakeFollowUp) -> None:
+    follow_up = turn.incident.follow_up(command.follow_up_id)
     _take(turn, care.taken(follow_up, command.by, turn.now, command.hours, command.via))
 
 
-def _name_service(turn: _Turn, command: NameService) -> None:
-    _take(turn, care.serviced(_follow_up(turn.incident, command.follow_up_id), command.service, command.via))
+def _name_service(turn: Turn, command: NameService) -> None:
+    _take(turn, care.serviced(turn.incident.follow_up(command.follow_up_id), command.service, command.via))
 
 
-def _take(turn: _Turn, course: Course) -> None:
+def _take(turn: Turn, course: Course) -> None:
     """Let the follow-ups go on as their protocol says."""
     for follow_up in course.follow_ups:
         turn.put(follow_up)
@@ -1571,14 +1215,14 @@ def _take(turn: _Turn, course: Course) -> None:
         turn.do(TellSupervisors(key, follow_up_id))
 
 
-def _close_when_complete(turn: _Turn) -> None:
+def _close_when_complete(turn: Turn) -> None:
     if all(follow_up.is_done for follow_up in turn.incident.follow_ups):
-        turn.incident = replace(turn.incident, deadlines=frozenset())
+        turn.forget_all()
         turn.become(State.CLOSED)
         turn.note("closed", by="protocol")
 
 
-def _escalate(turn: _Turn, command: Escalate) -> None:
+def _escalate(turn: Turn, command: Escalate) -> None:
     incident = turn.incident
     track = incident.track(command.track or incident.policy.lead.name)
     if track.state is not TrackState.ALERTING:
@@ -1587,7 +1231,7 @@ def _escalate(turn: _Turn, command: Escalate) -> None:
     turn.ask_step(track, track.step + 1)
 
 
-def _assign(turn: _Turn, command: Assign) -> None:
+def _assign(turn: Turn, command: Assign) -> None:
     lead = turn.incident.lead
     for alert in turn.incident.alerts:
         if alert.track == lead.name and alert.responder_id == command.chosen.responder_id:
@@ -1602,28 +1246,39 @@ def _assign(turn: _Turn, command: Assign) -> None:
     _ask(turn, lead, command.chosen)
 
 
-def _cancel(turn: _Turn, command: Cancel) -> None:
+def _end(turn: Turn, state: State, *, by: UUID | None = None, into: str = "") -> None:
+    """The incident is over for the responders: nobody is asked any more, nothing is due."""
+    busy = {AlertState.OPEN, *TAKEN}
+    others = [alert for alert in turn.incident.alerts if alert.state in busy and alert.id != by]
+    turn.stand_down(others, "merged" if into else "over", into=into)
+    for track in turn.incident.tracks:
+        turn.put(replace(track, state=TrackState.ENDED))
+    turn.forget_all()
+    turn.become(state)
+
+
+def _cancel(turn: Turn, command: Cancel) -> None:
     turn.note("cancelled", by=command.by, reason=command.reason)
-    turn.end(State.CANCELLED)
+    _end(turn, State.CANCELLED)
     turn.do(TellReporter("reporter_over"))
 
 
-def _close(turn: _Turn, command: Close) -> None:
-    if turn.incident.state in {State.RECEIVED, State.LOCATED, *_RESPONDING}:  # else they were told already
+def _close(turn: Turn, command: Close) -> None:
+    if turn.incident.state in DANGER:  # else they were told already
         turn.do(TellReporter("reporter_over"))
-    turn.end(State.CLOSED)
+    _end(turn, State.CLOSED)
     found = {"false_report": True} if command.false_report else {}
     turn.note("closed", by=command.by, reason=command.reason, **found)
 
 
-def _merge(turn: _Turn, command: Merge) -> None:
+def _merge(turn: Turn, command: Merge) -> None:
     if command.into_id == turn.incident.id:
         raise Refused("an incident cannot be merged into itself")
     turn.note("merged", by=command.by, into_id=command.into_id, into_code=command.into_code)
-    turn.end(State.MERGED, into=command.into_code)
+    _end(turn, State.MERGED, into=command.into_code)
 
 
-def _take_in_hand(turn: _Turn, _: TakeInHand) -> None:
+def _take_in_hand(turn: Turn, _: TakeInHand) -> None:
     incident = turn.incident
     if is_in_hand(incident):
         raise AlreadyRecorded(f"incident {incident.code} is in hand")
@@ -1666,7 +1321,7 @@ def _refuse_repeated(incident: Incident, command: Command) -> None:
             return
 
 
-_DECISIONS: Mapping[type, Callable[[_Turn, Any], None]] = {
+_DECISIONS: Mapping[type, Callable[[Turn, Any], None]] = {
     Locate: _locate,
     Join: _join,
     AlertResponders: _alert_responders,

@@ -1,6 +1,6 @@
 """What there is: an incident, its tracks, the alerts of its responders, and what is promised for later.
 
-Plain values, which nothing here changes: a `Turn` does, as the command decides that it carries out.
+Plain values that never change: a decision makes new ones, by a `Turn`.
 """
 
 from dataclasses import dataclass, field

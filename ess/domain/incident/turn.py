@@ -1,6 +1,6 @@
-"""One decision in the making, and the moves that decisions are made of.
+"""One decision in the making, and the moves that several decisions are made of.
 
-Who is asked and who is told that they need not come is changed here alone, so that every alert has its fact.
+Whatever only one file needs stands there, as a function that is given the turn.
 """
 
 from collections.abc import Iterable

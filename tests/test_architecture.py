@@ -9,10 +9,13 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from ess.domain.incident import ENDED, TRANSITIONS, Cancel, State
+from ess.domain.incident import ENDED, TRANSITIONS, Cancel, Command, DeadlineKind, State
+from ess.domain.incident.deadline import passes
+from ess.domain.incident.rule import RULES, decides
 from ess.wake import KEEP_TOGETHER, QUEUES, TASKS
 
 ROOT = Path(__file__).parents[1]
@@ -34,10 +37,10 @@ def parsed(path: Path) -> ast.Module:
 PROSE = """\
 # The life of an incident
 
-Drawn from the table of [`ess/domain/incident.py`](../ess/domain/incident.py), which decides it and tells it in prose;
-`python tests/test_architecture.py` draws it anew. An arrow bears the commands that lead along it: what a responder
-says (`Accept`), what an operator does (`Cancel`), what the clock brings (`PassDeadline`). Whatever is neither drawn
-nor listed is refused.
+Drawn from the table of [`ess/domain/incident`](../ess/domain/incident/__init__.py), which decides it and tells it in
+prose; `python tests/test_architecture.py` draws it anew. An arrow bears the commands that lead along it: what a
+responder says (`Accept`), what an operator does (`Cancel`), what the clock brings (`PassDeadline`). Whatever is
+neither drawn nor listed is refused.
 """
 
 #: As long as these hold somebody may be in danger, and an operator may still cancel.
@@ -109,6 +112,20 @@ def test_the_diagram_leaves_nothing_of_the_table_out() -> None:
         for to in ends:
             table[start, to].add(kind.__name__)
     assert told == table
+
+
+# --- the rules of an incident ----------------------------------------------------------------------------
+def test_every_command_stands_with_its_decision() -> None:
+    assert set(RULES) == set(get_args(Command)), "what can be asked is decided, and what is decided can be asked"
+    apart = [command.__name__ for command, rule in RULES.items() if rule.decide.__module__ != command.__module__]
+    assert not apart
+
+
+def test_nothing_is_decided_twice() -> None:
+    with pytest.raises(AssertionError, match="Cancel is decided twice"):
+        decides(Cancel, {})(lambda _turn, _command: None)
+    with pytest.raises(AssertionError, match="arrive is passed twice"):
+        passes(DeadlineKind.ARRIVE)(lambda _turn, _deadline: None)
 
 
 # --- how the tests test ----------------------------------------------------------------------------------

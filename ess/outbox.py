@@ -79,7 +79,12 @@ _HOW_FAR = frozenset({"departed_yet", "arrived_yet"})
 #: The message that brings whoever has taken an incident what its reporters wrote.
 WRITTEN = "reporter_wrote"
 #: Reminders, and what asks nothing of anybody.
-_CAN_WAIT = frozenset({"follow_up_overdue", "visit_overdue", "informed", "roll_call"})
+_CAN_WAIT = frozenset(
+    {
+        *("follow_up_reminder", "follow_up_overdue", "visit_reminder", "visit_overdue"),
+        *("informed", "roll_call"),
+    }
+)
 #: What is told of a channel or a program is old after this.
 _ALARM_LIVES = timedelta(minutes=30)
 #: What the public was promised to hear, also of an incident that goes on under another code or is in hand already,

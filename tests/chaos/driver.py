@@ -28,8 +28,9 @@ from chaos.schedule import (
 from chaos.world import World
 from ess.store.keys import KeyRole
 
-#: From the end of a run until nothing more is due: a call that died (20 s), a few leases, and slow machines.
-SETTLED_WITHIN_S = 90.0
+#: From the end of a run until nothing more is due: a call that died (20 s), a few leases, and on a slow machine what
+#: has piled up in a long run.
+SETTLED_WITHIN_S = 240.0
 
 #: Promises that must be kept before all is said: of those for later, only arrivals and calls may be left.  A receipt
 #: for a message that was never recorded is looked for again for ten minutes, and nobody waits for it.

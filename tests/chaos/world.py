@@ -63,10 +63,11 @@ def write_policies(folder: Path) -> None:
             for step in track["steps"]:
                 step["wait"] = "4 s" if track.get("lead") else "5 s"
         policy["tracks"][0]["steps"][0]["alert"][0]["count"] = 2
-        # A hundred that nobody takes, three people each: oftener, and nothing else would be done after some minutes.
-        policy["last_resort"]["repeat"] = "15 s"
+        # A hundred that nobody takes, three people each, and as many calls that are overdue: oftener, and on a slow
+        # machine nothing else would be done after some minutes.
+        policy["last_resort"]["repeat"] = "30 s"
         for follow_up in policy.get("follow_ups", ()):
-            follow_up |= {"due": "6 s", "remind_every": "20 s", "reminders": 1, "retry_after": "10 s"}
+            follow_up |= {"due": "6 s", "remind_every": "60 s", "reminders": 1, "retry_after": "10 s"}
             follow_up["calling_hours"] = False
         (folder / path.name).write_text(yaml.safe_dump(policy, allow_unicode=True), encoding="utf-8")
 

@@ -91,7 +91,7 @@ class Deployment:
         self.programs: list[Process] = [self.simulator, self.web, self.clock, *self.workers]
         # trust_env: a proxy of the surrounding machine must not see loopback traffic
         self.http = httpx.Client(base_url=stack.url, timeout=15, trust_env=False)
-        self.sim = httpx.Client(base_url=stack.simulator_url, timeout=60, trust_env=False)
+        self.sim = httpx.Client(base_url=stack.simulator_url, timeout=300, trust_env=False)
         self.broker = redis.Redis.from_url(found.broker_url)
 
     def close(self) -> None:

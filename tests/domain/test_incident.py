@@ -926,6 +926,19 @@ def test_a_decline_while_the_next_are_being_chosen_skips_nobody() -> None:
     assert scene.incident.lead.step == 2
 
 
+@pytest.mark.parametrize("command", [life.Decline, life.LoseContact])
+def test_who_says_no_where_a_deadline_was_lost_is_heard_before_the_audit_comes(command: type) -> None:
+    scene = alerting()
+    n_steps = len(scene.incident.policy.lead.steps)
+    tracks = tuple(replace(track, step=n_steps) for track in scene.incident.tracks)
+    alerts = tuple(replace(alert, step=n_steps) for alert in scene.incident.alerts)
+    damaged = replace(scene.incident, state=State.LOCATED, tracks=tracks, alerts=alerts, deadlines=frozenset())
+    scene.decision = replace(scene.decision, incident=damaged)
+    scene.do(command(scene.alert(STATION).id))
+    assert scene.state is State.UNANSWERED
+    assert scene.due[CHOOSE_POLICE] == AT_ONCE
+
+
 def test_a_decline_at_the_last_step_leaves_the_incident_unanswered() -> None:
     scene = station_and_191()
     scene.declines(RADIO_191)

@@ -291,6 +291,7 @@ def test_a_phone_that_reported_is_never_asked(story: Story) -> None:
     incident = reporter.reports_by_api("assault", at=SURAT_THANI, contact="any")
     station.hears("รับเรื่องแล้ว", by=Channel.SMS)
     station.hears("เหตุด่วน")
+    incident.told("delivery_sent", message="alert", responder=station.ref)  # a moment after the phone shows it
     assert story.deployment.count("SELECT count(*) FROM deadline WHERE kind = 'ask_further'") == 0
     assert {fact["channel"] for fact in incident.facts("delivery_sent", message="alert", responder=station.ref)} == {
         "line"

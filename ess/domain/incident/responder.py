@@ -161,7 +161,7 @@ class Decline:
 @decides(
     Decline,
     {
-        State.LOCATED: {State.LOCATED},
+        State.LOCATED: {State.LOCATED, State.UNANSWERED},
         State.ALERTING: {State.ALERTING, State.UNANSWERED},
         State.UNANSWERED: {State.UNANSWERED},
         State.ACKNOWLEDGED: {State.ACKNOWLEDGED, State.ON_SCENE, State.ALERTING, State.UNANSWERED},
@@ -208,7 +208,7 @@ class LoseContact:
 @decides(
     LoseContact,
     {
-        State.LOCATED: {State.LOCATED},
+        State.LOCATED: {State.LOCATED, State.UNANSWERED},
         State.ALERTING: {State.ALERTING, State.UNANSWERED},
         State.UNANSWERED: {State.UNANSWERED},
         State.ACKNOWLEDGED: {State.ACKNOWLEDGED},

@@ -190,9 +190,14 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
         silent = belongs is None or wish is not Contact.ANY
     code = about.code if about else ""
     if about and _is_left_alone(tx, chat, about, heard):
-        report = _reports_by(tx, about.id, user_id)[-1]
-        chat.incident_id = dispatch.report_again(engine, tx, report.id, key=event_id, reply_token=token).incident_id
-        return
+        theirs = select(tables.Report.id).where(tables.Report.line_index == index)
+        # Of the incident that they mean; a supervisor may have moved that report to another.
+        there_first = col(tables.Report.incident_id) != about.id
+        newest = tx.session.exec(theirs.order_by(there_first, col(tables.Report.received_at).desc())).first()
+        if newest:
+            again = dispatch.report_again(engine, tx, newest, key=event_id, reply_token=token)
+            chat.incident_id = again.incident_id
+            return
     letters = [citizen_reply(engine.texts, reply, code)] if reply else []
     if about and heard.asks_status:
         letters = [_status(engine, tx, about.id)]
@@ -364,9 +369,8 @@ def _add_to_incident(
 
 
 def _reports_by(tx: Transaction, incident_id: UUID, user_id: str) -> list[tables.Report]:
-    """The reports of an incident that came from this chat, the oldest first."""
-    query = select(tables.Report).where(tables.Report.incident_id == incident_id)
-    found = tx.session.exec(query.order_by(col(tables.Report.received_at)))
+    """The reports of an incident that came from this chat."""
+    found = tx.session.exec(select(tables.Report).where(tables.Report.incident_id == incident_id))
     return [report for report in found if report.details.get("line_user_id") == user_id]
 
 
@@ -598,8 +602,10 @@ def _reporter_sms(engine: Engine, tx: Transaction, event_id: str, phone: str, wo
     reporter = tx.vault.index(phone)
     query = (
         select(tables.Report.id, tables.Report.incident_id)
+        .join(tables.Incident, col(tables.Incident.id) == col(tables.Report.incident_id))
         .where(tables.Report.phone_index == reporter)
-        .order_by(col(tables.Report.received_at).desc())
+        # What still runs is meant before what has ended.
+        .order_by(col(tables.Incident.state).in_(ENDED), col(tables.Report.received_at).desc())
     )
     newest = tx.session.exec(query).first()
     if newest is None:

@@ -172,6 +172,24 @@ def test_who_reported_by_a_service_asks_by_sms_and_is_reported_anew_where_they_a
     assert incident.told("reported_again")["into_code"] == second.code
 
 
+def test_words_by_sms_go_to_the_incident_that_still_runs_though_a_newer_one_has_ended(story: Story) -> None:
+    station = story.station(CHIANG_MAI)
+    story.care_team(CHIANG_MAI)
+    citizen = story.citizen(line=False)
+    older, newer = (
+        citizen.reports_by_api(kind, at=CHIANG_MAI, contact="text_only") for kind in ("assault", "confinement")
+    )
+    station.hears(older.code)
+    station.hears(newer.code)
+    newer.ask("close", reason="nobody was there")
+    station.hears(f"{newer.code} ยุติแล้ว")
+    for incident in (older, newer):
+        citizen.hears(f"รับเรื่องแล้ว {incident.code}")
+    citizen.texts("สถานะ")
+    citizen.hears(f"{older.code} กำลังดำเนินการ")
+    assert not newer.facts("reported_again")
+
+
 def test_after_the_phone_the_wishes_are_offered_again_and_a_child_is_told_of(story: Story) -> None:
     station = story.station(CHIANG_MAI)
     story.care_team(CHIANG_MAI)

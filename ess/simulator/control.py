@@ -127,8 +127,12 @@ def _ledger_routes(world: World) -> APIRouter:
     routes = APIRouter(prefix="/ledger")
 
     @routes.get("")
-    async def ledger(since: int = 0) -> list[dict[str, Any]]:
-        return [entry.as_json() for entry in world.ledger.since(since)]
+    async def ledger(
+        since: int = 0, kind: Kind | None = None, last: Annotated[int | None, Query(gt=0)] = None
+    ) -> JSONResponse:
+        """Entries after `since`, oldest first: with `kind` those of that kind, with `last` no more than the newest."""
+        wanted = [entry for entry in world.ledger.since(since) if kind in {None, entry.kind}]
+        return JSONResponse([entry.as_json() for entry in wanted[-(last or 0) :]])
 
     @routes.get("/wait")
     async def wait(

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import count
@@ -75,7 +75,7 @@ class Entry:
 
     def as_json(self) -> dict[str, Any]:
         """The entry with the instant in ISO 8601."""
-        return asdict(self) | {"at": self.at.isoformat()}
+        return vars(self) | {"at": self.at.isoformat()}
 
 
 class Ledger:

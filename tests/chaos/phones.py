@@ -16,6 +16,8 @@ from twilio.request_validator import RequestValidator
 
 #: From one try to the next.
 _AGAIN_AFTER_S = 0.7
+#: Of all phones: more than come while one of them waits for its answer.
+_NEWEST_INBOUND = 500
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,10 @@ class Phones:
         with self._busy[phone]:
             if _taken(self._deployment.sim.post(f"/sim/sms/{phone}/text", json={"text": words})):
                 return
-            ledger = self._deployment.sim.get("/sim/ledger").json()
-        sent = [entry for entry in ledger if entry["kind"] == "inbound" and entry["person"] == phone]
-        sid = next(entry["sid"] for entry in reversed(sent) if entry["text"] == words)
+            newest = {"kind": "inbound", "last": _NEWEST_INBOUND}
+            ledger = self._deployment.sim.get("/sim/ledger", params=newest).json()
+        sent = [entry["sid"] for entry in ledger if (entry["person"], entry["text"]) == (phone, words)]
+        sid = sent[-1]
         while not self._texts_again(sid, phone, words):
             self._pause()
         self.promises.events.append(f"sms:{sid}")

@@ -100,6 +100,8 @@ class Settings(BaseSettings):
     #: Calls a second to a provider, by all workers together; LINE allows 2,000.
     line_rate_per_s: int = Field(default=1000, gt=0)
     twilio_rate_per_s: int = Field(default=100, gt=0)
+    #: Calls to one provider that wait for its answer, in one worker; its other threads are for the others.
+    provider_calls_at_once: int = Field(default=12, gt=0)
     #: So many failures of a provider in a row, and it is left alone; every message goes over the next channel.
     breaker_failures: int = Field(default=5, gt=0)
     #: A channel that is down for everyone is tried again after this.

@@ -1,7 +1,7 @@
-"""When to leave a provider alone: its rate, and a breaker for when it fails again and again.
+"""When to leave a provider alone: its rate, a breaker for when it fails again and again, and its share of the threads.
 
-Both are kept on Redis, so that all workers count together.  Neither blocks a worker, and where Redis is away
-neither stops a message.
+Rate and breaker are kept on Redis, so that all workers count together; neither blocks a worker, and where Redis is away
+neither stops a message.  The share is each worker's own: a provider that hangs leaves threads to the others.
 """
 
 import threading
@@ -17,6 +17,7 @@ from pybreaker import STATE_CLOSED, CircuitBreaker, CircuitBreakerError, Circuit
 from redis import Redis
 from redis.exceptions import RedisError
 
+from config.settings import Settings
 from ess.channels.envelope import Envelope, Sender
 from ess.domain.errors import ChannelDown, PermanentFailure, ReplyRefused, TransientFailure
 
@@ -27,30 +28,41 @@ R = TypeVar("R")
 
 #: After a full second: the next one has room, and not everybody comes back at its very beginning.
 _NEXT_SECOND = timedelta(seconds=1)
+#: Longer than until a provider that answers has answered somebody; short for a thread that others could use.
+_ROOM_WITHIN_S = 0.25
 
 
 class Guard:
-    """The rate limit and the breaker of one provider, by its name."""
+    """The rate limit, the breaker and the share of one provider, by its name."""
 
-    def __init__(self, name: str, broker_url: str, *, rate_per_s: int, failures: int, pause: timedelta) -> None:
+    def __init__(self, name: str, settings: Settings, *, rate_per_s: int) -> None:
+        broker_url = str(settings.broker_url)
         self._name = name
+        self._at_once = settings.provider_calls_at_once
+        self._room = threading.BoundedSemaphore(self._at_once)
         self._rate: RateLimitItem = RateLimitItemPerSecond(rate_per_s)
         self._limiter = FixedWindowRateLimiter(
             storage_from_string(broker_url, socket_timeout=1, socket_connect_timeout=1)
         )
         self._client = Redis.from_url(broker_url, socket_timeout=1, socket_connect_timeout=1)
-        self._failures = failures
-        self._pause = pause
+        self._failures = settings.breaker_failures
+        self._pause_s = settings.channel_pause_s
         self._mine = threading.local()
 
     def call(self, do: Callable[[A], R], argument: A) -> R:
-        """As `do` does; above the rate TransientFailure, and while the breaker is open ChannelDown, at once."""
-        if not self._has_room():
-            raise TransientFailure(f"{self._name}: more than {self._rate.amount} calls a second", after=_NEXT_SECOND)
+        """As `do` does; above the rate or the share TransientFailure, and while the breaker is open ChannelDown."""
+        if not self._room.acquire(timeout=_ROOM_WITHIN_S):
+            raise TransientFailure(f"{self._name}: {self._at_once} calls wait for an answer", after=_NEXT_SECOND)
         try:
+            if not self._is_below_rate():
+                raise TransientFailure(
+                    f"{self._name}: more than {self._rate.amount} calls a second", after=_NEXT_SECOND
+                )
             found: R = self._breaker().call(do, argument)
         except CircuitBreakerError:
             raise ChannelDown(f"{self._name} failed {self._failures} times in a row", code="breaker") from None
+        finally:
+            self._room.release()
         return found
 
     def _breaker(self) -> CircuitBreaker:
@@ -59,7 +71,7 @@ class Guard:
         if breaker is None:
             breaker = self._mine.breaker = CircuitBreaker(
                 fail_max=self._failures,
-                reset_timeout=self._pause.total_seconds(),
+                reset_timeout=self._pause_s,
                 # A number that cannot be reached, or a token that is too old, says nothing about the provider.
                 exclude=[PermanentFailure, ReplyRefused],
                 # The failure that opens it is still what happened to this message: its outcome may be unknown.
@@ -69,7 +81,7 @@ class Guard:
             )
         return breaker
 
-    def _has_room(self) -> bool:
+    def _is_below_rate(self) -> bool:
         try:
             return self._limiter.hit(self._rate, "ess", self._name)
         except RedisError as error:
@@ -78,12 +90,12 @@ class Guard:
 
 
 class Guarded:
-    """A channel behind its rate limit and its breaker."""
+    """A channel behind its guard."""
 
     def __init__(self, sender: Sender, guard: Guard) -> None:
         self._sender = sender
         self._guard = guard
 
     def send(self, envelope: Envelope) -> str:
-        """As the channel does; above the rate TransientFailure, and while the breaker is open ChannelDown, at once."""
+        """As the channel does, or as `Guard.call` refuses."""
         return self._guard.call(self._sender.send, envelope)

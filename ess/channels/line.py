@@ -45,7 +45,7 @@ class LineChannel:
         )
         # The SDK has no timeout and urllib3 retries by itself: both are decided here.
         configuration.retries = urllib3.Retry(0)
-        configuration.connection_pool_maxsize = 16
+        configuration.connection_pool_maxsize = settings.provider_calls_at_once
         self._timeout_s = settings.provider_timeout_s
         self._api = MessagingApi(ApiClient(configuration))
 

@@ -1,7 +1,5 @@
 """Every channel that can say something to somebody."""
 
-from datetime import timedelta
-
 from config.settings import Settings
 from ess.channels.envelope import Envelope, Sender
 from ess.channels.guard import Guard, Guarded
@@ -22,25 +20,14 @@ def plain_senders(settings: Settings) -> dict[Channel, Sender]:
 
 
 def senders(settings: Settings) -> dict[Channel, Sender]:
-    """Every channel; those with a provider behind its rate and its breaker."""
+    """Every channel; those with a provider behind its guard."""
     rates = {
         Channel.LINE: settings.line_rate_per_s,
         Channel.SMS: settings.twilio_rate_per_s,
         Channel.VOICE: settings.voice_rate_per_s,
     }
     return {
-        channel: Guarded(
-            sender,
-            Guard(
-                channel,
-                str(settings.broker_url),
-                rate_per_s=rates[channel],
-                failures=settings.breaker_failures,
-                pause=timedelta(seconds=settings.channel_pause_s),
-            ),
-        )
-        if channel in rates
-        else sender
+        channel: Guarded(sender, Guard(channel, settings, rate_per_s=rates[channel])) if channel in rates else sender
         for channel, sender in plain_senders(settings).items()
     }
 

@@ -16,8 +16,6 @@ from config.settings import Settings
 from ess.domain.errors import ChannelDown, Misconfigured, PermanentFailure, TransientFailure
 
 _TWILIO = "https://api.twilio.com"
-#: As many threads send at once; LINE's pool has as many.
-_CONNECTIONS = 16
 _TOO_MANY = 429
 _SERVER_ERROR = 500
 
@@ -31,11 +29,11 @@ CONFIGURATION = frozenset({"20003", "21210", "21212", "21215", "21408", "21606",
 class _HttpClient(TwilioHttpClient):
     """Twilio's own client, pointed at another host where one is configured."""
 
-    def __init__(self, base: str, timeout_s: float) -> None:
-        super().__init__(timeout=timeout_s)
-        self._base = base.rstrip("/")
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(timeout=settings.provider_timeout_s)
+        self._base = settings.twilio_api_base.rstrip("/")
         # Retries are decided here, and none of a worker's threads opens a connection for each call.
-        self.session.mount(self._base, HTTPAdapter(max_retries=0, pool_maxsize=_CONNECTIONS))
+        self.session.mount(self._base, HTTPAdapter(max_retries=0, pool_maxsize=settings.provider_calls_at_once))
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
         return super().request(method, url.replace(_TWILIO, self._base, 1), *args, **kwargs)
@@ -49,7 +47,7 @@ def open_account(settings: Settings) -> Client:
     return Client(
         settings.twilio_account_sid,
         settings.twilio_auth_token.get_secret_value(),
-        http_client=_HttpClient(settings.twilio_api_base, settings.provider_timeout_s),
+        http_client=_HttpClient(settings),
     )
 
 

@@ -104,7 +104,7 @@ def worker_queues(index: int, of: int) -> tuple[tuple[str, ...], int]:
     decide while there is nothing to send, because a process computes on one core only.
     """
     if of == 1:
-        return (INTAKE, NOTIFY, DISPATCH, FOLLOWUP), 12
+        return (INTAKE, NOTIFY, DISPATCH, FOLLOWUP), 16
     return ((INTAKE, DISPATCH, FOLLOWUP), 4) if index % 2 else ((NOTIFY, DISPATCH), 16)
 
 

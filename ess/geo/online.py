@@ -79,7 +79,7 @@ class GuardedGeocoder:
         self._guard = guard
 
     def find(self, address: str) -> tuple[float, float] | None:
-        """As `Geocoder` says; above the rate TransientFailure, and while the breaker is open ChannelDown, at once."""
+        """As `Geocoder` says, or as `Guard.call` refuses."""
         return self._guard.call(self._geocoder.find, address)
 
 
@@ -87,13 +87,7 @@ def geocoder(settings: Settings) -> Geocoder | None:
     """The one that the settings name; None where they name none."""
     if settings.geocoder is None:
         return None
-    guard = Guard(
-        f"geocoder:{settings.geocoder}",
-        str(settings.broker_url),
-        rate_per_s=settings.geocoder_rate_per_s,
-        failures=settings.breaker_failures,
-        pause=timedelta(seconds=settings.channel_pause_s),
-    )
+    guard = Guard(f"geocoder:{settings.geocoder}", settings, rate_per_s=settings.geocoder_rate_per_s)
     return GuardedGeocoder(OnlineGeocoder(settings), guard)
 
 

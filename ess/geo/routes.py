@@ -4,7 +4,6 @@ They are asked for after a choice and kept for the next one (`ess/travel.py`): n
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Protocol
 
 import httpx
@@ -59,7 +58,7 @@ class GuardedRouter:
         self._guard = guard
 
     def minutes(self, bases: Sequence[Pin], to: Pin) -> list[float | None]:
-        """As `Router` says; above the rate TransientFailure, and while the breaker is open ChannelDown, at once."""
+        """As `Router` says, or as `Guard.call` refuses."""
         return self._guard.call(lambda starts: self._router.minutes(starts, to), bases)
 
 
@@ -67,11 +66,4 @@ def router(settings: Settings) -> Router | None:
     """The one that the settings name; None where they name none."""
     if settings.router_url is None:
         return None
-    guard = Guard(
-        "router",
-        str(settings.broker_url),
-        rate_per_s=settings.router_rate_per_s,
-        failures=settings.breaker_failures,
-        pause=timedelta(seconds=settings.channel_pause_s),
-    )
-    return GuardedRouter(Osrm(settings), guard)
+    return GuardedRouter(Osrm(settings), Guard("router", settings, rate_per_s=settings.router_rate_per_s))

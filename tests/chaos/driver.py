@@ -23,6 +23,7 @@ from chaos.schedule import (
     RepeatReceipts,
     ReportByApi,
     ReportByLine,
+    ReportByTask,
     Schedule,
 )
 from chaos.world import World
@@ -155,6 +156,8 @@ class Driver:
                 assert answer.status_code == 201, answer.text
             case ReportByApi():
                 self._citizens.report_by_api(deed, crew)
+            case ReportByTask():
+                self._citizens.report_by_task(deed)
             case ReportByLine():
                 self._citizens.report_by_line(deed)
             case RepeatReceipts():

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from chaos.acknowledgements import Fate, fates
 from chaos.evidence import Evidence
-from chaos.judge import sms_doubled
+from chaos.judge import sms_doubled, tasks_forgotten
 from chaos.lateness import excuses, expired_steps, lateness, outages
 from chaos.schedule import Break
 
@@ -28,6 +28,12 @@ def table(evidence: Evidence, title: str) -> Table:
 def _counts(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     yield "incidents", str(len(evidence.incidents)), _tally(incident.state for incident in evidence.incidents)
     yield "reports", str(len(evidence.reports)), _tally(report.source for report in evidence.reports)
+    n_tasks = len(evidence.promises.tasks)
+    yield (
+        "reports by task",
+        str(n_tasks),
+        f"{tasks_forgotten(evidence)} forgotten by Redis before a worker had them",
+    )
     alerts = evidence.alerts
     yield "alerts", str(len(alerts)), _tally(alert.state for alert in alerts)
     for channel in ("line", "sms"):

@@ -12,10 +12,18 @@ from uuid import UUID
 from chaos.acknowledgements import acknowledgements_lost, holders
 from chaos.evidence import Entry, Evidence
 from chaos.lateness import OVERDUE_AFTER, excess, expired_steps, outages
+from chaos.phones import PublishedReport
+from chaos.schedule import Break
 from ess.domain.incident import ENDED, TAKEN, DeadlineKind
 from ess.simulator import taps
 from ess.store import tables
 from ess.store.tables import DeliveryState
+
+_FORGETS = {Break.FLUSH, Break.REDIS_FORGETS}
+#: A worker that dies with a message gives it back after 30 s; PostgreSQL may be away just then.
+_GIVEN_WITHIN = timedelta(seconds=60)
+#: Redis writes its file every second, on a busy machine a little later.
+_WRITTEN_WITHIN = timedelta(seconds=3)
 
 _FINAL = {DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.EXPIRED}
 _ENDED = {str(state) for state in ENDED}
@@ -48,9 +56,29 @@ def reports_kept(evidence: Evidence) -> Iterator[str]:
             yield f"{promised.key} was answered with report {promised.report_id}, and there are {len(kept)} rows of it"
         elif answered is None or (answered.merged_into is None and kept[0].incident_id not in homes):
             yield f"{promised.key} was answered with incident {promised.incident_id}; it is in {kept[0].incident_id}"
+    for task in evidence.promises.tasks:
+        n_kept = len(by_key[task.key])
+        if n_kept > 1 or (n_kept == 0 and not _is_forgotten(evidence, task)):
+            yield f"{task.key} was published at {task.at}, and there are {n_kept} rows of it"
     for citizen in evidence.promises.citizens:
         if by_citizen[citizen] != 1:
             yield f"{citizen} chose a type and shared a pin, and {by_citizen[citizen]} reports came of it"
+
+
+def tasks_forgotten(evidence: Evidence) -> int:
+    """How many reports by task have no row, because Redis forgot them before a worker had them (ADR 1)."""
+    kept = {report.idempotency_key for report in evidence.reports}
+    return sum(task.key not in kept for task in evidence.promises.tasks)
+
+
+def _is_forgotten(evidence: Evidence, task: PublishedReport) -> bool:
+    """Whether Redis lost what it had, or its last second, after it had taken this and before it had given it away."""
+    for broken in evidence.disturbances:
+        if broken.what in _FORGETS and broken.began_at - _GIVEN_WITHIN <= task.at <= broken.mended_at:
+            return True
+        if broken.what is Break.REDIS and broken.began_at - _WRITTEN_WITHIN <= task.at <= broken.mended_at:
+            return True
+    return False
 
 
 def incidents_in_hand(evidence: Evidence) -> Iterator[str]:

@@ -10,8 +10,8 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from chaos.phones import GivenUp, Phones, PromisedReport
-from chaos.schedule import CALM, Answer, Habit, ReportByApi, ReportByLine, Schedule
+from chaos.phones import GivenUp, Phones, PromisedReport, PublishedReport
+from chaos.schedule import CALM, Answer, Habit, ReportByApi, ReportByLine, ReportByTask, Schedule
 from chaos.world import SPOTS, World
 from ess.conversation.answer import Pressed, Verb, button_data, read_button, sign_button
 from ess.domain.follow_up import Outcome
@@ -56,6 +56,16 @@ class Citizens:
         assert answer.status_code == 202, answer.text
         told = answer.json()
         self._phones.promises.reports.append(PromisedReport(key, told["report_id"], told["incident_id"]))
+
+    def report_by_task(self, deed: ReportByTask) -> None:
+        """Redis took the report, twice where it came twice."""
+        number = next(self._numbers)
+        key = f"chaos-{self._seed}-{number}"
+        reporter = {"phone": f"+6611{number:07d}", "contact": "any"}
+        report = {"type": deed.type, "reporter": reporter, "location": SPOTS[deed.spot].pin, "idempotency_key": key}
+        for _ in range(2 if deed.doubled else 1):
+            at = self._phones.publish(report)
+        self._phones.promises.tasks.append(PublishedReport(key, at))
 
     def report_by_line(self, deed: ReportByLine) -> None:
         """The type and the pin were taken."""

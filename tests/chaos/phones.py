@@ -8,9 +8,13 @@ import threading
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 from stack import Deployment
 from twilio.request_validator import RequestValidator
 
@@ -29,11 +33,21 @@ class PromisedReport:
     incident_id: str
 
 
+@dataclass(frozen=True)
+class PublishedReport:
+    """A report that Redis took: it has no row before a worker has had it."""
+
+    key: str
+    #: When it was last published (UTC).
+    at: datetime
+
+
 @dataclass
 class Promises:
     """What the engine said yes to; any thread may add."""
 
     reports: list[PromisedReport] = field(default_factory=list)
+    tasks: list[PublishedReport] = field(default_factory=list)
     #: LINE user ids of citizens whose type and pin were both taken.
     citizens: list[str] = field(default_factory=list)
     #: Alerts that were accepted by API.
@@ -72,6 +86,18 @@ class Phones:
                 if answer.status_code != 503:
                     return answer
             self._pause()
+
+    def publish(self, report: Mapping[str, Any]) -> datetime:
+        """Redis has taken the report, as soon as it took anything; when it was tried (UTC)."""
+        while True:
+            at = datetime.now(UTC)
+            try:
+                with Celery(broker=self._deployment.services.broker_url, set_as_current=False) as intake:
+                    intake.send_task("ess.accept_report", kwargs={"report": report}, queue="intake", retry=False)
+            except (OperationalError, RedisError, OSError):
+                self._pause()
+            else:
+                return at
 
     def line(self, user_id: str, act: str, body: Mapping[str, Any], delivery: str = "once") -> None:
         """The person has done this in LINE, and the engine has taken it."""

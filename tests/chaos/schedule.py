@@ -64,6 +64,15 @@ class ReportByApi:
 
 
 @dataclass(frozen=True)
+class ReportByTask:
+    """An intake service with access to the broker publishes a report; `doubled` publishes it twice."""
+
+    type: str
+    spot: int
+    doubled: bool
+
+
+@dataclass(frozen=True)
 class ReportByLine:
     """A citizen taps the type and shares the pin; the impatient ones do not wait for an answer between."""
 
@@ -89,7 +98,7 @@ class Operate:
     operation: str
 
 
-Deed = BreakPart | BreakProvider | ReportByApi | ReportByLine | RepeatReceipts | Operate
+Deed = BreakPart | BreakProvider | ReportByApi | ReportByTask | ReportByLine | RepeatReceipts | Operate
 
 
 class Answer(StrEnum):
@@ -188,6 +197,8 @@ def _report(chance: random.Random, n_spots: int, types: Sequence[str]) -> Deed:
     kind, spot = chance.choice(types), chance.randrange(n_spots)
     if chance.random() < 0.35:
         return ReportByLine(kind, spot, patient=chance.random() < 0.6, delivery=_delivery(chance))
+    if chance.random() < 0.2:
+        return ReportByTask(kind, spot, doubled=chance.random() < 0.3)
     contact = chance.choice(["any", "text_only", "none"])
     return ReportByApi(kind, None if chance.random() < 0.08 else spot, contact, doubled=chance.random() < 0.3)
 

@@ -10,8 +10,8 @@ import pytest
 
 from chaos.breaker import Disturbance
 from chaos.evidence import Evidence
-from chaos.judge import sms_doubled, violations
-from chaos.phones import PromisedReport, Promises
+from chaos.judge import sms_doubled, tasks_forgotten, violations
+from chaos.phones import PromisedReport, Promises, PublishedReport
 from chaos.schedule import Break
 from ess.store import tables
 
@@ -180,6 +180,7 @@ def _ununderstood(run: Evidence) -> Evidence:
         (lambda run: replace(run, mishaps=["the clock ended by itself"]), "mishaps"),
         (lambda run: replace(run, reports=[]), "reports_kept"),
         (lambda run: replace(run, promises=Promises(citizens=[LINE_ID])), "reports_kept"),
+        (lambda run: replace(run, promises=Promises(tasks=[PublishedReport("task", NOON)])), "reports_kept"),
         (_in_nobodys_hand, "incidents_in_hand"),
         (lambda run: replace(run, ledger=run.ledger[1:]), "everybody_reached"),
         (lambda run: replace(run, ledger=[run.ledger[0], *run.ledger[2:]]), "everybody_reached"),
@@ -207,6 +208,15 @@ def test_a_second_sms_is_counted_where_the_outcome_of_the_first_was_unknown() ->
     twice = replace(run, ledger=[*run.ledger, run.ledger[1]])
     assert violations(twice) == []
     assert sms_doubled(twice) == (1, [])
+
+
+def test_only_a_redis_that_forgot_it_then_excuses_a_report_by_task() -> None:
+    run = replace(good_run(), promises=Promises(tasks=[PublishedReport("task", NOON)]))
+    flushed, too_late = (Disturbance(Break.FLUSH, after(s), after(s)) for s in (30, 90))
+    assert violations(replace(run, disturbances=[flushed])) == []
+    assert tasks_forgotten(run) == 1
+    written = Disturbance(Break.REDIS, after(20), after(22))
+    assert len(violations(replace(run, disturbances=[written, too_late]))) == 1
 
 
 def test_an_outage_excuses_a_late_step() -> None:

@@ -1,19 +1,25 @@
 """The words of one language, read once from `config/messages/<language>.yaml`."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
+from string import Formatter
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import yaml
 
+from config.settings import HERE
 from ess.channels.envelope import Button, Message
 from ess.domain.duty import Channel
 from ess.domain.errors import Misconfigured
 from ess.domain.place import Area, Place
 
 BANGKOK = ZoneInfo("Asia/Bangkok")
+_SHIPPED = HERE / "messages"
+#: Whoever runs this decides which words there are.
+_OWN_WORDS = frozenset({"needs", "agencies"})
 _BANGKOK_CODE = "10"
 _BUDDHIST_ERA = 543
 _THAI_MONTHS = ("ม.ค.", "ก.พ.", "มี.ค.", "เม.ย.", "พ.ค.", "มิ.ย.", "ก.ค.", "ส.ค.", "ก.ย.", "ต.ค.", "พ.ย.", "ธ.ค.")
@@ -23,12 +29,14 @@ class Texts:
     """Fills the texts of one language."""
 
     def __init__(self, folder: Path, language: str) -> None:
+        """Misconfigured where the file cannot be read, or a text would fail when somebody is to hear it."""
         self.language = language
         self._path = folder / f"{language}.yaml"
-        try:
-            self._data: dict[str, Any] = yaml.safe_load(self._path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise Misconfigured(f"cannot read the texts in {self._path}: {error}") from error
+        self._data = _read(self._path)
+        if folder != _SHIPPED:
+            wrong = list(_wrong(self._data, _read(_SHIPPED / f"{language}.yaml")))
+            if wrong:
+                raise Misconfigured(f"{self._path}: {'; '.join(wrong)}")
 
     def say(self, key: str, channel: Channel, buttons: Iterable[Button] = (), **values: Any) -> Message:
         """The message of that key as the channel shows it; buttons only where the channel has them."""
@@ -120,3 +128,52 @@ class Texts:
         if variant not in variants:
             raise Misconfigured(f"{self._path}: messages.{key} has no {variant} text: add one")
         return variants[variant].format(**values).strip()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise Misconfigured(f"cannot read the texts in {path}: {error}") from error
+    if not isinstance(found, dict):
+        raise Misconfigured(f"cannot read the texts in {path}: begin with a copy of the shipped file")
+    return found
+
+
+def _wrong(own: Mapping[str, Any], shipped: Mapping[str, Any]) -> Iterator[str]:
+    """What an own file lacks of the shipped one, or wants filled in that nobody fills in."""
+    known: defaultdict[str, set[str]] = defaultdict(set)
+    has = dict(_leaves(own))
+    for path, text in _leaves(shipped):
+        known[_entry_of(path)] |= _blanks(text)
+        if path not in has and path.partition(".")[0] not in _OWN_WORDS:
+            yield f"{path} is missing: copy it from the shipped file"
+    for group in sorted(_OWN_WORDS):
+        if not any(path.startswith(f"{group}.") for path in has):
+            yield f"{group} has no words: write one at least"
+    for path, text in has.items():
+        try:
+            strange = _blanks(text) - known[_entry_of(path)] if _entry_of(path) in known else ()
+        except ValueError as error:
+            yield f"{path} cannot be filled in ({error}): write a brace that is to be read as {{{{ or }}}}"
+        else:
+            yield from (
+                f"{path} has {{{blank}}}, which the shipped text has not: take it out" for blank in sorted(strange)
+            )
+
+
+def _leaves(data: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{at}{key}.")
+        elif value is not None:
+            yield f"{at}{key}", str(value)
+
+
+def _entry_of(path: str) -> str:
+    """The variants of a message are filled in with the same values."""
+    return ".".join(path.split(".")[:2])
+
+
+def _blanks(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}

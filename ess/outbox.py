@@ -519,19 +519,38 @@ class Outbox:
                 self._tell_over(row, channel, key)
 
     def tell_instead(self, row: tables.Responder, failed: Delivery) -> bool:
-        """The same words, at once, over the channel after the one that failed; false where there is none."""
-        channel = _next_channel(responders.written(row), Channel(failed.channel), self._down)
+        """The same words, at once, over the first channel that works and has not tried; false where there is none.
+
+        They go first over the one by which the responder was last reached, which need not be the first of theirs.
+        """
+        told = select(Delivery).where(
+            Delivery.incident_id == failed.incident_id,
+            Delivery.responder_id == failed.responder_id,
+            Delivery.message == failed.message,
+        )
+        at = _asked_at(failed)
+        tried = {Channel(other.channel) for other in self._tx.session.exec(told) if _asked_at(other) == at}
+        channel = next((each for each in responders.written(row) if each not in {*tried, *self._down}), None)
         if channel is None:
             return False
-        self._tell_over(row, channel, failed.message, self._alerts.get(failed.alert_id) if failed.alert_id else None)
+        alert = self._alerts.get(failed.alert_id) if failed.alert_id else None
+        self._tell_over(row, channel, failed.message, alert, asked_at=at)
         return True
 
-    def _tell_over(self, row: tables.Responder, channel: Channel, key: str, alert: Alert | None = None) -> None:
+    def _tell_over(
+        self,
+        row: tables.Responder,
+        channel: Channel,
+        key: str,
+        alert: Alert | None = None,
+        *,
+        asked_at: datetime | None = None,
+    ) -> None:
         place, who = self._texts.place(self._incident.place), self._name(self._incident.lead.holder)
         doubt = self._incident.place.contradicted_by if self._incident.place else None
         said = self._texts.province(doubt) if doubt else ""
         letter = self._texts.say(key, channel, code=self._incident.code, place=place, who=who, said=said)
-        self._queue(row, channel, letter, key, alert=alert)
+        self._queue(row, channel, letter, key, alert=alert, asked_at=asked_at)
 
     def _queue(
         self,

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Uuid,
+    all_,
     any_,
     bindparam,
     event,
@@ -82,15 +83,16 @@ _HAS_WAITED: ColumnElement[bool] = literal_column(
 _WITH_DEADLINES = select(tables.Incident, tables.Deadline.id, _HAS_WAITED).join(
     tables.Deadline, col(tables.Deadline.incident_id) == col(tables.Incident.id)
 )
+_WANTED = bindparam("deadline_ids", type_=ARRAY(BigInteger))
 #: In the order of their ids, so that two who lock several never wait for each other.
 _LOCK_FOR = (
-    _WITH_DEADLINES.where(col(tables.Deadline.id) == any_(bindparam("deadline_ids", type_=ARRAY(BigInteger))))
+    _WITH_DEADLINES.where(col(tables.Deadline.id) == any_(_WANTED))
     .order_by(col(tables.Incident.id))
     .with_for_update(of=tables.Incident, key_share=True)
 )
 #: Those that somebody else has at this instant are left to them, and whatever failed is kept alone.
 _LOCK_WAITING = (
-    _WITH_DEADLINES.where(_HAS_WAITED, col(tables.Deadline.failures) == 0)
+    _WITH_DEADLINES.where(_HAS_WAITED, col(tables.Deadline.failures) == 0, col(tables.Deadline.id) != all_(_WANTED))
     .order_by(col(tables.Deadline.due_at))
     .limit(bindparam("most", type_=Integer))
     .with_for_update(of=tables.Incident, key_share=True, skip_locked=True)
@@ -131,9 +133,10 @@ def lock_for(tx: Transaction, deadline_ids: Collection[int], *, most: int) -> li
     """
     wanted: dict[UUID, set[int | None]] = defaultdict(set)
     rows: dict[UUID, tables.Incident] = {}
-    found = tx.session.exec(_LOCK_FOR, params={"deadline_ids": list(deadline_ids)}).all()
+    these = {"deadline_ids": list(deadline_ids)}
+    found = tx.session.exec(_LOCK_FOR, params=these).all()
     if any(has_waited for _, _, has_waited in found) and len(found) < most:
-        found = [*found, *tx.session.exec(_LOCK_WAITING, params={"most": most - len(found)})]
+        found = [*found, *tx.session.exec(_LOCK_WAITING, params=these | {"most": most - len(found)})]
     for row, deadline_id, _ in found:
         rows[row.id] = row
         wanted[row.id].add(deadline_id)

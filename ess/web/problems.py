@@ -1,6 +1,10 @@
-"""Errors as `application/problem+json` (RFC 9457); what was sent is never repeated, it may be personal."""
+"""Errors as `application/problem+json` (RFC 9457), and as a page to a browser; what was sent is never repeated.
+
+It may be personal.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ess.domain.errors import AlreadyTaken, Conflict, NotFound, Refused
+from ess.web.auth import engine_of
+from ess.web.board import page
 
 log = structlog.get_logger()
 
@@ -26,40 +32,60 @@ def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = Non
     return JSONResponse(body, status, headers=dict(headers or {}), media_type="application/problem+json")
 
 
+#: In which words a person reads it; every other status in those of `other`.
+_WORDS = {401: "login", 403: "forbidden", 404: "not_found", 503: "away"}
+
+
+def _answer(
+    request: Request, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
+) -> Response:
+    """The problem, for a person where a browser asks to show the answer."""
+    if "text/html" not in request.headers.get("accept", ""):
+        return problem(status, detail, headers=headers, **more)
+    words = engine_of(request).texts.word("problems", _WORDS.get(status, "other"))
+    shown = page(
+        request, "problem.html", engine_of(request), datetime.now(UTC), status, words=words, detail=detail, code=status
+    )
+    shown.headers.update(headers or {})
+    return shown
+
+
 def install(app: FastAPI) -> None:
     """Let the app answer every error this way."""
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, error: RequestValidationError) -> Response:
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
         problems = [
             {"field": ".".join(map(str, found["loc"][1:])), "problem": found["msg"]} for found in error.errors()
         ]
         if any(found["type"] == "json_invalid" for found in error.errors()):
-            return problem(400, "the body is not valid JSON: check quotes, commas and the encoding (UTF-8)")
+            return _answer(request, 400, "the body is not valid JSON: check quotes, commas and the encoding (UTF-8)")
         if any(found["loc"] == ("header", "idempotency-key") for found in error.errors()):
-            return problem(400, "send an Idempotency-Key header, a new one for each report, up to 200 characters")
-        return problem(422, "some fields are missing or wrong: see errors", errors=problems)
+            return _answer(
+                request, 400, "send an Idempotency-Key header, a new one for each report, up to 200 characters"
+            )
+        return _answer(request, 422, "some fields are missing or wrong: see errors", errors=problems)
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> Response:
-        return problem(error.status_code, str(error.detail), headers=error.headers)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        return _answer(request, error.status_code, str(error.detail), headers=error.headers)
 
     @app.exception_handler(Refused)
-    async def _refused(_: Request, error: Refused) -> Response:
+    async def _refused(request: Request, error: Refused) -> Response:
         match error:
             case NotFound():
-                return problem(404, str(error))
+                return _answer(request, 404, str(error))
             case AlreadyTaken(holder=holder):
-                return problem(409, str(error), holder=holder, reason="already_taken")
+                return _answer(request, 409, str(error), holder=holder, reason="already_taken")
             case Conflict():
-                return problem(409, str(error), reason="conflict")
+                return _answer(request, 409, str(error), reason="conflict")
             case _:
-                return problem(409, str(error), reason=_snake(type(error).__name__))
+                return _answer(request, 409, str(error), reason=_snake(type(error).__name__))
 
     @app.exception_handler(SQLAlchemyError)
-    async def _database(_: Request, error: SQLAlchemyError) -> Response:
+    async def _database(request: Request, error: SQLAlchemyError) -> Response:
         log.error("database_error", error=type(error).__name__)
-        return problem(503, "the database cannot be reached: send it again", headers={"Retry-After": "1"})
+        return _answer(request, 503, "the database cannot be reached: send it again", headers={"Retry-After": "1"})
 
 
 def _snake(name: str) -> str:

@@ -160,6 +160,28 @@ def test_no_other_page_and_nobody_else_can_send_a_form(story: Story) -> None:
     assert "<script" not in page.text, "it does not renew itself under whoever types"
 
 
+def test_a_browser_shows_what_went_wrong_as_a_page_and_a_program_reads_a_problem(story: Story) -> None:
+    story.station(CHIANG_RAI).may_hear("")
+    story.care_team(CHIANG_RAI)
+    board, browser = Board(story.citizen().reports_by_api("assault", at=CHIANG_RAI)), {"accept": "text/html,*/*"}
+    http = story.deployment.http
+    form = board.forms()["cancel"] | {"reason": "not from here", "token": "0" * 64}
+    shown = [
+        (board.sends(form, browser), 403, "แบบฟอร์มไม่ได้มาจากหน้าของท่าน"),
+        (http.get("/board/NOBODY", headers=browser, auth=board.auth), 404, "ไม่พบสิ่งที่ขอ"),
+        (http.get(board.path, headers=browser), 401, "เข้าสู่ระบบ"),
+        (http.get("/<b>nowhere</b>", headers=browser), 404, "ไม่พบสิ่งที่ขอ"),
+    ]
+    for answer, status, words in shown:
+        assert answer.status_code == status
+        assert words in answer.text
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "<b>" not in answer.text
+    assert shown[2][0].headers["www-authenticate"].startswith("Basic")
+    assert 'href="/board"' not in shown[3][0].text, "whoever opens a link from an SMS has no board"
+    assert board.sends(form).json()["status"] == 403
+
+
 def operators_token(story: Story, incident: Incident) -> str:
     """What the operator's page would carry if it offered the form."""
     return story.deployment.store.vault.index(f"form board test-operator {incident.code}").hex()

@@ -119,6 +119,26 @@ def test_who_cancels_is_asked_after_too_and_nobody_is_told_that_they_are_safe(st
     assert incident.now["state"] == "acknowledged"
 
 
+def test_who_was_reached_over_their_second_channel_hears_over_their_first_that_somebody_is_not_safe(
+    story: Story,
+) -> None:
+    station, supervisor = story.station(CHIANG_MAI, (Channel.SMS, Channel.LINE)), story.supervisor()
+    story.care_team(CHIANG_MAI)
+    story.breaks("twilio", "undelivered", code=30005, to=station.phone)
+    citizen = story.citizen()
+    incident = citizen.reports("assault", at=CHIANG_MAI)
+    citizen.hears("รับเรื่องแล้ว")
+    station.hears("เหตุด่วน", by=Channel.LINE)
+    station.taps("รับทราบ")
+    station.hears("บันทึกแล้ว", by=Channel.LINE)
+    citizen.hears("รับทราบแล้ว")
+    story.breaks("line", "429_quota", to=station.line_id, times=None)
+    citizen.presses(f"say=unsafe&code={incident.code}")
+    citizen.hears("แจ้งผู้ควบคุมเวรแล้ว")
+    station.hears("ผู้แจ้งยังต้องการความช่วยเหลือ", by=Channel.SMS)
+    supervisor.hears("ผู้แจ้งบอกว่ายังไม่ปลอดภัย", within_s=30)
+
+
 @pytest.mark.parametrize("end", ["cancel", "close"])
 def test_who_is_not_safe_when_it_is_over_is_reported_anew_and_the_supervisors_hear_it(story: Story, end: str) -> None:
     """Somebody has to answer; the supervisors hear it every time, over a channel that works."""

@@ -36,7 +36,7 @@ def _counts(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     )
     alerts = evidence.alerts
     yield "alerts", str(len(alerts)), _tally(alert.state for alert in alerts)
-    for channel in ("line", "sms"):
+    for channel in ("line", "sms", "voice"):
         sent = [delivery for delivery in evidence.deliveries if delivery.channel == channel]
         doubtful = sum(delivery.doubtful_since is not None for delivery in sent)
         again = sum(delivery.attempt > 1 for delivery in sent)

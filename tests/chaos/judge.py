@@ -14,11 +14,15 @@ from chaos.evidence import Entry, Evidence
 from chaos.lateness import OVERDUE_AFTER, excess, expired_steps, outages
 from chaos.phones import PublishedReport
 from chaos.schedule import Break
+from config.settings import HERE
+from ess.conversation.answer import Verb
+from ess.conversation.texts import Texts
 from ess.domain.incident import ENDED, TAKEN, DeadlineKind
 from ess.simulator import taps
 from ess.store import tables
 from ess.store.tables import DeliveryState
 
+_THANKS = Texts(HERE / "messages", "th").word("voice", Verb.ACCEPT)
 _FORGETS = {Break.FLUSH, Break.REDIS_FORGETS}
 #: A worker that dies with a message gives it back after 30 s; PostgreSQL may be away just then.
 _GIVEN_WITHIN = timedelta(seconds=60)
@@ -101,8 +105,8 @@ def everybody_reached(evidence: Evidence) -> Iterator[str]:
     """Each alert lit up on a phone of its responder, or the timeline says why each attempt came to nothing."""
     shown_keys, shown_texts = set(), set()
     for entry in evidence.ledger:
-        if entry["shown"] and entry["kind"] in {"push", "sms"}:
-            shown_keys.add(entry["retry_key"])
+        if entry["shown"] and entry["kind"] in {"push", "sms", "call"}:
+            shown_keys |= {entry["retry_key"], entry["sid"]} - {None}
             shown_texts.add((entry["person"], entry["text"]))
     by_alert: defaultdict[UUID | None, list[tables.Delivery]] = defaultdict(list)
     for delivery in evidence.deliveries:
@@ -111,7 +115,7 @@ def everybody_reached(evidence: Evidence) -> Iterator[str]:
     excused = {fact.data["delivery_id"] for fact in evidence.told("delivery_failed", "delivery_expired")}
     for alert in evidence.alerts:
         attempts = by_alert[alert.id]
-        if any(str(attempt.id) in shown_keys or _said(attempt) in shown_texts for attempt in attempts):
+        if any({str(it.id), it.provider_ref} & shown_keys or _said(it) in shown_texts for it in attempts):
             continue
         silent = [attempt for attempt in attempts if str(attempt.id) not in excused]
         if not attempts or silent:
@@ -187,6 +191,33 @@ def sms_said_once(evidence: Evidence) -> Iterator[str]:
     yield from sms_doubled(evidence)[1]
 
 
+def calls_rung_once(evidence: Evidence) -> Iterator[str]:
+    """A phone rings once for each call that was to be made, and again only where an outcome was unknown."""
+    wanted, doubtful = Counter[str](), Counter[str]()
+    for found in evidence.deliveries:
+        if found.channel == "voice":
+            wanted[found.envelope["to"]] += min(1, found.attempt)
+            doubtful[found.envelope["to"]] += max(0, found.attempt - 1) if found.doubtful_since else 0
+    rang = Counter(entry["person"] for entry in evidence.ledger if entry["kind"] == "call" and entry["shown"])
+    for phone, times in rang.items():
+        if times > wanted[phone] + doubtful[phone]:
+            yield f"{phone} rang {times} times for {wanted[phone]} calls, {doubtful[phone]} of them perhaps made before"
+
+
+def digits_recorded(evidence: Evidence) -> Iterator[str]:
+    """Whoever heard in a call that they have it stands so in the timeline."""
+    phone_of = {str(responder.id): responder.phone for responder in evidence.responders}
+    thanked = Counter(
+        entry["person"] for entry in evidence.ledger if entry["kind"] == "spoken" and _THANKS in entry["text"]
+    )
+    recorded = Counter(
+        phone_of[fact.data["responder_id"]] for fact in evidence.told("accepted") if fact.data.get("via") == "voice"
+    )
+    for phone, times in thanked.items():
+        if times > recorded[phone]:
+            yield f"{phone} was thanked {times} times in calls, and {recorded[phone]} acceptances are recorded"
+
+
 def one_holder(evidence: Evidence) -> Iterator[str]:
     """Nobody takes a track while somebody else has it, and the rows agree with the timeline."""
     for incident in evidence.incidents:
@@ -211,7 +242,8 @@ def inbound_understood(evidence: Evidence) -> Iterator[str]:
     thanked = {
         ("line:" if entry["provider"] == "line" else "sms:") + entry["sid"]
         for entry in evidence.ledger
-        if entry["kind"] == "webhook" and entry["status"] == 200
+        # What happens in a call is answered within it, and no row is kept of it.
+        if entry["kind"] == "webhook" and entry["status"] == 200 and not entry["sid"].startswith("CA")
     }
     kept = {row.id: row for row in evidence.inbound}
     for event_id in sorted(thanked | set(evidence.promises.events)):
@@ -258,6 +290,8 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     chosen_are_asked,
     line_said_once,
     sms_said_once,
+    calls_rung_once,
+    digits_recorded,
     acknowledgements_lost,
     one_holder,
     inbound_understood,

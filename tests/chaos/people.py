@@ -24,6 +24,8 @@ _RACE_EVERY_S = 2.0
 _BETWEEN_STEPS_S = 1.0
 #: A patient citizen waits so long for the next question, and then goes on without.
 _PATIENCE_S = 25.0
+#: What is pressed in a call; nobody is called in order to be told more.
+_DIGITS = {Verb.ACCEPT: "1", Verb.DECLINE: "2"}
 _SMS_VERBS = {Verb.ACCEPT: "1", Verb.DECLINE: "2", Verb.ARRIVE: "4", Verb.RESOLVE: "9"}
 _SMS_ALERT = re.compile(r"^ESS .* ตอบ (\d{2,3}) 1 ")
 
@@ -87,6 +89,8 @@ class HeardAlert:
     alert_id: str | None = None
     #: From the SMS.
     code: str | None = None
+    #: The phone rings.
+    rings: bool = False
 
 
 class Responders:
@@ -112,7 +116,7 @@ class Responders:
             for entry in self._world.deployment.sim.get("/sim/ledger", params={"since": seen}).json():
                 seen = entry["seq"]
                 person = self._people.get(entry["person"])
-                if person is None or not entry["shown"] or entry["kind"] not in {"push", "reply", "sms"}:
+                if person is None or not entry["shown"] or entry["kind"] not in {"push", "reply", "sms", "call"}:
                     continue
                 if follow_up := _follow_up(entry):
                     pool.submit(_until_given_up, self._phones.presses, entry["person"], follow_up)
@@ -154,7 +158,10 @@ class Responders:
                 self._says(alert, verb, habit)
 
     def _says(self, alert: HeardAlert, verb: Verb, habit: Habit) -> None:
-        if alert.alert_id:
+        if alert.rings:
+            if verb in _DIGITS:
+                self._phones.takes_call(alert.address, _DIGITS[verb])
+        elif alert.alert_id:
             data = button_data(Pressed(verb, alert_id=UUID(alert.alert_id)))
             signed = sign_button(data, alert.address, self._world.deployment.store.vault.index)
             self._phones.presses(alert.address, signed, habit.delivery)
@@ -191,6 +198,8 @@ def _pressable(entry: dict[str, Any]) -> Iterator[str]:
 
 
 def _alert(entry: dict[str, Any]) -> HeardAlert | None:
+    if entry["kind"] == "call":
+        return HeardAlert(entry["person"], rings=True)
     if entry["kind"] == "sms":
         found = _SMS_ALERT.match(entry["text"])
         return HeardAlert(entry["person"], code=found[1]) if found else None

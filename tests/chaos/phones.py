@@ -111,6 +111,12 @@ class Phones:
         """The person has tapped a button that carries this data."""
         self.line(user_id, "postback", {"data": data}, delivery)
 
+    def takes_call(self, phone: str, digit: str) -> None:
+        """They pick up, press the digit and hang up; where it has stopped ringing they do nothing."""
+        for deed, body in (("press", {"digits": digit}), ("hang-up", {})):
+            answer = self._deployment.sim.post(f"/sim/voice/{phone}/{deed}", json=body)
+            assert answer.status_code in {200, 409}, answer.text
+
     def texts(self, phone: str, words: str) -> None:
         """The person has sent this SMS, and the engine has taken it."""
         with self._busy[phone]:

@@ -8,11 +8,6 @@ from datetime import datetime, time
 from typing import Any
 from zipfile import BadZipFile
 
-from openpyxl import Workbook, load_workbook
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
-from openpyxl.utils.exceptions import InvalidFileException
-
 from ess.roster.errors import RosterRefused
 
 #: How a workbook begins (it is a zip archive), and how one of before 2007 does.
@@ -61,6 +56,9 @@ def to_csv(rows: Iterable[Sequence[str]]) -> str:
 
 # --- Excel -----------------------------------------------------------------------------------------------
 def _of_workbook(data: bytes) -> list[list[str]]:
+    from openpyxl import load_workbook  # noqa: PLC0415  # a fifth of a second, and only where there is a workbook
+    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
+
     try:
         with warnings.catch_warnings():  # of styles and validations that openpyxl does not know
             warnings.simplefilter("ignore")
@@ -86,6 +84,10 @@ def _text(cell: Any) -> str:
 
 def to_xlsx(rows: Iterable[Sequence[str]]) -> bytes:
     """A workbook of one sheet whose cells are all text, so that Excel takes no zero off a number."""
+    from openpyxl import Workbook  # noqa: PLC0415  # as above
+    from openpyxl.styles import Font  # noqa: PLC0415
+    from openpyxl.utils import get_column_letter  # noqa: PLC0415
+
     book = Workbook()
     sheet: Any = book.active
     for y, row in enumerate(rows, start=1):

@@ -31,7 +31,7 @@ from ess.conversation.letters import (
 from ess.domain.duty import Channel
 from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
 from ess.domain.follow_up import Outcome, move_times
-from ess.domain.incident import ENDED, Alert, AlertState, Fact, Incident, ReporterWord, State
+from ess.domain.incident import ENDED, OVER, Alert, AlertState, Fact, Incident, ReporterWord, State
 from ess.domain.report import Contact, Location, Report, Reporter, Source
 from ess.engine import Engine
 from ess.store import Transaction, incidents, reach, responders, tables
@@ -48,12 +48,10 @@ _REPLY_TOKEN_IS_GOOD = timedelta(seconds=20)
 #: A receipt may overtake the commit of its own message; it is looked for again for so long.
 _RECEIPT_WAITS = timedelta(minutes=10)
 
-#: Nobody is on the way any more, or looked for.
-_OVER_FOR_RESPONDERS = frozenset({State.RESOLVED, *ENDED})
 #: A desk has more alerts open than an SMS lists codes; the older ones are in its other SMS.
 _MOST_CODES = 12
 #: Alerts that a bare verb cannot mean.
-_OVER = frozenset({AlertState.STOOD_DOWN, AlertState.DECLINED, AlertState.UNREACHABLE})
+_NOT_WAITING = frozenset({AlertState.STOOD_DOWN, AlertState.DECLINED, AlertState.UNREACHABLE})
 
 
 @dataclass(frozen=True)
@@ -212,11 +210,11 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
 
 def _is_left_alone(tx: Transaction, chat: tables.Chat, about: "_Known", heard: citizen.Heard) -> bool:
     """Whether they are not safe, and nobody is on the way or looked for, neither for this nor for anything later."""
-    if heard.word is not ReporterWord.UNSAFE or about.state not in _OVER_FOR_RESPONDERS:
+    if heard.word is not ReporterWord.UNSAFE or about.state not in OVER:
         return False
     newest = incidents.surviving(tx, chat.incident_id) if chat.incident_id else None
     query = select(tables.Incident.state).where(tables.Incident.id == newest)
-    return newest == about.id or tx.session.exec(query).first() in {None, *_OVER_FOR_RESPONDERS}
+    return newest == about.id or tx.session.exec(query).first() in {None, *OVER}
 
 
 @dataclass(frozen=True)
@@ -543,7 +541,7 @@ def _answerable(tx: Transaction, whose: ColumnElement[bool], answer: Answer) -> 
 
 def _waiting(alerts: Iterable[_Asked]) -> list[_Asked]:
     """Those that a bare verb can mean."""
-    return [asked for asked in alerts if asked.alert.state not in _OVER and not asked.is_ended]
+    return [asked for asked in alerts if asked.alert.state not in _NOT_WAITING and not asked.is_ended]
 
 
 def _understood(
@@ -614,7 +612,7 @@ def _reporter_sms(engine: Engine, tx: Transaction, event_id: str, phone: str, wo
     report_id, incident_id = newest[0], incidents.surviving(tx, newest[1])
     incident = incidents.read(tx, incident_id)
     heard = citizen.hear_text(citizen.Draft(filed=True), words, incident.state)
-    is_over = incident.state in _OVER_FOR_RESPONDERS
+    is_over = incident.state in OVER
     if heard.asks_status:
         letter = status_letter(engine.texts, incident, "", Channel.SMS)
         outbox.queue(tx, Channel.SMS, phone, (letter,), "status", tx.now + _REPLY_LIVES, incident_id=incident_id)
@@ -750,7 +748,7 @@ def _refusal(
 
 def _state(incident: Incident, pressed: Pressed) -> str:
     """How what was pressed stands: the alert while somebody may be in danger, the call or visit, else the incident."""
-    if pressed.alert_id and incident.state not in _OVER_FOR_RESPONDERS:
+    if pressed.alert_id and incident.state not in OVER:
         return incident.alert(pressed.alert_id).state
     for follow_up in incident.follow_ups:
         if follow_up.id == pressed.follow_up_id:

@@ -37,6 +37,8 @@ RESPONDING = (State.LOCATED, State.ALERTING, State.UNANSWERED, State.ACKNOWLEDGE
 DANGER = (State.RECEIVED, *RESPONDING)
 #: Nothing more is owed to anybody.
 ENDED = frozenset({State.CLOSED, State.CANCELLED, State.MERGED})
+#: Nobody is on the way any more, or looked for.
+OVER = frozenset({State.RESOLVED, *ENDED})
 
 
 class TrackState(StrEnum):

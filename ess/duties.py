@@ -13,10 +13,11 @@ from sqlmodel import col, select
 from ess import geo
 from ess.domain import rota as duty
 from ess.domain.errors import NotFound, Refused
+from ess.domain.roster import NATION, seat
 from ess.domain.rota import Away, Cover, Rota, Span, gaps, spans
 from ess.engine import Engine
 from ess.geo.names import DISTRICT, PROVINCE, areas
-from ess.rotas import NATION, Member, read, unfit, write
+from ess.rotas import Member, read, unfit, write
 from ess.store import Transaction, responders, rotas, tables
 from ess.store.rotas import Kept
 
@@ -127,7 +128,7 @@ def _roster(tx: Transaction, refs: Collection[str]) -> Mapping[str, Member]:
     for row in tx.session.exec(select(tables.Jurisdiction).where(col(tables.Jurisdiction.responder_id).in_(people))):
         codes[row.responder_id] = (*codes.get(row.responder_id, ()), row.area_code)
     return {
-        person.ref: Member(person.role, codes.get(person.id, (person.district_code or person.province_code or NATION,)))
+        person.ref: Member(person.role, codes.get(person.id) or seat(person.province_code, person.district_code))
         for person in people.values()
     }
 

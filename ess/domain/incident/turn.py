@@ -108,7 +108,7 @@ class Turn:
         for alert in self.incident.alerts_of(track.name, *TAKEN):
             if alert.role in NATIONAL_ROLES:
                 self.put(replace(alert, state=AlertState.OPEN))
-        if track.name == self.incident.policy.lead.name:
+        if self.incident.is_lead(track.name):
             self.become(State.UNANSWERED)
 
     def ask_backup(self, track: Track) -> None:

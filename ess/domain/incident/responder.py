@@ -192,9 +192,7 @@ def _give_back(turn: Turn, alert: Alert, track: Track) -> None:
         return
     if turn.incident.is_lead(track.name) and track.state is TrackState.ACKNOWLEDGED:
         turn.become(State.ALERTING)
-    for other in turn.incident.alerts_of(track.name, AlertState.STOOD_DOWN):
-        if other.role not in NATIONAL_ROLES:  # these are asked when nobody else is left
-            turn.ask_again(other)
+    turn.ask_stood_down(track)
     turn.ask_step(track, track.step + 1)
 
 

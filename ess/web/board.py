@@ -84,7 +84,7 @@ def _value(key: str, value: Any, now: datetime, texts: Texts) -> str:
     if isinstance(value, list):
         return ", ".join(_value(key, item, now, texts) for item in value)
     if key in _AREAS and value in areas():
-        return areas()[value].name_th if texts.language == "th" else areas()[value].name_en
+        return texts.name(areas()[value])
     if key == "message":
         return _message(value, texts)
     return _named(str(value), texts, _WORDS[key]) if key in _WORDS else str(value)

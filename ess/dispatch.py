@@ -515,7 +515,7 @@ def _open_follow_ups(engine: Engine, tx: Transaction, incident: Incident) -> lif
 
 def _mind_follow_up(engine: Engine, tx: Transaction, incident: Incident, deadline: life.Deadline) -> life.MindFollowUp:
     """Whoever is responsible now is looked up anew: of those who were, some have left, and some are on leave."""
-    follow_up = next(each for each in incident.follow_ups if str(each.id) == deadline.subject)
+    follow_up = incident.follow_up(UUID(deadline.subject))
     if _supervises(tx, follow_up.responder_id):  # nobody else has it now
         return life.MindFollowUp(deadline, follow_up.responder_id, engine.calling_hours)
     known = [follow_up.responder_id, *(other.responder_id for other in incident.follow_ups)]

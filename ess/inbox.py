@@ -695,7 +695,7 @@ def _follow_up(
     if pressed.do is Outcome.MOVED and pressed.at is None:
         with engine.store.transaction() as tx:
             incident = _incident(tx, pressed)
-            follow_up = next(each for each in incident.follow_ups if each.id == follow_up_id)
+            follow_up = incident.follow_up(follow_up_id)
             if follow_up.is_done or not incident.is_open:
                 raise AlreadyRecorded("this follow-up is done already")
             times = move_times(follow_up, tx.now, engine.calling_hours)

@@ -99,39 +99,41 @@ def handle_inbound(engine: Engine, deadline_id: int) -> None:
         if deadline is None or deadline.due_at > tx.now:
             return
         row = tx.session.get_one(tables.Inbound, deadline.subject)
-        kind, body = row.kind, row.body
-        if kind == LINE and body.get("source", {}).get("type", "user") != "user":
-            log.info("said_in_a_group")  # an answer would be read by everybody in it
-            row.handled_at = tx.now
-            tx.session.delete(deadline)
-            return
-        if tx.now - row.received_at > _REPLY_TOKEN_IS_GOOD:
+        event_id, kind, body, waited = row.id, row.kind, row.body, tx.now - row.received_at
+        if waited > _REPLY_TOKEN_IS_GOOD:
             body = {**body, "replyToken": None}
-        if kind == RECEIPT and not _receipt(engine, tx, body) and tx.now - row.received_at < _RECEIPT_WAITS:
+        if kind == RECEIPT and not _receipt(engine, tx, body) and waited < _RECEIPT_WAITS:
             deadline.due_at = deadline.wake_at = tx.now + timedelta(seconds=2)
             return
-        event_id, code = row.id, linking.code_in(body) if kind == LINE else None
-        in_chat = kind == LINE and not _is_responders(body) and code is None
-        heard = in_chat and (linking.hear(engine, tx, body) or roll_call.hear(engine, tx, body))
-        if in_chat and not heard and _is_for_alert(tx, body):
-            in_chat = False
-        elif in_chat and not heard:
-            _citizen(engine, tx, event_id, body)
-        if kind == RECEIPT or in_chat:
+        if kind == RECEIPT or (kind == LINE and _hear_in_chat(engine, tx, event_id, body)):
             row.handled_at = tx.now
             tx.session.delete(deadline)
             return
-    if code:
-        _link_code(engine, deadline_id, event_id, body, code)
-        return
     # A responder's answer locks the incident first, as everything that decides about one does; the event
     # is marked as handled in the same transaction as the answer, by `then`.
-    if kind == LINE and _is_responders(body):
-        _responder_tap(engine, deadline_id, body)
-    elif kind == LINE:
-        _responder_line(engine, deadline_id, body)
-    else:
+    if kind == SMS:
         _responder_sms(engine, deadline_id, event_id, body)
+    elif code := linking.code_in(body):
+        _link_code(engine, deadline_id, event_id, body, code)
+    elif _is_responders(body):
+        _responder_tap(engine, deadline_id, body)
+    else:
+        _responder_line(engine, deadline_id, body)
+
+
+def _hear_in_chat(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, Any]) -> bool:
+    """What anybody does in LINE; false for a link code and a responder's answer, which are not done in here."""
+    if body.get("source", {}).get("type", "user") != "user":
+        log.info("said_in_a_group")  # an answer would be read by everybody in it
+        return True
+    if _is_responders(body) or linking.code_in(body):
+        return False
+    if linking.hear(engine, tx, body) or roll_call.hear(engine, tx, body):
+        return True
+    if _is_for_alert(tx, body):
+        return False
+    _citizen(engine, tx, event_id, body)
+    return True
 
 
 def _done(tx: Transaction, deadline_id: int) -> bool:

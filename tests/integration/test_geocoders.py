@@ -1,6 +1,6 @@
 """Online geocoders refine what words alone said, after the first alert; whatever they do, nobody waits for them.
 
-Their doubles are servers on loopback (`tests/geocoders.py`); database and broker are real, and nothing else runs: each
+Their double is a server on loopback (`tests/geocoders.py`); database and broker are real, and nothing else runs: each
 deadline is kept by hand.
 """
 
@@ -11,7 +11,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from geocoders import FakeGeocoder, fake_geocoder, said
+from geocoders import FakeGeocoder, said
+from loopback import served
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlmodel import select
@@ -36,7 +37,7 @@ ABROAD = (17.9757, 102.6331)
 
 @pytest.fixture
 def fake() -> Iterator[FakeGeocoder]:
-    with fake_geocoder() as server:
+    with served(FakeGeocoder()) as server:
         yield server
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from routers import FakeRouter, fake_router
+from loopback import served
+from routers import FakeRouter
 from sqlalchemy import event, text
 from structlog.testing import capture_logs
 
@@ -33,7 +34,7 @@ ACROSS_THE_RIVER, ALONG_THE_ROAD = (16.848, 100.2659), (16.893, 100.2659)
 
 @pytest.fixture
 def fake() -> Iterator[FakeRouter]:
-    with fake_router() as server:
+    with served(FakeRouter()) as server:
         server.minutes = {ACROSS_THE_RIVER: 25.0, ALONG_THE_ROAD: 9.0}
         yield server
 

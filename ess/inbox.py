@@ -5,7 +5,7 @@ row.  `handle_inbound` then reads it: a citizen's step, a responder's tap or SMS
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
@@ -418,7 +418,7 @@ def _responder_tap(engine: Engine, deadline_id: int, body: Mapping[str, Any]) ->
             _done(tx, deadline_id)
             return
         reach.verify(tx, row, Channel.LINE)
-    _answer(engine, deadline_id, Channel.LINE, user_id, row, pressed, body.get("replyToken"))
+    _Press(engine, deadline_id, Channel.LINE, user_id, row, pressed, body.get("replyToken")).act()
 
 
 def _may_press(tx: Transaction, row: tables.Responder, pressed: Pressed) -> bool:
@@ -449,7 +449,7 @@ def _responder_sms(engine: Engine, deadline_id: int, event_id: str, body: Mappin
         written = _Written(Channel.SMS, phone, words, people, alerts)
         found = _understood(engine, tx, deadline_id, written)
     if found:
-        _answer(engine, deadline_id, Channel.SMS, phone, *found, None)
+        _Press(engine, deadline_id, Channel.SMS, phone, *found).act()
 
 
 def _is_for_alert(tx: Transaction, body: Mapping[str, Any]) -> bool:
@@ -493,7 +493,7 @@ def _responder_line(engine: Engine, deadline_id: int, body: Mapping[str, Any]) -
         written = _Written(Channel.LINE, user_id, words, people, alerts, token)
         found = _understood(engine, tx, deadline_id, written)
     if found:
-        _answer(engine, deadline_id, Channel.LINE, user_id, *found, token)
+        _Press(engine, deadline_id, Channel.LINE, user_id, *found, token).act()
 
 
 @dataclass(frozen=True)
@@ -627,135 +627,131 @@ def _reporter_sms(engine: Engine, tx: Transaction, event_id: str, phone: str, wo
         dispatch.report_again(engine, tx, report_id, key=event_id)
 
 
-def _answer(
-    engine: Engine,
-    deadline_id: int,
-    channel: Channel,
-    to: str,
-    row: tables.Responder,
-    pressed: Pressed,
-    reply_token: str | None,
-) -> None:
-    """Do what was pressed and say so, or say what holds instead; either way the event is handled once."""
+#: What whoever said this hears once it is recorded; after every other word, what they can do next.
+_RECORDED: dict[str, str] = {Verb.DECLINE: "declined", Verb.RESOLVE: "over", Verb.BACKUP: "backup_called"}
 
-    def say(tx: Transaction, incident: Incident, message: Message) -> None:
-        until = tx.now + _REPLY_LIVES
-        outbox.queue(
-            tx,
-            channel,
-            to,
-            (message,),
-            "reply",
-            until,
-            incident_id=incident.id,
-            responder_id=row.id,
-            reply_token=reply_token,
-        )
 
-    def reply(tx: Transaction, incident: Incident, message: Message) -> None:
-        if _done(tx, deadline_id):
-            say(tx, incident, message)
+@dataclass(frozen=True)
+class _Press:
+    """What a responder pressed, or typed, and where they hear what came of it."""
 
-    def mark(tx: Transaction, _: Incident) -> None:
-        _done(tx, deadline_id)  # the card that they get is the answer
+    engine: Engine
+    deadline_id: int
+    channel: Channel
+    to: str
+    row: tables.Responder
+    pressed: Pressed
+    reply_token: str | None = None
 
-    def confirm(tx: Transaction, incident: Incident) -> None:
-        reply(tx, incident, _confirmation(engine, tx, incident, pressed, channel))
+    def act(self) -> None:
+        """Do it and say so, or say what holds instead; either way the event is handled once."""
+        pressed = self.pressed
+        try:
+            if pressed.alert_id:
+                verb = Verb(pressed.do)
+                dispatch.answer_alert(
+                    self.engine, pressed.alert_id, verb, via=self.channel, eta=pressed.eta, then=self._confirm
+                )
+            elif pressed.follow_up_id:
+                self._act_on_follow_up(pressed.follow_up_id)
+        except NotFound:
+            raise
+        except Refused as refused:
+            with self.engine.store.transaction() as tx:
+                incident = self._incident(tx)
+                self._reply(tx, incident, self._refusal(tx, incident, refused))
 
-    try:
-        if pressed.alert_id:
-            dispatch.answer_alert(
-                engine, pressed.alert_id, Verb(pressed.do), via=channel, eta=pressed.eta, then=confirm
+    def _act_on_follow_up(self, follow_up_id: UUID) -> None:
+        """By its card, or as the answer to a question about it."""
+        engine, pressed, via = self.engine, self.pressed, self.channel
+        if pressed.do is Ask.CALL:
+            self._call(follow_up_id)
+        elif pressed.do is Ask.TAKE:
+            dispatch.take_follow_up(engine, follow_up_id, self.row.id, via=via, then=self._mark)
+        elif pressed.at is not None:
+            dispatch.move_follow_up(engine, follow_up_id, pressed.at, via=via, then=self._confirm)
+        elif pressed.do is Outcome.MOVED:
+            self._ask_when(follow_up_id)
+        elif pressed.service:
+            dispatch.name_service(engine, follow_up_id, pressed.service, via=via, then=self._confirm)
+        else:
+            outcome = Outcome(pressed.do)
+            dispatch.report_follow_up(
+                engine, follow_up_id, outcome, via=via, attempt=pressed.attempt, then=self._confirm
             )
-        elif pressed.follow_up_id and pressed.do is Ask.CALL:
-            with engine.store.transaction() as tx:
-                incident = incidents.lock(tx, _incident(tx, pressed).id)
-                if _done(tx, deadline_id):  # a phone rings once for a tap
-                    person = tx.session.get_one(tables.Responder, row.id)
-                    say(tx, incident, bridges.ask(engine, tx, incident, pressed.follow_up_id, person))
-        elif pressed.follow_up_id and pressed.do is Ask.TAKE:
-            dispatch.take_follow_up(engine, pressed.follow_up_id, row.id, via=channel, then=mark)
-        elif pressed.follow_up_id:
-            _follow_up(engine, pressed.follow_up_id, pressed, channel, reply, confirm)
-    except NotFound:
-        raise
-    except Refused as refused:
-        with engine.store.transaction() as tx:
-            incident = _incident(tx, pressed)
-            reply(tx, incident, _refusal(engine, tx, incident, pressed, channel, refused))
 
+    def _call(self, follow_up_id: UUID) -> None:
+        with self.engine.store.transaction() as tx:
+            incident = incidents.lock(tx, self._incident(tx).id)
+            if _done(tx, self.deadline_id):  # a phone rings once for a tap
+                person = tx.session.get_one(tables.Responder, self.row.id)
+                self._say(tx, incident, bridges.ask(self.engine, tx, incident, follow_up_id, person))
 
-def _follow_up(
-    engine: Engine,
-    follow_up_id: UUID,
-    pressed: Pressed,
-    channel: Channel,
-    reply: Callable[[Transaction, Incident, Message], None],
-    confirm: Callable[[Transaction, Incident], None],
-) -> None:
-    """What was pressed on the card of a follow-up, or as the answer to a question about it."""
-    if pressed.do is Outcome.MOVED and pressed.at is None:
-        with engine.store.transaction() as tx:
-            incident = _incident(tx, pressed)
+    def _ask_when(self, follow_up_id: UUID) -> None:
+        with self.engine.store.transaction() as tx:
+            incident = self._incident(tx)
             follow_up = incident.follow_up(follow_up_id)
             if follow_up.is_done or not incident.is_open:
                 raise AlreadyRecorded("this follow-up is done already")
-            times = move_times(follow_up, tx.now, engine.calling_hours)
-            reply(tx, incident, move_letter(engine.texts, incident, pressed, times))
-    elif pressed.at is not None:
-        dispatch.move_follow_up(engine, follow_up_id, pressed.at, via=channel, then=confirm)
-    elif pressed.service:
-        dispatch.name_service(engine, follow_up_id, pressed.service, via=channel, then=confirm)
-    else:
-        outcome = Outcome(pressed.do)
-        dispatch.report_follow_up(engine, follow_up_id, outcome, via=channel, attempt=pressed.attempt, then=confirm)
+            times = move_times(follow_up, tx.now, self.engine.calling_hours)
+            self._reply(tx, incident, move_letter(self.engine.texts, incident, self.pressed, times))
 
+    def _mark(self, tx: Transaction, _: Incident) -> None:
+        _done(tx, self.deadline_id)  # the card that they get is the answer
 
-def _incident(tx: Transaction, pressed: Pressed) -> Incident:
-    row: tables.Alert | tables.FollowUp
-    if pressed.alert_id:
-        row = tx.session.get_one(tables.Alert, pressed.alert_id)
-    else:
-        row = tx.session.get_one(tables.FollowUp, pressed.follow_up_id)
-    return incidents.read(tx, row.incident_id)
+    def _confirm(self, tx: Transaction, incident: Incident) -> None:
+        self._reply(tx, incident, self._confirmation(tx, incident))
 
+    def _reply(self, tx: Transaction, incident: Incident, message: Message) -> None:
+        if _done(tx, self.deadline_id):
+            self._say(tx, incident, message)
 
-def _confirmation(engine: Engine, tx: Transaction, incident: Incident, pressed: Pressed, channel: Channel) -> Message:
-    if pressed.alert_id is None:
-        return noted_letter(engine.texts, incident, pressed, channel)
-    if pressed.do == Verb.DECLINE:
-        return engine.texts.say("declined", channel, code=incident.code)
-    if pressed.do == Verb.RESOLVE:
-        return engine.texts.say("over", channel, code=incident.code)
-    if pressed.do == Verb.BACKUP:
-        return engine.texts.say("backup_called", channel, code=incident.code)
-    alert = incident.alert(pressed.alert_id)
-    key = "eta_noted" if pressed.eta is not None and alert.eta_at else "next"
-    return outbox.Outbox(engine, tx, incident).progress(key, alert, channel)
+    def _say(self, tx: Transaction, incident: Incident, message: Message) -> None:
+        outbox.queue(
+            *(tx, self.channel, self.to, (message,), "reply", tx.now + _REPLY_LIVES),
+            incident_id=incident.id,
+            responder_id=self.row.id,
+            reply_token=self.reply_token,
+        )
 
+    def _incident(self, tx: Transaction) -> Incident:
+        row: tables.Alert | tables.FollowUp
+        if self.pressed.alert_id:
+            row = tx.session.get_one(tables.Alert, self.pressed.alert_id)
+        else:
+            row = tx.session.get_one(tables.FollowUp, self.pressed.follow_up_id)
+        return incidents.read(tx, row.incident_id)
 
-def _refusal(
-    engine: Engine, tx: Transaction, incident: Incident, pressed: Pressed, channel: Channel, refused: Refused
-) -> Message:
-    """What holds instead: who has it, or how it stands."""
-    match refused:
-        case AlreadyTaken(holder=holder):
-            who = tx.session.get_one(tables.Responder, UUID(holder)).name_th
-            return engine.texts.say("already_taken", channel, code=incident.code, who=who)
-        case _:
-            key = "already_recorded" if isinstance(refused, AlreadyRecorded) else "refused"
-            state = engine.texts.word("states", _state(incident, pressed))
-            return engine.texts.say(key, channel, code=incident.code, state=state)
+    def _confirmation(self, tx: Transaction, incident: Incident) -> Message:
+        texts, pressed, channel = self.engine.texts, self.pressed, self.channel
+        if pressed.alert_id is None:
+            return noted_letter(texts, incident, pressed, channel)
+        if key := _RECORDED.get(pressed.do):
+            return texts.say(key, channel, code=incident.code)
+        alert = incident.alert(pressed.alert_id)
+        key = "eta_noted" if pressed.eta is not None and alert.eta_at else "next"
+        return outbox.Outbox(self.engine, tx, incident).progress(key, alert, channel)
 
+    def _refusal(self, tx: Transaction, incident: Incident, refused: Refused) -> Message:
+        """What holds instead: who has it, or how it stands."""
+        texts = self.engine.texts
+        match refused:
+            case AlreadyTaken(holder=holder):
+                who = tx.session.get_one(tables.Responder, UUID(holder)).name_th
+                return texts.say("already_taken", self.channel, code=incident.code, who=who)
+            case _:
+                key = "already_recorded" if isinstance(refused, AlreadyRecorded) else "refused"
+                state = texts.word("states", self._state(incident))
+                return texts.say(key, self.channel, code=incident.code, state=state)
 
-def _state(incident: Incident, pressed: Pressed) -> str:
-    """How what was pressed stands: the alert while somebody may be in danger, the call or visit, else the incident."""
-    if pressed.alert_id and incident.state not in OVER:
-        return incident.alert(pressed.alert_id).state
-    for follow_up in incident.follow_ups:
-        if follow_up.id == pressed.follow_up_id:
-            return follow_up.outcome or follow_up.state
-    return incident.state
+    def _state(self, incident: Incident) -> str:
+        """The alert while somebody may be in danger, the call or visit, else the incident."""
+        if self.pressed.alert_id and incident.state not in OVER:
+            return incident.alert(self.pressed.alert_id).state
+        for follow_up in incident.follow_ups:
+            if follow_up.id == self.pressed.follow_up_id:
+                return follow_up.outcome or follow_up.state
+        return incident.state
 
 
 def _receipt(engine: Engine, tx: Transaction, body: Mapping[str, Any]) -> bool:

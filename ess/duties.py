@@ -186,12 +186,10 @@ def _standing(span: Span, names: Mapping[str, str]) -> dict[str, Any]:
     return {"responders": people, "why": str(span.standing.why)}
 
 
-def gaps_ahead(
-    engine: Engine, within: timedelta = AHEAD, *, start: datetime | None = None
-) -> dict[str, list[tuple[datetime, datetime]]]:
+def gaps_ahead(engine: Engine, within: timedelta = AHEAD) -> dict[str, list[tuple[datetime, datetime]]]:
     """When each rota must be filled and is not, from now on; rotas without a gap are left out."""
     with engine.store.transaction() as tx:
-        begins = start or tx.now
+        begins = tx.now
         found = rotas.between(tx, begins, begins + within)
         absent, _ = _people(tx, found)
     open_times = {

@@ -43,7 +43,7 @@ def call_routes(world: World, phones: VoicePhones) -> APIRouter:
         call = phones.ring(form, events, error_code=(fault.code or 30003) if fault and undelivered else None)
         created = JSONResponse(call.resource(account_sid), 201)
         # Accepted: from here on only the answer can be late or lost.
-        await asyncio.sleep((world.settings.answer_delay_ms + (fault.delay_ms if fault else 0)) / 1000)
+        await asyncio.sleep(fault.delay_ms / 1000 if fault else 0)
         return BrokenAnswer() if fault and fault.kind == FaultKind.DROP_AFTER_ACCEPT else created
 
     @routes.get(f"{_ROOT}.json")

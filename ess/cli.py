@@ -237,15 +237,10 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """File a report, as an operator does for somebody on the telephone; prints the incident's code."""
-    location = {
-        name: value
-        for name, value in (("latitude", lat), ("longitude", lon), ("address", address))
-        if value is not None
-    }
     body = ReportBody.model_validate(
         {
             "type": type,
-            "location": location or None,
+            "location": {"latitude": lat, "longitude": lon, "address": address},
             "description": description,
             "reporter": {"phone": phone, "contact": contact},
         }

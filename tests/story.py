@@ -26,7 +26,7 @@ from ess.domain.duty import Channel, Role
 from ess.domain.incident import ENDED
 from ess.simulator import taps
 from ess.simulator.ledger import OUTBOUND
-from ess.store import tables
+from ess.store import enrolment, tables
 from ess.store.keys import KeyRole
 
 _OUTBOUND = {str(kind) for kind in OUTBOUND}
@@ -364,11 +364,10 @@ class Responder(Person):
             **columns,
         )
         self.row_id = row.id
-        area = row.district_code or row.province_code or "TH"
         with story.deployment.store.transaction() as tx:
             tx.session.add(row)
             tx.session.flush()
-            tx.session.add(tables.Jurisdiction(role=role, area_code=area, responder_id=row.id))
+            tx.session.add_all(enrolment.at_seat(row))
 
 
 LINE_ONLY = (Channel.LINE,)

@@ -20,6 +20,7 @@ from ess import attachments, bridges, deliveries, dispatch, linking, outbox, rol
 from ess.channels.envelope import Message
 from ess.conversation import citizen
 from ess.conversation.answer import Answer, Ask, Pressed, Verb, is_signed_for, read_button, read_sms
+from ess.conversation.event import data_of, user_of, words_of
 from ess.conversation.letters import (
     citizen_reply,
     kept_letter,
@@ -148,11 +149,11 @@ def _done(tx: Transaction, deadline_id: int) -> bool:
 
 # --- the citizen, in LINE --------------------------------------------------------------------------------
 def _is_responders(body: Mapping[str, Any]) -> bool:
-    return read_button(body.get("postback", {}).get("data", "")) is not None
+    return read_button(data_of(body)) is not None
 
 
 def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, Any]) -> None:
-    user_id = body.get("source", {}).get("userId")
+    user_id = user_of(body)
     if not user_id:
         return
     if body.get("type") in {"follow", "unfollow"}:
@@ -167,7 +168,7 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
     )
     chat = tx.session.get_one(tables.Chat, index, with_for_update=True)
     draft = citizen.Draft.from_json(chat.draft)
-    about = _about(tx, index, chat, citizen.code_in(_pressed(body)))
+    about = _about(tx, index, chat, citizen.code_in(data_of(body)))
     state = about.state if about else None
     at = int(body.get("timestamp") or draft.heard_at)
     heard = _hear(draft, body, state, late=at < draft.heard_at)
@@ -313,24 +314,19 @@ def mind_draft(engine: Engine, deadline_id: int) -> None:
 def _link_code(engine: Engine, deadline_id: int, event_id: str, body: Mapping[str, Any], code: str) -> None:
     """Somebody typed a link code; one that links nobody is also what a citizen says."""
     # Redis is asked before the transaction begins.
-    may_try = engine.guesses.allows(engine.store.vault.index(body["source"]["userId"]))
+    may_try = engine.guesses.allows(engine.store.vault.index(user_of(body)))
     with engine.store.transaction() as tx:
         if _done(tx, deadline_id) and not linking.take_code(engine, tx, body, code if may_try else None):
             _citizen(engine, tx, event_id, body)
-
-
-def _pressed(body: Mapping[str, Any]) -> str:
-    """The data of the button that was pressed; empty for any other event."""
-    return str(body.get("postback", {}).get("data", ""))
 
 
 def _hear(draft: citizen.Draft, body: Mapping[str, Any], state: State | None, *, late: bool) -> citizen.Heard:
     message = body.get("message", {})
     match body["type"], message.get("type"):
         case "postback", _:
-            return citizen.hear_button(draft, _pressed(body), state, late=late)
+            return citizen.hear_button(draft, data_of(body), state, late=late)
         case "message", "text":
-            return citizen.hear_text(draft, str(message.get("text", "")), state, late=late)
+            return citizen.hear_text(draft, words_of(body), state, late=late)
         case "message", "location":
             where = float(message["latitude"]), float(message["longitude"])
             return citizen.hear_pin(draft, *where, message.get("address"), state)
@@ -405,9 +401,8 @@ def _status(engine: Engine, tx: Transaction, incident_id: UUID) -> Message:
 
 # --- a responder, in LINE and by SMS ---------------------------------------------------------------------
 def _responder_tap(engine: Engine, deadline_id: int, body: Mapping[str, Any]) -> None:
-    data = str(body["postback"]["data"])
+    data, user_id = data_of(body), user_of(body)
     pressed = read_button(data)
-    user_id = body.get("source", {}).get("userId", "")
     with engine.store.transaction() as tx:
         ours = is_signed_for(data, user_id, tx.vault.index)
         people = responders.by_line_user(tx, user_id) if ours else []
@@ -457,7 +452,7 @@ def _is_for_alert(tx: Transaction, body: Mapping[str, Any]) -> bool:
 
     What answers an alert does, whatever else they have begun; other words only where they report nothing themselves.
     """
-    user_id, words = _text_in_chat(body)
+    user_id, words = user_of(body), words_of(body)
     people = responders.by_line_user(tx, user_id) if words else []
     answer = read_sms(words)
     alerts = _answerable(tx, _of(people), answer) if people else []
@@ -477,15 +472,8 @@ def _reports(tx: Transaction, user_id: str) -> bool:
     return goes_on is not None and incidents.read(tx, goes_on).is_open
 
 
-def _text_in_chat(body: Mapping[str, Any]) -> tuple[str, str]:
-    """Whose, and the words of a text message; none of any other event."""
-    message = body.get("message", {})
-    is_text = body.get("type") == "message" and message.get("type") == "text"
-    return str(body.get("source", {}).get("userId", "")), str(message.get("text", "")) if is_text else ""
-
-
 def _responder_line(engine: Engine, deadline_id: int, body: Mapping[str, Any]) -> None:
-    user_id, words = _text_in_chat(body)
+    user_id, words = user_of(body), words_of(body)
     token = body.get("replyToken")
     with engine.store.transaction() as tx:
         people = responders.by_line_user(tx, user_id)

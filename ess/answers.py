@@ -8,7 +8,7 @@ from ess import personal
 from ess.channels.envelope import Button
 from ess.conversation.answer import Pressed, Verb, read_button
 from ess.conversation.letters import eta_buttons, map_link, verb_buttons
-from ess.domain.incident import ENDED, TAKEN, AlertState, State
+from ess.domain.incident import OVER, TAKEN, AlertState
 from ess.engine import Engine
 from ess.store import Transaction, accounts, incidents, links, tables
 
@@ -48,7 +48,7 @@ def standing(engine: Engine, secret: str, *, is_shown: bool) -> Standing | None:
         row = tx.session.get_one(tables.Alert, link.alert_id)
         incident = incidents.read(tx, row.incident_id)
         alert = incident.alert(link.alert_id)
-        if incident.state in {State.RESOLVED, *ENDED}:
+        if incident.state in OVER:
             return Standing(alert.id, incident.code, "over")
         if alert.state is AlertState.UNREACHABLE:  # the link has reached them after all
             alert = replace(alert, state=AlertState.OPEN)

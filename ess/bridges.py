@@ -46,7 +46,7 @@ class Connection:
 
 def ask(engine: Engine, tx: Transaction, incident: Incident, follow_up_id: UUID, row: tables.Responder) -> Message:
     """The social worker's phone is going to ring, or they are told why not: what they read."""
-    follow_up = _follow_up(incident, follow_up_id)
+    follow_up = incident.follow_up(follow_up_id)
     ends = replace(_ends(engine, tx, incident, follow_up, row), is_under_way=bridges.is_under_way(tx, follow_up.id))
     why = bridge.obstacle(incident, follow_up, ends, tx.now, engine.calling_hours)
     if why is not None or row.phone is None:
@@ -179,11 +179,7 @@ def _about(
         raise AssertionError("a call that connects belongs to a follow-up and somebody who makes it")
     incident = load(tx, delivery.incident_id)
     row = tx.session.get_one(tables.Responder, delivery.responder_id)
-    return incident, _follow_up(incident, delivery.follow_up_id), row
-
-
-def _follow_up(incident: Incident, follow_up_id: UUID) -> FollowUp:
-    return next(each for each in incident.follow_ups if each.id == follow_up_id)
+    return incident, incident.follow_up(delivery.follow_up_id), row
 
 
 def _obstacle(

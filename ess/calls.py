@@ -26,7 +26,7 @@ from ess.conversation.spoken import (
 )
 from ess.domain.duty import Channel
 from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
-from ess.domain.incident import ENDED, TAKEN, AlertState, Incident, State
+from ess.domain.incident import OVER, TAKEN, AlertState, Incident
 from ess.engine import Engine
 from ess.outbox import Outbox
 from ess.store import Transaction, incidents, reach, responders, tables
@@ -148,7 +148,7 @@ def _speech(engine: Engine, incident: Incident, alert_id: UUID, key: str, *first
     """The question while it is one, else how it stands."""
     texts, alert = engine.texts, incident.alert(alert_id)
     before = [phrase(texts, name) for name in first]
-    if incident.state in {State.RESOLVED, *ENDED}:
+    if incident.state in OVER:
         return statement(texts, "over")
     if key == "alert" and alert.state in _ASKED:
         return question(texts, incident, *before)

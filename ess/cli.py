@@ -36,7 +36,6 @@ from ess.rich_menu import load_image, load_rich_menu
 from ess.store import Transaction, enrolment, new_key, outline_sets, reach, schema
 from ess.store.keys import KeyRole, create_key, revoke_key
 from ess.story import print_story
-from ess.wake import Waker, producer
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, add_completion=False, pretty_exceptions_enable=False)
 db = typer.Typer(no_args_is_help=True, help="The database.")
@@ -67,7 +66,7 @@ log = structlog.get_logger()
 def opened() -> Iterator[Engine]:
     """The engine on the configured database, or on this machine's embedded one."""
     with whole(Settings()) as settings:
-        engine = open_engine(settings, Waker(producer(str(settings.broker_url))).publish, pool_size=1)
+        engine = open_engine(settings, pool_size=1)
         try:
             yield engine
         finally:
@@ -238,15 +237,10 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """File a report, as an operator does for somebody on the telephone; prints the incident's code."""
-    location = {
-        name: value
-        for name, value in (("latitude", lat), ("longitude", lon), ("address", address))
-        if value is not None
-    }
     body = ReportBody.model_validate(
         {
             "type": type,
-            "location": location or None,
+            "location": {"latitude": lat, "longitude": lon, "address": address},
             "description": description,
             "reporter": {"phone": phone, "contact": contact},
         }

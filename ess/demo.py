@@ -131,7 +131,7 @@ def _played(settings: Settings, pids: list[int]) -> list[Promise]:
         store.close()
 
     more = {"ESS_POLICY_DIR": str(settings.policy_dir), "ESS_PUBLIC_URL": ""}
-    with running(settings, workers=2, simulator=True, flower=True, say=out.print, more=more, prepare=prepare) as world:
+    with running(settings, workers=2, simulator=True, say=out.print, more=more, prepare=prepare) as world:
         pids += [process.pid for process in world.supervisor.processes]
         pids += [server.pid for server in (world.services.postgres, world.services.redis) if server]
         names = {
@@ -179,12 +179,12 @@ class _Story:
         """Somebody taps the newest button with this label in LINE."""
         self.does(f"/sim/line/{user_id}/tap", label=self.texts.word(group, word))
 
-    def sees(self, what: str, seen: Callable[[], Any], within_s: float = _PATIENCE_S) -> None:
+    def sees(self, what: str, seen: Callable[[], Any]) -> None:
         """Tell on until it is seen; PromiseBroken where it is not in time."""
-        end = time.monotonic() + within_s
+        end = time.monotonic() + _PATIENCE_S
         while not seen():
             if time.monotonic() > end:
-                raise PromiseBroken(f"{what}, within {within_s:.0f} s")
+                raise PromiseBroken(f"{what}, within {_PATIENCE_S:.0f} s")
             self._look()
             time.sleep(POLL_S)
         self._look()

@@ -43,6 +43,9 @@ _NOT_BEGUN = frozenset({life.State.RECEIVED, life.State.LOCATED})
 #: Candidates that were passed over and are kept with their reasons, per step.
 _KEPT_REASONS = 100
 
+#: Adds to the transaction of a decision, such as the words that whoever asked for it hears back.
+Then = Callable[[Transaction, Incident], None]
+
 
 @dataclass(frozen=True)
 class Accepted:
@@ -223,6 +226,13 @@ def _report_row(
         reported_at=report.reported_at,
         received_at=tx.now,
     )
+
+
+def _decided(engine: Engine, tx: Transaction, incident: Incident, command: life.Command) -> Incident:
+    """The locked incident as the command leaves it."""
+    decision = decide(incident, command, tx.now)
+    _finish(engine, tx, decision)
+    return decision.incident
 
 
 def _finish(engine: Engine, tx: Transaction, *decisions: Decision, reply_token: str | None = None) -> None:
@@ -463,23 +473,28 @@ def answer_alert(
     *,
     via: str,
     eta: timedelta | None = None,
-    then: Callable[[Transaction, Incident], None] | None = None,
+    then: Then | None = None,
 ) -> Incident:
     """A responder answers an alert: LINE tap, SMS, and API all end here.
 
-    `then` adds to the same transaction, such as the words that the responder hears back.  Refused,
-    AlreadyRecorded or AlreadyTaken where nothing changed.
+    Refused, AlreadyRecorded or AlreadyTaken where nothing changed.
     """
+    return _answer_to(engine, tables.Alert, alert_id, _command(alert_id, verb, eta, via), then)
+
+
+#: What somebody has been asked about, and answers.
+Asked = type[tables.Alert] | type[tables.FollowUp]
+
+
+def _answer_to(engine: Engine, table: Asked, row_id: UUID, command: life.Command, then: Then | None) -> Incident:
     with engine.store.transaction() as tx:
-        incident = incidents.lock(tx, _incident_of(tx, tables.Alert, alert_id))
-        decision = decide(incident, _command(alert_id, verb, eta, via), tx.now)
-        _finish(engine, tx, decision)
+        incident = _decided(engine, tx, incidents.lock(tx, _incident_of(tx, table, row_id)), command)
         if then:
-            then(tx, decision.incident)
-        return decision.incident
+            then(tx, incident)
+        return incident
 
 
-def _incident_of(tx: Transaction, table: type[tables.Alert] | type[tables.FollowUp], row_id: UUID) -> UUID:
+def _incident_of(tx: Transaction, table: Asked, row_id: UUID) -> UUID:
     """Whose incident the row belongs to, without keeping the row: it is read again under the incident's lock."""
     incident_id = tx.session.exec(select(table.incident_id).where(table.id == row_id)).first()
     if incident_id is None:
@@ -500,7 +515,7 @@ def _open_follow_ups(engine: Engine, tx: Transaction, incident: Incident) -> lif
 
 def _mind_follow_up(engine: Engine, tx: Transaction, incident: Incident, deadline: life.Deadline) -> life.MindFollowUp:
     """Whoever is responsible now is looked up anew: of those who were, some have left, and some are on leave."""
-    follow_up = next(each for each in incident.follow_ups if str(each.id) == deadline.subject)
+    follow_up = incident.follow_up(UUID(deadline.subject))
     if _supervises(tx, follow_up.responder_id):  # nobody else has it now
         return life.MindFollowUp(deadline, follow_up.responder_id, engine.calling_hours)
     known = [follow_up.responder_id, *(other.responder_id for other in incident.follow_ups)]
@@ -516,41 +531,29 @@ def report_follow_up(
     *,
     via: str,
     attempt: int | None = None,
-    then: Callable[[Transaction, Incident], None] | None = None,
+    then: Then | None = None,
 ) -> Incident:
     """A social worker says how the call went, or a team how the visit did.
 
     `attempt` is the try, from 1, for which the card was sent that says so: two taps on one card are one try.
     """
     command = life.ReportFollowUp(follow_up_id, outcome, via, engine.calling_hours, attempt)
-    return _follow_up(engine, follow_up_id, command, then)
+    return _answer_to(engine, tables.FollowUp, follow_up_id, command, then)
 
 
-def move_follow_up(
-    engine: Engine,
-    follow_up_id: UUID,
-    at: datetime,
-    *,
-    via: str,
-    then: Callable[[Transaction, Incident], None] | None = None,
-) -> Incident:
+def move_follow_up(engine: Engine, follow_up_id: UUID, at: datetime, *, via: str, then: Then | None = None) -> Incident:
     """The call is asked for again at this time (UTC), which suits the victim."""
-    return _follow_up(engine, follow_up_id, life.MoveFollowUp(follow_up_id, at, via, engine.calling_hours), then)
+    command = life.MoveFollowUp(follow_up_id, at, via, engine.calling_hours)
+    return _answer_to(engine, tables.FollowUp, follow_up_id, command, then)
 
 
-def take_follow_up(
-    engine: Engine,
-    follow_up_id: UUID,
-    by: UUID,
-    *,
-    via: str,
-    then: Callable[[Transaction, Incident], None] | None = None,
-) -> Incident:
+def take_follow_up(engine: Engine, follow_up_id: UUID, by: UUID, *, via: str, then: Then | None = None) -> Incident:
     """A supervisor, by their responder id, sees to a follow-up that is overdue.  Refused where they are none."""
     with engine.store.transaction() as tx:
         if not _supervises(tx, by):
             raise Refused("only a supervisor or the national desk takes a follow-up over")
-    return _follow_up(engine, follow_up_id, life.TakeFollowUp(follow_up_id, by, via, engine.calling_hours), then)
+    command = life.TakeFollowUp(follow_up_id, by, via, engine.calling_hours)
+    return _answer_to(engine, tables.FollowUp, follow_up_id, command, then)
 
 
 def _supervises(tx: Transaction, responder_id: UUID | None) -> bool:
@@ -558,31 +561,9 @@ def _supervises(tx: Transaction, responder_id: UUID | None) -> bool:
     return row is not None and row.role in NATIONAL_ROLES and reach.is_at_work(row, tx.now)
 
 
-def name_service(
-    engine: Engine,
-    follow_up_id: UUID,
-    service: str,
-    *,
-    via: str,
-    then: Callable[[Transaction, Incident], None] | None = None,
-) -> Incident:
+def name_service(engine: Engine, follow_up_id: UUID, service: str, *, via: str, then: Then | None = None) -> Incident:
     """Which service is needed, or which agency goes on; also of an incident that is closed by now."""
-    return _follow_up(engine, follow_up_id, life.NameService(follow_up_id, service, via), then)
-
-
-def _follow_up(
-    engine: Engine,
-    follow_up_id: UUID,
-    command: life.Command,
-    then: Callable[[Transaction, Incident], None] | None,
-) -> Incident:
-    with engine.store.transaction() as tx:
-        incident = incidents.lock(tx, _incident_of(tx, tables.FollowUp, follow_up_id))
-        decision = decide(incident, command, tx.now)
-        _finish(engine, tx, decision)
-        if then:
-            then(tx, decision.incident)
-        return decision.incident
+    return _answer_to(engine, tables.FollowUp, follow_up_id, life.NameService(follow_up_id, service, via), then)
 
 
 # --- what reporters and operators add --------------------------------------------------------------------
@@ -710,7 +691,7 @@ def hear_reporter(
 ) -> None:
     """The reporter said how they are, or wrote: whoever works on the incident is told, and the supervisors."""
     incident = incidents.lock(tx, incidents.surviving(tx, incident_id))
-    _finish(engine, tx, decide(incident, life.HearReporter(word, words), tx.now))
+    _decided(engine, tx, incident, life.HearReporter(word, words))
 
 
 def cancel_incident(engine: Engine, incident_id: UUID, *, by: str, reason: str) -> Incident:
@@ -831,6 +812,4 @@ def take_in_hand(engine: Engine, incident_id: UUID) -> Incident:
 def _operate(engine: Engine, incident_id: UUID, command: Callable[[Transaction], life.Command]) -> Incident:
     with engine.store.transaction() as tx:
         incident = incidents.lock(tx, incident_id)
-        decision = decide(incident, command(tx), tx.now)
-        _finish(engine, tx, decision)
-        return decision.incident
+        return _decided(engine, tx, incident, command(tx))

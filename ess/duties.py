@@ -13,10 +13,11 @@ from sqlmodel import col, select
 from ess import geo
 from ess.domain import rota as duty
 from ess.domain.errors import NotFound, Refused
+from ess.domain.roster import NATION, seat
 from ess.domain.rota import Away, Cover, Rota, Span, gaps, spans
 from ess.engine import Engine
 from ess.geo.names import DISTRICT, PROVINCE, areas
-from ess.rotas import NATION, Member, read, unfit, write
+from ess.rotas import Member, read, unfit, write
 from ess.store import Transaction, responders, rotas, tables
 from ess.store.rotas import Kept
 
@@ -127,7 +128,7 @@ def _roster(tx: Transaction, refs: Collection[str]) -> Mapping[str, Member]:
     for row in tx.session.exec(select(tables.Jurisdiction).where(col(tables.Jurisdiction.responder_id).in_(people))):
         codes[row.responder_id] = (*codes.get(row.responder_id, ()), row.area_code)
     return {
-        person.ref: Member(person.role, codes.get(person.id, (person.district_code or person.province_code or NATION,)))
+        person.ref: Member(person.role, codes.get(person.id) or seat(person.province_code, person.district_code))
         for person in people.values()
     }
 
@@ -185,12 +186,10 @@ def _standing(span: Span, names: Mapping[str, str]) -> dict[str, Any]:
     return {"responders": people, "why": str(span.standing.why)}
 
 
-def gaps_ahead(
-    engine: Engine, within: timedelta = AHEAD, *, start: datetime | None = None
-) -> dict[str, list[tuple[datetime, datetime]]]:
+def gaps_ahead(engine: Engine, within: timedelta = AHEAD) -> dict[str, list[tuple[datetime, datetime]]]:
     """When each rota must be filled and is not, from now on; rotas without a gap are left out."""
     with engine.store.transaction() as tx:
-        begins = start or tx.now
+        begins = tx.now
         found = rotas.between(tx, begins, begins + within)
         absent, _ = _people(tx, found)
     open_times = {

@@ -18,6 +18,7 @@ from ess.guesses import Guesses
 from ess.policies import load_policies
 from ess.store import Store, Vault
 from ess.store.store import Publish
+from ess.wake import Waker
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,11 @@ class Engine:
 RUN = uuid4().hex
 
 
-def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> Engine:
-    """Everything that was checked and opened; Misconfigured names what is missing or wrong."""
+def open_engine(settings: Settings, publish: Publish | None = None, *, pool_size: int = 5) -> Engine:
+    """Everything that was checked and opened; Misconfigured names what is missing or wrong.
+
+    Without `publish` whatever is due is told over the broker of the settings.
+    """
     missing = settings.missing(*REQUIRED)
     if missing or settings.database_url is None or settings.broker_url is None or settings.encryption_key is None:
         raise Misconfigured(f"set {', '.join(missing)}, or run `ess up` for a machine that has nothing yet")
@@ -90,7 +94,7 @@ def open_engine(settings: Settings, publish: Publish, *, pool_size: int = 5) -> 
         store=Store(
             settings.database_url,
             vault,
-            publish,
+            publish or Waker(settings.broker_url).publish,
             lease=settings.lease,
             pool_size=pool_size,
             travel_times=settings.router_url is not None,

@@ -5,7 +5,7 @@ row.  `handle_inbound` then reads it: a citizen's step, a responder's tap or SMS
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from ess import attachments, bridges, deliveries, dispatch, linking, outbox, rol
 from ess.channels.envelope import Message
 from ess.conversation import citizen
 from ess.conversation.answer import Answer, Ask, Pressed, Verb, is_signed_for, read_button, read_sms
+from ess.conversation.event import data_of, user_of, words_of
 from ess.conversation.letters import (
     citizen_reply,
     kept_letter,
@@ -31,7 +32,7 @@ from ess.conversation.letters import (
 from ess.domain.duty import Channel
 from ess.domain.errors import AlreadyRecorded, AlreadyTaken, NotFound, Refused
 from ess.domain.follow_up import Outcome, move_times
-from ess.domain.incident import ENDED, Alert, AlertState, Fact, Incident, ReporterWord, State
+from ess.domain.incident import ENDED, OVER, Alert, AlertState, Fact, Incident, ReporterWord, State
 from ess.domain.report import Contact, Location, Report, Reporter, Source
 from ess.engine import Engine
 from ess.store import Transaction, incidents, reach, responders, tables
@@ -48,12 +49,10 @@ _REPLY_TOKEN_IS_GOOD = timedelta(seconds=20)
 #: A receipt may overtake the commit of its own message; it is looked for again for so long.
 _RECEIPT_WAITS = timedelta(minutes=10)
 
-#: Nobody is on the way any more, or looked for.
-_OVER_FOR_RESPONDERS = frozenset({State.RESOLVED, *ENDED})
 #: A desk has more alerts open than an SMS lists codes; the older ones are in its other SMS.
 _MOST_CODES = 12
 #: Alerts that a bare verb cannot mean.
-_OVER = frozenset({AlertState.STOOD_DOWN, AlertState.DECLINED, AlertState.UNREACHABLE})
+_NOT_WAITING = frozenset({AlertState.STOOD_DOWN, AlertState.DECLINED, AlertState.UNREACHABLE})
 
 
 @dataclass(frozen=True)
@@ -101,39 +100,41 @@ def handle_inbound(engine: Engine, deadline_id: int) -> None:
         if deadline is None or deadline.due_at > tx.now:
             return
         row = tx.session.get_one(tables.Inbound, deadline.subject)
-        kind, body = row.kind, row.body
-        if kind == LINE and body.get("source", {}).get("type", "user") != "user":
-            log.info("said_in_a_group")  # an answer would be read by everybody in it
-            row.handled_at = tx.now
-            tx.session.delete(deadline)
-            return
-        if tx.now - row.received_at > _REPLY_TOKEN_IS_GOOD:
+        event_id, kind, body, waited = row.id, row.kind, row.body, tx.now - row.received_at
+        if waited > _REPLY_TOKEN_IS_GOOD:
             body = {**body, "replyToken": None}
-        if kind == RECEIPT and not _receipt(engine, tx, body) and tx.now - row.received_at < _RECEIPT_WAITS:
+        if kind == RECEIPT and not _receipt(engine, tx, body) and waited < _RECEIPT_WAITS:
             deadline.due_at = deadline.wake_at = tx.now + timedelta(seconds=2)
             return
-        event_id, code = row.id, linking.code_in(body) if kind == LINE else None
-        in_chat = kind == LINE and not _is_responders(body) and code is None
-        heard = in_chat and (linking.hear(engine, tx, body) or roll_call.hear(engine, tx, body))
-        if in_chat and not heard and _is_for_alert(tx, body):
-            in_chat = False
-        elif in_chat and not heard:
-            _citizen(engine, tx, event_id, body)
-        if kind == RECEIPT or in_chat:
+        if kind == RECEIPT or (kind == LINE and _hear_in_chat(engine, tx, event_id, body)):
             row.handled_at = tx.now
             tx.session.delete(deadline)
             return
-    if code:
-        _link_code(engine, deadline_id, event_id, body, code)
-        return
     # A responder's answer locks the incident first, as everything that decides about one does; the event
     # is marked as handled in the same transaction as the answer, by `then`.
-    if kind == LINE and _is_responders(body):
-        _responder_tap(engine, deadline_id, body)
-    elif kind == LINE:
-        _responder_line(engine, deadline_id, body)
-    else:
+    if kind == SMS:
         _responder_sms(engine, deadline_id, event_id, body)
+    elif code := linking.code_in(body):
+        _link_code(engine, deadline_id, event_id, body, code)
+    elif _is_responders(body):
+        _responder_tap(engine, deadline_id, body)
+    else:
+        _responder_line(engine, deadline_id, body)
+
+
+def _hear_in_chat(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, Any]) -> bool:
+    """What anybody does in LINE; false for a link code and a responder's answer, which are not done in here."""
+    if body.get("source", {}).get("type", "user") != "user":
+        log.info("said_in_a_group")  # an answer would be read by everybody in it
+        return True
+    if _is_responders(body) or linking.code_in(body):
+        return False
+    if linking.hear(engine, tx, body) or roll_call.hear(engine, tx, body):
+        return True
+    if _is_for_alert(tx, body):
+        return False
+    _citizen(engine, tx, event_id, body)
+    return True
 
 
 def _done(tx: Transaction, deadline_id: int) -> bool:
@@ -148,11 +149,11 @@ def _done(tx: Transaction, deadline_id: int) -> bool:
 
 # --- the citizen, in LINE --------------------------------------------------------------------------------
 def _is_responders(body: Mapping[str, Any]) -> bool:
-    return read_button(body.get("postback", {}).get("data", "")) is not None
+    return read_button(data_of(body)) is not None
 
 
 def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, Any]) -> None:
-    user_id = body.get("source", {}).get("userId")
+    user_id = user_of(body)
     if not user_id:
         return
     if body.get("type") in {"follow", "unfollow"}:
@@ -167,7 +168,7 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
     )
     chat = tx.session.get_one(tables.Chat, index, with_for_update=True)
     draft = citizen.Draft.from_json(chat.draft)
-    about = _about(tx, index, chat, citizen.code_in(_pressed(body)))
+    about = _about(tx, index, chat, citizen.code_in(data_of(body)))
     state = about.state if about else None
     at = int(body.get("timestamp") or draft.heard_at)
     heard = _hear(draft, body, state, late=at < draft.heard_at)
@@ -212,11 +213,11 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
 
 def _is_left_alone(tx: Transaction, chat: tables.Chat, about: "_Known", heard: citizen.Heard) -> bool:
     """Whether they are not safe, and nobody is on the way or looked for, neither for this nor for anything later."""
-    if heard.word is not ReporterWord.UNSAFE or about.state not in _OVER_FOR_RESPONDERS:
+    if heard.word is not ReporterWord.UNSAFE or about.state not in OVER:
         return False
     newest = incidents.surviving(tx, chat.incident_id) if chat.incident_id else None
     query = select(tables.Incident.state).where(tables.Incident.id == newest)
-    return newest == about.id or tx.session.exec(query).first() in {None, *_OVER_FOR_RESPONDERS}
+    return newest == about.id or tx.session.exec(query).first() in {None, *OVER}
 
 
 @dataclass(frozen=True)
@@ -313,24 +314,19 @@ def mind_draft(engine: Engine, deadline_id: int) -> None:
 def _link_code(engine: Engine, deadline_id: int, event_id: str, body: Mapping[str, Any], code: str) -> None:
     """Somebody typed a link code; one that links nobody is also what a citizen says."""
     # Redis is asked before the transaction begins.
-    may_try = engine.guesses.allows(engine.store.vault.index(body["source"]["userId"]))
+    may_try = engine.guesses.allows(engine.store.vault.index(user_of(body)))
     with engine.store.transaction() as tx:
         if _done(tx, deadline_id) and not linking.take_code(engine, tx, body, code if may_try else None):
             _citizen(engine, tx, event_id, body)
-
-
-def _pressed(body: Mapping[str, Any]) -> str:
-    """The data of the button that was pressed; empty for any other event."""
-    return str(body.get("postback", {}).get("data", ""))
 
 
 def _hear(draft: citizen.Draft, body: Mapping[str, Any], state: State | None, *, late: bool) -> citizen.Heard:
     message = body.get("message", {})
     match body["type"], message.get("type"):
         case "postback", _:
-            return citizen.hear_button(draft, _pressed(body), state, late=late)
+            return citizen.hear_button(draft, data_of(body), state, late=late)
         case "message", "text":
-            return citizen.hear_text(draft, str(message.get("text", "")), state, late=late)
+            return citizen.hear_text(draft, words_of(body), state, late=late)
         case "message", "location":
             where = float(message["latitude"]), float(message["longitude"])
             return citizen.hear_pin(draft, *where, message.get("address"), state)
@@ -405,9 +401,8 @@ def _status(engine: Engine, tx: Transaction, incident_id: UUID) -> Message:
 
 # --- a responder, in LINE and by SMS ---------------------------------------------------------------------
 def _responder_tap(engine: Engine, deadline_id: int, body: Mapping[str, Any]) -> None:
-    data = str(body["postback"]["data"])
+    data, user_id = data_of(body), user_of(body)
     pressed = read_button(data)
-    user_id = body.get("source", {}).get("userId", "")
     with engine.store.transaction() as tx:
         ours = is_signed_for(data, user_id, tx.vault.index)
         people = responders.by_line_user(tx, user_id) if ours else []
@@ -418,7 +413,7 @@ def _responder_tap(engine: Engine, deadline_id: int, body: Mapping[str, Any]) ->
             _done(tx, deadline_id)
             return
         reach.verify(tx, row, Channel.LINE)
-    _answer(engine, deadline_id, Channel.LINE, user_id, row, pressed, body.get("replyToken"))
+    _Press(engine, deadline_id, Channel.LINE, user_id, row, pressed, body.get("replyToken")).act()
 
 
 def _may_press(tx: Transaction, row: tables.Responder, pressed: Pressed) -> bool:
@@ -449,7 +444,7 @@ def _responder_sms(engine: Engine, deadline_id: int, event_id: str, body: Mappin
         written = _Written(Channel.SMS, phone, words, people, alerts)
         found = _understood(engine, tx, deadline_id, written)
     if found:
-        _answer(engine, deadline_id, Channel.SMS, phone, *found, None)
+        _Press(engine, deadline_id, Channel.SMS, phone, *found).act()
 
 
 def _is_for_alert(tx: Transaction, body: Mapping[str, Any]) -> bool:
@@ -457,7 +452,7 @@ def _is_for_alert(tx: Transaction, body: Mapping[str, Any]) -> bool:
 
     What answers an alert does, whatever else they have begun; other words only where they report nothing themselves.
     """
-    user_id, words = _text_in_chat(body)
+    user_id, words = user_of(body), words_of(body)
     people = responders.by_line_user(tx, user_id) if words else []
     answer = read_sms(words)
     alerts = _answerable(tx, _of(people), answer) if people else []
@@ -477,15 +472,8 @@ def _reports(tx: Transaction, user_id: str) -> bool:
     return goes_on is not None and incidents.read(tx, goes_on).is_open
 
 
-def _text_in_chat(body: Mapping[str, Any]) -> tuple[str, str]:
-    """Whose, and the words of a text message; none of any other event."""
-    message = body.get("message", {})
-    is_text = body.get("type") == "message" and message.get("type") == "text"
-    return str(body.get("source", {}).get("userId", "")), str(message.get("text", "")) if is_text else ""
-
-
 def _responder_line(engine: Engine, deadline_id: int, body: Mapping[str, Any]) -> None:
-    user_id, words = _text_in_chat(body)
+    user_id, words = user_of(body), words_of(body)
     token = body.get("replyToken")
     with engine.store.transaction() as tx:
         people = responders.by_line_user(tx, user_id)
@@ -493,7 +481,7 @@ def _responder_line(engine: Engine, deadline_id: int, body: Mapping[str, Any]) -
         written = _Written(Channel.LINE, user_id, words, people, alerts, token)
         found = _understood(engine, tx, deadline_id, written)
     if found:
-        _answer(engine, deadline_id, Channel.LINE, user_id, *found, token)
+        _Press(engine, deadline_id, Channel.LINE, user_id, *found, token).act()
 
 
 @dataclass(frozen=True)
@@ -543,7 +531,7 @@ def _answerable(tx: Transaction, whose: ColumnElement[bool], answer: Answer) -> 
 
 def _waiting(alerts: Iterable[_Asked]) -> list[_Asked]:
     """Those that a bare verb can mean."""
-    return [asked for asked in alerts if asked.alert.state not in _OVER and not asked.is_ended]
+    return [asked for asked in alerts if asked.alert.state not in _NOT_WAITING and not asked.is_ended]
 
 
 def _understood(
@@ -614,7 +602,7 @@ def _reporter_sms(engine: Engine, tx: Transaction, event_id: str, phone: str, wo
     report_id, incident_id = newest[0], incidents.surviving(tx, newest[1])
     incident = incidents.read(tx, incident_id)
     heard = citizen.hear_text(citizen.Draft(filed=True), words, incident.state)
-    is_over = incident.state in _OVER_FOR_RESPONDERS
+    is_over = incident.state in OVER
     if heard.asks_status:
         letter = status_letter(engine.texts, incident, "", Channel.SMS)
         outbox.queue(tx, Channel.SMS, phone, (letter,), "status", tx.now + _REPLY_LIVES, incident_id=incident_id)
@@ -627,135 +615,131 @@ def _reporter_sms(engine: Engine, tx: Transaction, event_id: str, phone: str, wo
         dispatch.report_again(engine, tx, report_id, key=event_id)
 
 
-def _answer(
-    engine: Engine,
-    deadline_id: int,
-    channel: Channel,
-    to: str,
-    row: tables.Responder,
-    pressed: Pressed,
-    reply_token: str | None,
-) -> None:
-    """Do what was pressed and say so, or say what holds instead; either way the event is handled once."""
+#: What whoever said this hears once it is recorded; after every other word, what they can do next.
+_RECORDED: dict[str, str] = {Verb.DECLINE: "declined", Verb.RESOLVE: "over", Verb.BACKUP: "backup_called"}
 
-    def say(tx: Transaction, incident: Incident, message: Message) -> None:
-        until = tx.now + _REPLY_LIVES
-        outbox.queue(
-            tx,
-            channel,
-            to,
-            (message,),
-            "reply",
-            until,
-            incident_id=incident.id,
-            responder_id=row.id,
-            reply_token=reply_token,
-        )
 
-    def reply(tx: Transaction, incident: Incident, message: Message) -> None:
-        if _done(tx, deadline_id):
-            say(tx, incident, message)
+@dataclass(frozen=True)
+class _Press:
+    """What a responder pressed, or typed, and where they hear what came of it."""
 
-    def mark(tx: Transaction, _: Incident) -> None:
-        _done(tx, deadline_id)  # the card that they get is the answer
+    engine: Engine
+    deadline_id: int
+    channel: Channel
+    to: str
+    row: tables.Responder
+    pressed: Pressed
+    reply_token: str | None = None
 
-    def confirm(tx: Transaction, incident: Incident) -> None:
-        reply(tx, incident, _confirmation(engine, tx, incident, pressed, channel))
+    def act(self) -> None:
+        """Do it and say so, or say what holds instead; either way the event is handled once."""
+        pressed = self.pressed
+        try:
+            if pressed.alert_id:
+                verb = Verb(pressed.do)
+                dispatch.answer_alert(
+                    self.engine, pressed.alert_id, verb, via=self.channel, eta=pressed.eta, then=self._confirm
+                )
+            elif pressed.follow_up_id:
+                self._act_on_follow_up(pressed.follow_up_id)
+        except NotFound:
+            raise
+        except Refused as refused:
+            with self.engine.store.transaction() as tx:
+                incident = self._incident(tx)
+                self._reply(tx, incident, self._refusal(tx, incident, refused))
 
-    try:
-        if pressed.alert_id:
-            dispatch.answer_alert(
-                engine, pressed.alert_id, Verb(pressed.do), via=channel, eta=pressed.eta, then=confirm
+    def _act_on_follow_up(self, follow_up_id: UUID) -> None:
+        """By its card, or as the answer to a question about it."""
+        engine, pressed, via = self.engine, self.pressed, self.channel
+        if pressed.do is Ask.CALL:
+            self._call(follow_up_id)
+        elif pressed.do is Ask.TAKE:
+            dispatch.take_follow_up(engine, follow_up_id, self.row.id, via=via, then=self._mark)
+        elif pressed.at is not None:
+            dispatch.move_follow_up(engine, follow_up_id, pressed.at, via=via, then=self._confirm)
+        elif pressed.do is Outcome.MOVED:
+            self._ask_when(follow_up_id)
+        elif pressed.service:
+            dispatch.name_service(engine, follow_up_id, pressed.service, via=via, then=self._confirm)
+        else:
+            outcome = Outcome(pressed.do)
+            dispatch.report_follow_up(
+                engine, follow_up_id, outcome, via=via, attempt=pressed.attempt, then=self._confirm
             )
-        elif pressed.follow_up_id and pressed.do is Ask.CALL:
-            with engine.store.transaction() as tx:
-                incident = incidents.lock(tx, _incident(tx, pressed).id)
-                if _done(tx, deadline_id):  # a phone rings once for a tap
-                    person = tx.session.get_one(tables.Responder, row.id)
-                    say(tx, incident, bridges.ask(engine, tx, incident, pressed.follow_up_id, person))
-        elif pressed.follow_up_id and pressed.do is Ask.TAKE:
-            dispatch.take_follow_up(engine, pressed.follow_up_id, row.id, via=channel, then=mark)
-        elif pressed.follow_up_id:
-            _follow_up(engine, pressed.follow_up_id, pressed, channel, reply, confirm)
-    except NotFound:
-        raise
-    except Refused as refused:
-        with engine.store.transaction() as tx:
-            incident = _incident(tx, pressed)
-            reply(tx, incident, _refusal(engine, tx, incident, pressed, channel, refused))
 
+    def _call(self, follow_up_id: UUID) -> None:
+        with self.engine.store.transaction() as tx:
+            incident = incidents.lock(tx, self._incident(tx).id)
+            if _done(tx, self.deadline_id):  # a phone rings once for a tap
+                person = tx.session.get_one(tables.Responder, self.row.id)
+                self._say(tx, incident, bridges.ask(self.engine, tx, incident, follow_up_id, person))
 
-def _follow_up(
-    engine: Engine,
-    follow_up_id: UUID,
-    pressed: Pressed,
-    channel: Channel,
-    reply: Callable[[Transaction, Incident, Message], None],
-    confirm: Callable[[Transaction, Incident], None],
-) -> None:
-    """What was pressed on the card of a follow-up, or as the answer to a question about it."""
-    if pressed.do is Outcome.MOVED and pressed.at is None:
-        with engine.store.transaction() as tx:
-            incident = _incident(tx, pressed)
-            follow_up = next(each for each in incident.follow_ups if each.id == follow_up_id)
+    def _ask_when(self, follow_up_id: UUID) -> None:
+        with self.engine.store.transaction() as tx:
+            incident = self._incident(tx)
+            follow_up = incident.follow_up(follow_up_id)
             if follow_up.is_done or not incident.is_open:
                 raise AlreadyRecorded("this follow-up is done already")
-            times = move_times(follow_up, tx.now, engine.calling_hours)
-            reply(tx, incident, move_letter(engine.texts, incident, pressed, times))
-    elif pressed.at is not None:
-        dispatch.move_follow_up(engine, follow_up_id, pressed.at, via=channel, then=confirm)
-    elif pressed.service:
-        dispatch.name_service(engine, follow_up_id, pressed.service, via=channel, then=confirm)
-    else:
-        outcome = Outcome(pressed.do)
-        dispatch.report_follow_up(engine, follow_up_id, outcome, via=channel, attempt=pressed.attempt, then=confirm)
+            times = move_times(follow_up, tx.now, self.engine.calling_hours)
+            self._reply(tx, incident, move_letter(self.engine.texts, incident, self.pressed, times))
 
+    def _mark(self, tx: Transaction, _: Incident) -> None:
+        _done(tx, self.deadline_id)  # the card that they get is the answer
 
-def _incident(tx: Transaction, pressed: Pressed) -> Incident:
-    row: tables.Alert | tables.FollowUp
-    if pressed.alert_id:
-        row = tx.session.get_one(tables.Alert, pressed.alert_id)
-    else:
-        row = tx.session.get_one(tables.FollowUp, pressed.follow_up_id)
-    return incidents.read(tx, row.incident_id)
+    def _confirm(self, tx: Transaction, incident: Incident) -> None:
+        self._reply(tx, incident, self._confirmation(tx, incident))
 
+    def _reply(self, tx: Transaction, incident: Incident, message: Message) -> None:
+        if _done(tx, self.deadline_id):
+            self._say(tx, incident, message)
 
-def _confirmation(engine: Engine, tx: Transaction, incident: Incident, pressed: Pressed, channel: Channel) -> Message:
-    if pressed.alert_id is None:
-        return noted_letter(engine.texts, incident, pressed, channel)
-    if pressed.do == Verb.DECLINE:
-        return engine.texts.say("declined", channel, code=incident.code)
-    if pressed.do == Verb.RESOLVE:
-        return engine.texts.say("over", channel, code=incident.code)
-    if pressed.do == Verb.BACKUP:
-        return engine.texts.say("backup_called", channel, code=incident.code)
-    alert = incident.alert(pressed.alert_id)
-    key = "eta_noted" if pressed.eta is not None and alert.eta_at else "next"
-    return outbox.Outbox(engine, tx, incident).progress(key, alert, channel)
+    def _say(self, tx: Transaction, incident: Incident, message: Message) -> None:
+        outbox.queue(
+            *(tx, self.channel, self.to, (message,), "reply", tx.now + _REPLY_LIVES),
+            incident_id=incident.id,
+            responder_id=self.row.id,
+            reply_token=self.reply_token,
+        )
 
+    def _incident(self, tx: Transaction) -> Incident:
+        row: tables.Alert | tables.FollowUp
+        if self.pressed.alert_id:
+            row = tx.session.get_one(tables.Alert, self.pressed.alert_id)
+        else:
+            row = tx.session.get_one(tables.FollowUp, self.pressed.follow_up_id)
+        return incidents.read(tx, row.incident_id)
 
-def _refusal(
-    engine: Engine, tx: Transaction, incident: Incident, pressed: Pressed, channel: Channel, refused: Refused
-) -> Message:
-    """What holds instead: who has it, or how it stands."""
-    match refused:
-        case AlreadyTaken(holder=holder):
-            who = tx.session.get_one(tables.Responder, UUID(holder)).name_th
-            return engine.texts.say("already_taken", channel, code=incident.code, who=who)
-        case _:
-            key = "already_recorded" if isinstance(refused, AlreadyRecorded) else "refused"
-            state = engine.texts.word("states", _state(incident, pressed))
-            return engine.texts.say(key, channel, code=incident.code, state=state)
+    def _confirmation(self, tx: Transaction, incident: Incident) -> Message:
+        texts, pressed, channel = self.engine.texts, self.pressed, self.channel
+        if pressed.alert_id is None:
+            return noted_letter(texts, incident, pressed, channel)
+        if key := _RECORDED.get(pressed.do):
+            return texts.say(key, channel, code=incident.code)
+        alert = incident.alert(pressed.alert_id)
+        key = "eta_noted" if pressed.eta is not None and alert.eta_at else "next"
+        return outbox.Outbox(self.engine, tx, incident).progress(key, alert, channel)
 
+    def _refusal(self, tx: Transaction, incident: Incident, refused: Refused) -> Message:
+        """What holds instead: who has it, or how it stands."""
+        texts = self.engine.texts
+        match refused:
+            case AlreadyTaken(holder=holder):
+                who = tx.session.get_one(tables.Responder, UUID(holder)).name_th
+                return texts.say("already_taken", self.channel, code=incident.code, who=who)
+            case _:
+                key = "already_recorded" if isinstance(refused, AlreadyRecorded) else "refused"
+                state = texts.word("states", self._state(incident))
+                return texts.say(key, self.channel, code=incident.code, state=state)
 
-def _state(incident: Incident, pressed: Pressed) -> str:
-    """How what was pressed stands: the alert while somebody may be in danger, the call or visit, else the incident."""
-    if pressed.alert_id and incident.state not in _OVER_FOR_RESPONDERS:
-        return incident.alert(pressed.alert_id).state
-    for follow_up in incident.follow_ups:
-        if follow_up.id == pressed.follow_up_id:
-            return follow_up.outcome or follow_up.state
-    return incident.state
+    def _state(self, incident: Incident) -> str:
+        """The alert while somebody may be in danger, the call or visit, else the incident."""
+        if self.pressed.alert_id and incident.state not in OVER:
+            return incident.alert(self.pressed.alert_id).state
+        for follow_up in incident.follow_ups:
+            if follow_up.id == self.pressed.follow_up_id:
+                return follow_up.outcome or follow_up.state
+        return incident.state
 
 
 def _receipt(engine: Engine, tx: Transaction, body: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ alerted notices.  They get no alert, so that it is nobody's load and nothing can
 from sqlmodel import select
 
 from ess.domain.duty import Responder
-from ess.domain.incident import ENDED, Fact, Incident, State
+from ess.domain.incident import OVER, Fact, Incident
 from ess.domain.selection import choose
 from ess.engine import Engine
 from ess.outbox import Outbox
@@ -27,7 +27,7 @@ def inform(engine: Engine, deadline_id: int) -> None:
             return  # another worker has told them
         province, _ = deadline.subject.split()
         tx.session.delete(deadline)
-        if incident.state in {State.RESOLVED, *ENDED}:
+        if incident.state in OVER:
             return
         if incident.place is None or incident.place.province.code != province:
             return

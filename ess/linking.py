@@ -15,6 +15,7 @@ from ess import deliveries, outbox
 from ess.channels.envelope import Message
 from ess.codes import new_code
 from ess.conversation.answer import LINK_LETTERS, UNLINK, read_id, read_link_code, says_unlink, spoken_link_code
+from ess.conversation.event import data_of, user_of, words_of
 from ess.conversation.letters import unlink_letter
 from ess.domain.duty import Channel
 from ess.domain.errors import NotFound, Refused
@@ -77,7 +78,7 @@ def unlink_responder(engine: Engine, ref: str, *, by: str) -> None:
 # --- the responder, in the chat --------------------------------------------------------------------------
 def code_in(body: Mapping[str, Any]) -> str | None:
     """The letters of the link code that this event of LINE is an attempt at, right or wrong; None for any other."""
-    return read_link_code(_text(body)) if _user(body) else None
+    return read_link_code(words_of(body)) if user_of(body) else None
 
 
 def take_code(engine: Engine, tx: Transaction, body: Mapping[str, Any], code: str | None) -> bool:
@@ -85,7 +86,7 @@ def take_code(engine: Engine, tx: Transaction, body: Mapping[str, Any], code: st
 
     False where nobody was linked and the account is no responder's: its words are a citizen's.
     """
-    user_id = _user(body)
+    user_id = user_of(body)
     row = _redeemed(tx, code) if code else None
     if row is not None:
         _link(engine, tx, row, user_id)
@@ -102,8 +103,8 @@ def take_code(engine: Engine, tx: Transaction, body: Mapping[str, Any], code: st
 
 def hear(engine: Engine, tx: Transaction, body: Mapping[str, Any]) -> bool:
     """Ask back whoever wishes to be unlinked, and unlink whoever has confirmed; false where it is about neither."""
-    user_id, token = _user(body), body.get("replyToken")
-    responder_id = read_id(str(body.get("postback", {}).get("data", "")), UNLINK)
+    user_id, token = user_of(body), body.get("replyToken")
+    responder_id = read_id(data_of(body), UNLINK)
     if responder_id is not None:
         row = _locked(tx, tables.Responder.id == responder_id)
         if row is None or row.line_index != tx.vault.index(user_id):
@@ -112,7 +113,7 @@ def hear(engine: Engine, tx: Transaction, body: Mapping[str, Any]) -> bool:
             _unlink(engine, tx, row, reply_token=token)
             log.info("unlinked", ref=row.ref, by="themselves")
         return True
-    people = responders.by_line_user(tx, user_id) if says_unlink(_text(body)) else []
+    people = responders.by_line_user(tx, user_id) if says_unlink(words_of(body)) else []
     for row in people:
         letter = unlink_letter(engine.texts, row.id, row.name_th)
         _queue(tx, user_id, letter, "unlink_confirm", reply_token=token, row=row)
@@ -226,11 +227,3 @@ def _queue(
         reply_token=reply_token,
         silent=silent,
     )
-
-
-def _user(body: Mapping[str, Any]) -> str:
-    return str(body.get("source", {}).get("userId", ""))
-
-
-def _text(body: Mapping[str, Any]) -> str:
-    return str(body.get("message", {}).get("text", ""))

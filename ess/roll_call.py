@@ -19,6 +19,7 @@ from sqlmodel import col, or_, select, update
 
 from ess import outbox
 from ess.conversation.answer import PRESENT, read_id
+from ess.conversation.event import data_of, user_of
 from ess.conversation.letters import roll_call_letter
 from ess.conversation.texts import BANGKOK
 from ess.domain.duty import Channel
@@ -189,10 +190,10 @@ def _report(engine: Engine, tx: Transaction, call: tables.RollCall) -> None:
 # --- answering -------------------------------------------------------------------------------------------
 def hear(engine: Engine, tx: Transaction, body: Mapping[str, Any]) -> bool:
     """A tap on the button; false where it is another button.  One that was forwarded answers for nobody."""
-    call_id = read_id(str(body.get("postback", {}).get("data", "")), PRESENT)
+    call_id = read_id(data_of(body), PRESENT)
     if call_id is None:
         return False
-    user_id = str(body.get("source", {}).get("userId", ""))
+    user_id = user_of(body)
     people = responders.by_line_user(tx, user_id)
     asked = _answered(tx, people, Channel.LINE, tables.RollCallAnswer.roll_call_id == call_id)
     if asked:

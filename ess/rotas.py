@@ -11,10 +11,9 @@ import yaml
 from ess import written
 from ess.domain.duty import NATIONAL_ROLES, Role
 from ess.domain.errors import Refused
+from ess.domain.roster import NATION
 from ess.domain.rota import Holidays, Rota, Shift, members, problems
 from ess.geo.names import DISTRICT, PROVINCE, areas
-
-NATION = "TH"
 
 
 @dataclass(frozen=True)

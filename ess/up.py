@@ -39,9 +39,7 @@ def run(settings: Settings, *, n_workers: int, simulator: bool) -> None:
             names.update(responders.names(tx))
         store.close()
 
-    with running(
-        settings, workers=n_workers, simulator=simulator, flower=True, say=out.print, prepare=prepare
-    ) as world:
+    with running(settings, workers=n_workers, simulator=simulator, say=out.print, prepare=prepare) as world:
         if simulator:
             name_phones(world, names)
         _greet(world, settings, simulator=simulator)

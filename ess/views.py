@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlmodel import col, select, tuple_
+from sqlmodel import SQLModel, col, select, tuple_
+from sqlmodel.sql.expression import SelectOfScalar
 
 from config.settings import HERE
 from ess import attachments
@@ -14,6 +15,8 @@ from ess.conversation.texts import Texts
 from ess.domain.errors import NotFound
 from ess.store import Transaction, reach, reporters, responders, tables
 from ess.wake import SENDS
+
+Row = TypeVar("Row", bound=SQLModel)
 
 
 def find(tx: Transaction, id_or_code: str) -> tables.Incident:
@@ -92,33 +95,18 @@ def place_of(place: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
     """State, place, reports, tracks, alerts with deliveries and reasons, every choice, follow-ups, and what is due."""
-    session = tx.session
-    alerts = session.exec(
-        select(tables.Alert).where(tables.Alert.incident_id == row.id).order_by(col(tables.Alert.created_at))
-    ).all()
-    follow_ups = session.exec(
-        select(tables.FollowUp).where(tables.FollowUp.incident_id == row.id).order_by(col(tables.FollowUp.due_at))
-    ).all()
-    deliveries = session.exec(
-        select(tables.Delivery).where(tables.Delivery.incident_id == row.id).order_by(col(tables.Delivery.created_at))
-    ).all()
-    due = session.exec(
-        select(tables.Deadline).where(tables.Deadline.incident_id == row.id).order_by(col(tables.Deadline.due_at))
-    ).all()
-    choices = session.exec(
-        select(tables.Fact)
-        .where(tables.Fact.incident_id == row.id, tables.Fact.fact == "responders_selected")
-        .order_by(col(tables.Fact.at), col(tables.Fact.id))
-    ).all()
+    alerts = _its(tx, row, tables.Alert, tables.Alert.created_at)
+    follow_ups = _its(tx, row, tables.FollowUp, tables.FollowUp.due_at)
+    deliveries = _its(tx, row, tables.Delivery, tables.Delivery.created_at)
+    due = _its(tx, row, tables.Deadline, tables.Deadline.due_at)
+    choices = tx.session.exec(_facts(row).where(tables.Fact.fact == "responders_selected")).all()
     people = responders.by_ids(
         tx,
         {alert.responder_id for alert in alerts}
         | {call.responder_id for call in follow_ups if call.responder_id}
         | {UUID(value) for choice in choices for value in _mentioned(choice.data)},
     )
-    reports = session.exec(
-        select(tables.Report).where(tables.Report.incident_id == row.id).order_by(col(tables.Report.received_at))
-    ).all()
+    reports = _its(tx, row, tables.Report, tables.Report.received_at)
     reasons = {chosen["responder_id"]: chosen["reason"] for choice in choices for chosen in choice.data["chosen"]}
     holders = {str(alert.id): alert.responder_id for alert in alerts}
     known = reporters.earlier(tx, [row.id]).get(row.id)
@@ -160,6 +148,17 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
             if deadline.kind not in SENDS
         ],
     }
+
+
+def _its(tx: Transaction, row: tables.Incident, table: type[Row], order: Any) -> Sequence[Row]:
+    """The incident's rows of a table, in that order."""
+    its: Any = table
+    return tx.session.exec(select(table).where(its.incident_id == row.id).order_by(order)).all()
+
+
+def _facts(row: tables.Incident) -> SelectOfScalar[tables.Fact]:
+    facts = select(tables.Fact).where(tables.Fact.incident_id == row.id)
+    return facts.order_by(col(tables.Fact.at), col(tables.Fact.id))
 
 
 def follow_up(row: tables.FollowUp, who: tables.Responder | None) -> dict[str, Any]:
@@ -211,9 +210,7 @@ def _delivery(row: tables.Delivery) -> dict[str, Any]:
 
 def timeline(tx: Transaction, row: tables.Incident) -> list[dict[str, Any]]:
     """Everything that happened, in order; every responder id also with its name."""
-    facts = tx.session.exec(
-        select(tables.Fact).where(tables.Fact.incident_id == row.id).order_by(col(tables.Fact.at), col(tables.Fact.id))
-    ).all()
+    facts = tx.session.exec(_facts(row)).all()
     people = responders.by_ids(tx, {UUID(value) for fact in facts for value in _mentioned(fact.data)})
     return [{"at": fact.at.isoformat(), "fact": fact.fact, **_named(fact.data, people)} for fact in facts]
 

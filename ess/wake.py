@@ -156,13 +156,13 @@ class Backlog:
 
 
 class Waker:
-    """Publishes wake-ups over one Celery app."""
+    """Publishes wake-ups over a Celery app of its own."""
 
     #: After a failure nobody waits for the broker for so long; the rows wait for the clock.
     _PAUSE_S = 1.0
 
-    def __init__(self, app: Celery) -> None:
-        self._app = app
+    def __init__(self, broker_url: str) -> None:
+        self._app = producer(broker_url)
         self._paused_until = float("-inf")
 
     def publish(self, wake_ups: Iterable[WakeUp]) -> list[WakeUp]:

@@ -37,14 +37,14 @@ _KEPT = timedelta(days=1)
 _LOCK = 0x45535302
 
 _PURGE = (
-    "DELETE FROM deadline WHERE incident_id IN (:old)",
-    "DELETE FROM fact WHERE incident_id IN (:old)",
-    "DELETE FROM delivery WHERE incident_id IN (:old)",
-    "DELETE FROM follow_up WHERE incident_id IN (:old)",
-    "DELETE FROM answer_link WHERE alert_id IN (SELECT id FROM alert WHERE incident_id IN (:old))",
-    "DELETE FROM alert WHERE incident_id IN (:old)",
-    "DELETE FROM report WHERE incident_id IN (:old)",
-    "DELETE FROM incident WHERE id IN (:old)",
+    "DELETE FROM deadline WHERE incident_id = ANY(:old)",
+    "DELETE FROM fact WHERE incident_id = ANY(:old)",
+    "DELETE FROM delivery WHERE incident_id = ANY(:old)",
+    "DELETE FROM follow_up WHERE incident_id = ANY(:old)",
+    "DELETE FROM answer_link WHERE alert_id IN (SELECT id FROM alert WHERE incident_id = ANY(:old))",
+    "DELETE FROM alert WHERE incident_id = ANY(:old)",
+    "DELETE FROM report WHERE incident_id = ANY(:old)",
+    "DELETE FROM incident WHERE id = ANY(:old)",
 )
 
 
@@ -114,7 +114,7 @@ def _purge(tx: Transaction) -> None:
     ).all()
     if old:
         for statement in _PURGE:
-            tx.session.execute(text(statement.replace("IN (:old)", "= ANY(:old)")), {"old": list(old)})
+            tx.session.execute(text(statement), {"old": list(old)})
 
 
 def see_home(engine: Engine) -> bool:

@@ -19,7 +19,7 @@ from config.settings import Settings
 from ess.engine import open_engine
 from ess.logs import configure
 from ess.store import Store, deadlines, health
-from ess.wake import TASKS, Backlog, Waker, producer
+from ess.wake import TASKS, Backlog, Waker
 from schedules import audit, canary, roll_call
 
 log = structlog.get_logger()
@@ -56,7 +56,7 @@ def tick(store: Store, waker: Waker, backlog: Backlog) -> timedelta:
 
 def run(stop: threading.Event, settings: Settings) -> None:
     """Tick until told to stop; a database that is away is waited for."""
-    waker = Waker(producer(str(settings.broker_url)))
+    waker = Waker(str(settings.broker_url))
     engine = open_engine(settings, waker.publish, pool_size=3)
     store = engine.store
     watches = [threading.Thread(target=audit.run, args=(stop, engine, settings), name="audit", daemon=True)]

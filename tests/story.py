@@ -26,7 +26,7 @@ from ess.domain.duty import Channel, Role
 from ess.domain.incident import ENDED
 from ess.simulator import taps
 from ess.simulator.ledger import OUTBOUND
-from ess.store import tables
+from ess.store import enrolment, tables
 from ess.store.keys import KeyRole
 
 _OUTBOUND = {str(kind) for kind in OUTBOUND}
@@ -96,28 +96,25 @@ class Person:
 
     def hears(self, words: str, *, by: Channel | None = None, within_s: float = SOON_S) -> dict[str, Any]:
         """A message with these words that was not heard before; over LINE unless said or without LINE."""
-        since = self.story.began_at_seq
-        while True:
-            query = {"to": self._address(by), "contains": words, "since": since, "timeout_s": within_s}
-            answer = self.story.deployment.sim.get("/sim/ledger/wait", params=query)
-            assert answer.status_code == 200, f"{self.name} never heard {words!r}: {answer.text}"
-            entry: dict[str, Any] = answer.json()
-            if entry["seq"] not in self.story.heard:
-                self.story.heard.add(entry["seq"])
-                return entry
-            since = entry["seq"]
+        query = {"to": self._address(by), "contains": words, "timeout_s": within_s}
+        return self._notices(query, f"{self.name} never heard {words!r}")
 
-    def rings(self, *, within_s: float = SOON_S) -> "Phone":
+    def rings(self) -> "Phone":
         """A call that did not ring before; the phone in their hand."""
+        query = {"to": self._address(Channel.VOICE), "kind": "call", "timeout_s": SOON_S}
+        self._notices(query, f"{self.name}'s phone never rang")
+        return Phone(self)
+
+    def _notices(self, query: dict[str, Any], never: str) -> dict[str, Any]:
+        """The first such entry of the ledger that somebody could see and that was not heard before."""
         since = self.story.began_at_seq
         while True:
-            query = {"to": self._address(Channel.VOICE), "kind": "call", "since": since, "timeout_s": within_s}
-            answer = self.story.deployment.sim.get("/sim/ledger/wait", params=query)
-            assert answer.status_code == 200, f"{self.name}'s phone never rang: {answer.text}"
+            answer = self.story.deployment.sim.get("/sim/ledger/wait", params=query | {"since": since})
+            assert answer.status_code == 200, f"{never}: {answer.text}"
             entry: dict[str, Any] = answer.json()
             if entry["shown"] and entry["seq"] not in self.story.heard:
                 self.story.heard.add(entry["seq"])
-                return Phone(self)
+                return entry
             since = entry["seq"]
 
     def lets_it(self, habit: str) -> None:
@@ -231,11 +228,11 @@ class Phone:
         """Where nothing is said."""
         self._does("pick-up")
 
-    def is_connected(self, *, times: int = 1) -> None:
+    def is_connected(self) -> None:
         """They can talk with whoever is at the other end."""
         story, phone = self.owner.story, self.owner.phone
         wait_for(
-            lambda: sum(each["kind"] == "connected" and each["person"] == phone for each in story.ledger()) >= times,
+            lambda: any(each["kind"] == "connected" and each["person"] == phone for each in story.ledger()),
             f"{self.owner.name} is connected",
         )
 
@@ -314,9 +311,9 @@ class Citizen(Person):
         assert (told["incident_id"], told["code"]) == (incident.id, incident.code)
         return told["report_id"]
 
-    def reports_by_task(self, incident_type: str, at: Spot | None = None, *, contact: str = "none") -> "Incident":
+    def reports_by_task(self, incident_type: str, at: Spot | None = None) -> "Incident":
         """Through an intake service that has access to the broker."""
-        report = self.report(incident_type, at, contact=contact) | {"idempotency_key": str(uuid4())}
+        report = self.report(incident_type, at) | {"idempotency_key": str(uuid4())}
         with Celery(broker=self.story.deployment.services.broker_url, set_as_current=False) as intake:
             intake.send_task("ess.accept_report", kwargs={"report": report}, queue="intake")
         return self.story.new_incident()
@@ -367,11 +364,10 @@ class Responder(Person):
             **columns,
         )
         self.row_id = row.id
-        area = row.district_code or row.province_code or "TH"
         with story.deployment.store.transaction() as tx:
             tx.session.add(row)
             tx.session.flush()
-            tx.session.add(tables.Jurisdiction(role=role, area_code=area, responder_id=row.id))
+            tx.session.add_all(enrolment.at_seat(row))
 
 
 LINE_ONLY = (Channel.LINE,)
@@ -496,8 +492,8 @@ class Story:
         centre.may_hear("เพื่อทราบ")  # of every incident of the province: `test_informed.py` tells of it
         return centre
 
-    def one_home(self, at: Spot, channels: tuple[Channel, ...] = LINE_ONLY) -> Responder:
-        return Responder(self, Role.ONE_HOME, at, channels)
+    def one_home(self, at: Spot) -> Responder:
+        return Responder(self, Role.ONE_HOME, at, LINE_ONLY)
 
     def social_worker(self, at: Spot, channels: tuple[Channel, ...] = LINE_ONLY, **columns: Any) -> Responder:
         return Responder(self, Role.SOCIAL_WORKER, at, channels, **columns)

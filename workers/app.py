@@ -29,7 +29,7 @@ from ess.engine import RUN, Engine, open_engine
 from ess.geo.in_force import Follower
 from ess.logs import configure
 from ess.store import health
-from ess.wake import BROKER_TRANSPORT_OPTIONS, CELERY_QUEUES, DISPATCH, FOLLOWUP, INTAKE, NOTIFY, TASKS, Waker, producer
+from ess.wake import BROKER_TRANSPORT_OPTIONS, CELERY_QUEUES, DISPATCH, FOLLOWUP, INTAKE, NOTIFY, TASKS
 
 if TYPE_CHECKING:
     from ess.geo.online import Geocoder
@@ -128,7 +128,7 @@ class _Hold:
     def engine(self) -> Engine:
         with self._lock:
             if self._engine is None:
-                self._engine = open_engine(settings, Waker(producer(str(settings.broker_url))).publish, pool_size=10)
+                self._engine = open_engine(settings, pool_size=10)
             return self._engine
 
     @property
@@ -213,7 +213,7 @@ class Pulse(bootsteps.StartStopStep):
         threading.Thread(target=self._beat, args=(worker.hostname, _consumed()), name="pulse", daemon=True).start()
 
     def _beat(self, node: str, queues: tuple[str, ...]) -> None:
-        store = open_engine(settings, Waker(producer(str(settings.broker_url))).publish, pool_size=1).store
+        store = open_engine(settings, pool_size=1).store
         while not self._stop.is_set():
             try:
                 with store.transaction() as tx:

@@ -14,7 +14,7 @@ from typing import Any
 import phonenumbers
 
 from ess.conversation.plain import bare, plain
-from ess.domain.incident import ENDED, ReporterWord, State
+from ess.domain.incident import ENDED, OVER, ReporterWord, State
 from ess.domain.report import Contact, IncidentType, Location
 
 #: A quick reply by which a reporter says something of themselves carries one of the words below.
@@ -160,7 +160,7 @@ def wish_data(word: str, code: str = "") -> str:
 
 def is_over(draft: Draft, state: State | None) -> bool:
     """Whether nobody is on the way or looked for any more; `state` is that of the chat's incident, None without one."""
-    return state in {State.RESOLVED, *ENDED} if state is not None else not draft.filed
+    return state in OVER if state is not None else not draft.filed
 
 
 def is_about_incident(draft: Draft, state: State | None) -> bool:

@@ -156,7 +156,7 @@ def next_verbs(incident: Incident, alert: Alert) -> list[Verb]:
     """What can be done next with this alert: whoever answers for the incident says when the danger is over, and backup
     is called where somebody has the track."""
     wrong = set()
-    if alert.track != incident.policy.lead.name or alert.backup:
+    if not incident.is_lead(alert.track) or alert.backup:
         wrong.add(Verb.RESOLVE)
     if incident.track(alert.track).state is not TrackState.ACKNOWLEDGED:
         wrong.add(Verb.BACKUP)

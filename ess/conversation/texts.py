@@ -76,10 +76,10 @@ class Texts:
         """District and province, no nearer: fit for an SMS, or by the group `spoken_places` for a voice."""
         if place is None:
             return self.word(group, "unknown")
-        province = place.province.name_th if self.language == "th" else place.province.name_en
+        province = self.name(place.province)
         if place.district is None:
             return self.word(group, "province", province=province)
-        district = place.district.name_th if self.language == "th" else place.district.name_en
+        district = self.name(place.district)
         if self.language == "th" and district == f"เมือง{province}":
             district = "เมือง"  # as everybody says it, and short enough for one SMS
         kind = "bangkok" if place.province.code == _BANGKOK_CODE else "district"

@@ -20,7 +20,7 @@ from ess.domain.duty import NATIONAL_ROLES, Responder, is_on_call
 from ess.domain.place import Place, distance_km, is_inside
 from ess.domain.policy import Target, Within
 from ess.domain.reason import Phrase, Reason, Why
-from ess.domain.roster import NATION
+from ess.domain.roster import NATION, seat
 from ess.domain.travel import MINUTES_PER_KM
 
 #: Below this the province may be another one of the candidates, and each of them is asked: with the shipped outlines
@@ -307,7 +307,7 @@ def _hindrance(responder: Responder, at: datetime) -> tuple[int, Reason]:
 
 def _nearness(responder: Responder, areas: Sequence[Reach]) -> int | None:
     """Where among the areas theirs comes first; None: nowhere."""
-    own = responder.jurisdictions or (responder.district_code or responder.province_code or NATION,)
+    own = responder.jurisdictions or seat(responder.province_code, responder.district_code)
     return next(
         (i for i, area in enumerate(areas) if any(_serves(code, area) for code in own)),
         None,

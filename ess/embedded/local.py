@@ -10,13 +10,15 @@ from ess.store import schema
 
 
 @contextmanager
-def whole(settings: Settings) -> Iterator[Settings]:
+def whole(settings: Settings, *, throwaway: bool = False) -> Iterator[Settings]:
     """The same settings with a database and a broker that answer: those set, or the embedded ones.
 
     The embedded ones are joined where `ess up` runs them, else started for as long as the block lasts; their
-    schema is brought up to date and their secrets are those of the data folder.
+    schema is brought up to date and their secrets are those of the data folder.  With
+    `throwaway` they are new, and gone at the end.
     """
-    with services(settings.data_dir, database_url=settings.database_url, broker_url=settings.broker_url) as found:
+    given = {"database_url": settings.database_url, "broker_url": settings.broker_url}
+    with services(settings.data_dir, **given, throwaway=throwaway) as found:
         values = settings.model_dump()
         values |= {"database_url": found.database_url, "broker_url": found.broker_url}
         if settings.database_url is None:

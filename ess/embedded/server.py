@@ -19,6 +19,7 @@ from ess.embedded.processes import POLL_S, Process, StartFailed
 from ess.embedded.watch import runs
 
 JOIN_WITHIN_S = 30.0
+_END_WITHIN_S = 10.0
 
 
 class Claim:
@@ -83,7 +84,7 @@ class Server:
         """It ended as in a power cut, all its processes with it."""
         children = psutil.Process(self.pid).children(recursive=True)
         self._own().kill()
-        wait_ended(children, within_s=10)  # PostgreSQL's end by themselves and hold its memory until then
+        wait_ended(children)  # PostgreSQL's end by themselves and hold its memory until then
 
     def restart(self) -> None:
         """It answers again at the same URL, with the data that it had written down."""
@@ -124,9 +125,9 @@ def claim_or_join(path: Path, answers: Callable[[str], bool]) -> Claim | Server:
         time.sleep(POLL_S)
 
 
-def wait_ended(processes: Sequence[psutil.Process], within_s: float) -> bool:
+def wait_ended(processes: Sequence[psutil.Process]) -> bool:
     """Whether all of them ended in time."""
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + _END_WITHIN_S
     while any(runs(process.pid) for process in processes):
         if time.monotonic() > deadline:
             return False
@@ -134,7 +135,7 @@ def wait_ended(processes: Sequence[psutil.Process], within_s: float) -> bool:
     return True
 
 
-def end_orphan(pid_path: Path, program: str, folder: Path, stop_signal: int, within_s: float = 10.0) -> None:
+def end_orphan(pid_path: Path, program: str, folder: Path, stop_signal: int) -> None:
     """No server of an earlier owner works in this folder, and its pid file is gone.
 
     The number in a pid file may by now belong to anybody: it is believed when that process is this program
@@ -146,9 +147,9 @@ def end_orphan(pid_path: Path, program: str, folder: Path, stop_signal: int, wit
         if orphan.name() == program and Path(orphan.cwd()) == folder.resolve():
             children = orphan.children(recursive=True)
             orphan.send_signal(stop_signal)
-            if not wait_ended([orphan], within_s):
+            if not wait_ended([orphan]):
                 orphan.kill()
-            wait_ended([orphan, *children], within_s)
+            wait_ended([orphan, *children])
     except (FileNotFoundError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
         pass  # never started, cut short while it was written, ended, or somebody else's
     pid_path.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from ess.store import schema
 from ess.wake import DISPATCH, FOLLOWUP, INTAKE, NOTIFY
 
 _ROOT = Path(__file__).parent.parent.parent
+_READY_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -108,10 +109,10 @@ def worker_queues(index: int, of: int) -> tuple[tuple[str, ...], int]:
     return ((INTAKE, DISPATCH, FOLLOWUP), 4) if index % 2 else ((NOTIFY, DISPATCH), 16)
 
 
-def answers(url: str, status: int = 200) -> bool:
-    """Whether the URL answers with that status."""
+def answers(url: str) -> bool:
+    """Whether the URL answers with 200."""
     try:
-        return httpx.get(url, timeout=2.0).status_code == status
+        return httpx.get(url, timeout=2.0).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -123,7 +124,7 @@ def make_stack(
     broker_url: str,
     secrets: Mapping[str, str],
     simulator: bool,
-    more: Mapping[str, str] | None = None,
+    more: Mapping[str, str],
 ) -> Stack:
     """The stack for these settings, its programs told where everything is."""
     environment = {
@@ -140,7 +141,7 @@ def make_stack(
         "MALLOC_ARENA_MAX": "2",
         # By the environment, where no list of processes shows it.
         **({"FLOWER_BASIC_AUTH": settings.flower_auth.get_secret_value()} if settings.flower_auth else {}),
-        **(more or {}),
+        **more,
     }
     if simulator:
         there = f"http://{settings.host}:{settings.simulator_port}"
@@ -170,20 +171,16 @@ def running(
     *,
     workers: int,
     simulator: bool,
-    flower: bool,
     say: Callable[[str], None],
-    throwaway: bool = False,
+    prepare: Callable[[Services, Mapping[str, str]], None],
     more: Mapping[str, str] | None = None,
-    prepare: Callable[[Services, Mapping[str, str]], None] | None = None,
 ) -> Iterator[Running]:
     """Everything runs for as long as the block lasts: services, schema, programs; ready when it begins.
 
     `prepare` fills the database before the programs start.  Raises StartFailed, and leaves nothing behind.
     """
     data_dir = settings.data_dir
-    with services(
-        data_dir, database_url=settings.database_url, broker_url=settings.broker_url, throwaway=throwaway
-    ) as found:
+    with services(data_dir, database_url=settings.database_url, broker_url=settings.broker_url) as found:
         schema.upgrade(found.database_url)
         embedded = settings.database_url is None
         secrets = embedded_secrets(data_dir) if embedded or simulator else {}
@@ -193,14 +190,13 @@ def running(
             broker_url=found.broker_url,
             secrets=secrets,
             simulator=simulator,
-            more=more,
+            more=more or {},
         )
-        if prepare:
-            prepare(found, stack.environment)
+        prepare(found, stack.environment)
         with Supervisor(say) as supervisor:
             programs = [stack.simulator()] if simulator else []
             programs += [stack.web(), stack.clock(), *(stack.worker(i + 1, workers) for i in range(workers))]
-            programs += [stack.flower()] if flower else []
+            programs.append(stack.flower())
             # All at once: what takes long is importing, and each does it alone.
             for program in programs:
                 supervisor.spawn(program)
@@ -210,12 +206,12 @@ def running(
             yield Running(stack, found, supervisor)
 
 
-def _wait_until_ready(stack: Stack, programs: list[Process], within_s: float = 60.0) -> None:
-    end = time.monotonic() + within_s
+def _wait_until_ready(stack: Stack, programs: list[Process]) -> None:
+    end = time.monotonic() + _READY_WITHIN_S
     while not answers(f"{stack.url}/readyz"):
         dead = [program for program in programs if not program.alive]
         if dead:
             raise StartFailed(f"{dead[0].name} ended while starting:\n{dead[0].last_lines()}")
         if time.monotonic() > end:
-            raise StartFailed(f"not ready after {within_s:.0f} s; {stack.url}/readyz says why")
+            raise StartFailed(f"not ready after {_READY_WITHIN_S:.0f} s; {stack.url}/readyz says why")
         time.sleep(POLL_S)

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from ess.simulator.calls import call_routes
@@ -16,7 +17,7 @@ from ess.simulator.line_phone import LinePhones
 from ess.simulator.page import page_routes
 from ess.simulator.settings import SimulatorSettings, settings_from
 from ess.simulator.sms_phone import SmsPhones
-from ess.simulator.twilio import twilio_routes
+from ess.simulator.twilio import Refusal, twilio_routes
 from ess.simulator.voice_phone import VoicePhones
 from ess.simulator.world import CITIZEN, World
 
@@ -35,6 +36,11 @@ def create_app(settings: SimulatorSettings, clock: Clock = utc_now) -> FastAPI:
 
     app = FastAPI(title="ESS simulator: LINE and Twilio", lifespan=lifespan)
     app.state.world = world
+
+    @app.exception_handler(Refusal)
+    async def refused(_: Request, refusal: Refusal) -> JSONResponse:
+        return JSONResponse(refusal.body, refusal.status)
+
     line_phones, sms_phones, voice_phones = LinePhones(world), SmsPhones(world), VoicePhones(world)
     app.include_router(line_routes(world))
     app.include_router(menu_routes(world))

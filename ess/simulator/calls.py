@@ -38,20 +38,17 @@ def call_routes(world: World, phones: VoicePhones) -> APIRouter:
             _check(form)
         except Refusal as refusal:
             _record_refused(world, to, refusal.status, str(refusal))
-            return JSONResponse(refusal.body, refusal.status)
+            raise
         undelivered = fault is not None and fault.kind == FaultKind.UNDELIVERED
         call = phones.ring(form, events, error_code=(fault.code or 30003) if fault and undelivered else None)
         created = JSONResponse(call.resource(account_sid), 201)
         # Accepted: from here on only the answer can be late or lost.
-        await asyncio.sleep((world.settings.answer_delay_ms + (fault.delay_ms if fault else 0)) / 1000)
+        await asyncio.sleep(fault.delay_ms / 1000 if fault else 0)
         return BrokenAnswer() if fault and fault.kind == FaultKind.DROP_AFTER_ACCEPT else created
 
     @routes.get(f"{_ROOT}.json")
     async def listed(request: Request, account_sid: str) -> Response:
-        try:
-            check_login(world, request, account_sid)
-        except Refusal as refusal:
-            return JSONResponse(refusal.body, refusal.status)
+        check_login(world, request, account_sid)
         query = dict(request.query_params)
         found = [
             call.resource(account_sid)
@@ -62,13 +59,10 @@ def call_routes(world: World, phones: VoicePhones) -> APIRouter:
 
     @routes.get(f"{_ROOT}/{{sid}}.json")
     async def fetched(request: Request, account_sid: str, sid: str) -> Response:
-        try:
-            check_login(world, request, account_sid)
-        except Refusal as refusal:
-            return JSONResponse(refusal.body, refusal.status)
+        check_login(world, request, account_sid)
         if call := world.twilio.calls.get(sid):
             return JSONResponse(call.resource(account_sid))
-        return JSONResponse(Refusal(404, 20404, request.url.path).body, 404)
+        raise Refusal(404, 20404, request.url.path)
 
     return routes
 

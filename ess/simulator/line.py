@@ -101,8 +101,7 @@ class _LineCall:
             self._record(refusal.status, refusal.body["message"])
             return JSONResponse(refusal.body, refusal.status, {"x-line-request-id": self.request_id})
         # Accepted: from here on only the answer can be late or lost.
-        delay_ms = self.world.settings.answer_delay_ms + (fault.delay_ms if fault else 0)
-        await asyncio.sleep(delay_ms / 1000)
+        await asyncio.sleep(fault.delay_ms / 1000 if fault else 0)
         if fault and fault.kind == FaultKind.DROP_AFTER_ACCEPT:
             return BrokenAnswer()
         return accepted

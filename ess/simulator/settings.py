@@ -31,8 +31,6 @@ class SimulatorSettings:
     public_url: str = ""
     #: The number to which people answer by SMS when nothing has been sent to them yet.
     twilio_from: str = "+15005550006"
-    #: Added between accepting a request and answering it.
-    answer_delay_ms: int = 0
     #: Link on the page; empty hides it.
     flower_url: str = ""
 

@@ -22,7 +22,7 @@ _ROOT = f"/{API_VERSION}/Accounts/{{account_sid}}/Messages"
 
 
 class Refusal(Exception):
-    """Twilio's own error, as its API answers it."""
+    """Twilio's own error; the simulator's app answers with it."""
 
     def __init__(self, status: int, code: int, to: str = "") -> None:
         message = ERRORS.get(code, f"Error {code}").format(to=to)
@@ -55,21 +55,17 @@ def twilio_routes(world: World, phones: SmsPhones) -> APIRouter:
             _check(world, form)
         except Refusal as refusal:
             _record_refused(world, form, refusal.status, str(refusal), refusal.code)
-            return JSONResponse(refusal.body, refusal.status)
+            raise
         undelivered = fault is not None and fault.kind == FaultKind.UNDELIVERED
         sms = phones.accept(form, error_code=(fault.code or 30003) if fault and undelivered else None)
         created = JSONResponse(sms.resource(account_sid), 201)
         # Accepted: from here on only the answer can be late or lost.
-        delay_ms = world.settings.answer_delay_ms + (fault.delay_ms if fault and not undelivered else 0)
-        await asyncio.sleep(delay_ms / 1000)
+        await asyncio.sleep(fault.delay_ms / 1000 if fault and not undelivered else 0)
         return BrokenAnswer() if fault and fault.kind == FaultKind.DROP_AFTER_ACCEPT else created
 
     @routes.get(f"{_ROOT}.json")
     async def listed(request: Request, account_sid: str) -> Response:
-        try:
-            check_login(world, request, account_sid)
-        except Refusal as refusal:
-            return JSONResponse(refusal.body, refusal.status)
+        check_login(world, request, account_sid)
         query = dict(request.query_params)
         found = [sms for sms in reversed(world.twilio.messages.values()) if _matches(sms, query)]
         resources = [sms.resource(account_sid) for sms in found]
@@ -77,13 +73,10 @@ def twilio_routes(world: World, phones: SmsPhones) -> APIRouter:
 
     @routes.get(f"{_ROOT}/{{sid}}.json")
     async def fetched(request: Request, account_sid: str, sid: str) -> Response:
-        try:
-            check_login(world, request, account_sid)
-        except Refusal as refusal:
-            return JSONResponse(refusal.body, refusal.status)
+        check_login(world, request, account_sid)
         if sms := world.twilio.messages.get(sid):
             return JSONResponse(sms.resource(account_sid))
-        return JSONResponse(Refusal(404, 20404, request.url.path).body, 404)
+        raise Refusal(404, 20404, request.url.path)
 
     return routes
 

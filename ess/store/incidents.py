@@ -31,7 +31,7 @@ from ess.domain.duty import Role
 from ess.domain.errors import NotFound
 from ess.domain.follow_up import FollowUp, FollowUpState, Outcome
 from ess.domain.incident import (
-    ENDED,
+    OVER,
     Alert,
     AlertState,
     Deadline,
@@ -113,7 +113,7 @@ _NEAR = select(tables.Incident.id, tables.Incident.pin).where(
     col(tables.Incident.received_at) > bindparam("since"),
     col(tables.Incident.type) == bindparam("type"),
     col(tables.Incident.drill).is_(False),
-    col(tables.Incident.state).not_in(_WITH_FOLLOW_UPS | ENDED),
+    col(tables.Incident.state).not_in(OVER),
 )
 
 

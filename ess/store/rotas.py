@@ -12,13 +12,13 @@ from sqlmodel import col, delete
 
 from ess.domain.duty import NATIONAL_ROLES
 from ess.domain.reason import Phrase, Why
+from ess.domain.roster import NATION
 from ess.domain.rota import Away, Cover, Rota, Standing, members, on_duty
 from ess.store import responders, tables
 from ess.store.store import Transaction
 
 log = structlog.get_logger()
 
-NATION = "TH"
 _ROTA: TypeAdapter[Rota] = TypeAdapter(Rota)
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 

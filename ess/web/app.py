@@ -11,7 +11,6 @@ from config.settings import HERE, Settings
 from ess.engine import open_engine
 from ess.geo.in_force import Follower
 from ess.logs import configure
-from ess.wake import Waker, producer
 from ess.web import (
     answers,
     auth,
@@ -32,7 +31,7 @@ def create_app() -> FastAPI:
     """The app with its engine open; Misconfigured at start where something is missing."""
     settings = Settings()
     configure(settings.log_level)
-    engine = open_engine(settings, Waker(producer(str(settings.broker_url))).publish, pool_size=20)
+    engine = open_engine(settings, pool_size=20)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

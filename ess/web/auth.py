@@ -55,52 +55,44 @@ class KeyRing:
         return caller
 
 
-def _caller(request: Request, key: str, wanted: KeyRole) -> Caller | None:
+def _caller(request: Request, key: str | None, wanted: KeyRole, how: str, challenge: str) -> Caller:
     ring: KeyRing = request.app.state.keys
-    caller = ring.owner(engine_of(request), key)
+    caller = ring.owner(engine_of(request), key) if key is not None else None
     if caller is None:
-        return None
+        raise HTTPException(401, how, {"WWW-Authenticate": challenge})
     if not caller.role.includes(wanted):
         raise HTTPException(403, f"a key with the role {wanted} is needed; {caller.name} has the role {caller.role}")
     return caller
 
 
-def caller_with(wanted: KeyRole) -> Callable[..., Caller]:
-    """A dependency: the caller, who has at least this role."""
-
+def _caller_with(wanted: KeyRole) -> Callable[..., Caller]:
     def check(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> Caller:
-        caller = _caller(request, credentials.credentials, wanted) if credentials else None
-        if caller is None:
-            raise HTTPException(
-                401,
-                "send Authorization: Bearer KEY with a key from `ess api-key create`",
-                {"WWW-Authenticate": "Bearer"},
-            )
-        return caller
+        key = credentials.credentials if credentials else None
+        how = "send Authorization: Bearer KEY with a key from `ess api-key create`"
+        return _caller(request, key, wanted, how, "Bearer")
 
     return check
 
 
-def reader_with(wanted: KeyRole) -> Callable[..., Caller]:
-    """A dependency for pages that people open: the caller, who has at least this role."""
-
+def _reader_with(wanted: KeyRole) -> Callable[..., Caller]:
     def check(request: Request, credentials: Annotated[HTTPBasicCredentials | None, Depends(_basic)]) -> Caller:
-        caller = _caller(request, credentials.password, wanted) if credentials else None
-        if caller is None:
-            raise HTTPException(
-                401,
-                "log in with any name, and a key from `ess api-key create` as the password",
-                {"WWW-Authenticate": 'Basic realm="ESS Dispatch", charset="UTF-8"'},
-            )
-        return caller
+        key = credentials.password if credentials else None
+        how = "log in with any name, and a key from `ess api-key create` as the password"
+        return _caller(request, key, wanted, how, 'Basic realm="ESS Dispatch", charset="UTF-8"')
 
     return check
 
 
-#: A dependency: somebody who may see incidents.
-reader = reader_with(KeyRole.OPERATOR)
+EngineOf = Annotated[Engine, Depends(engine_of)]
+#: Whoever calls the API with a key that has at least this role.
+Intake = Annotated[Caller, Depends(_caller_with(KeyRole.INTAKE))]
+Operator = Annotated[Caller, Depends(_caller_with(KeyRole.OPERATOR))]
+Supervisor = Annotated[Caller, Depends(_caller_with(KeyRole.SUPERVISOR))]
+#: Whoever opens a page with such a key as the password: an operator, and a supervisor.
+Reader = Annotated[Caller, Depends(_reader_with(KeyRole.OPERATOR))]
+SupervisingReader = Annotated[Caller, Depends(_reader_with(KeyRole.SUPERVISOR))]
 
 
 def form_token(request: Request, page: str) -> str:

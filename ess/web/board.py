@@ -3,9 +3,9 @@
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from fastapi.templating import Jinja2Templates
 from markupsafe import Markup, escape
@@ -21,12 +21,11 @@ from ess.store import accounts, alarms, health, reach, reporters, tables
 from ess.store.keys import KeyRole
 from ess.story import elsewhere
 from ess.wake import SENDS
-from ess.web.auth import Caller, engine_of, reader, reader_with
+from ess.web.auth import EngineOf, Reader, SupervisingReader
 
 router = APIRouter(tags=["board"], include_in_schema=False)
 _PAGES = Jinja2Templates(Path(__file__).parent / "templates")
 
-_supervisor = reader_with(KeyRole.SUPERVISOR)
 #: Pictures that are nothing but pictures.
 _SHOWN = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 
@@ -85,7 +84,7 @@ def _value(key: str, value: Any, now: datetime, texts: Texts) -> str:
     if isinstance(value, list):
         return ", ".join(_value(key, item, now, texts) for item in value)
     if key in _AREAS and value in areas():
-        return areas()[value].name_th if texts.language == "th" else areas()[value].name_en
+        return texts.name(areas()[value])
     if key == "message":
         return _message(value, texts)
     return _named(str(value), texts, _WORDS[key]) if key in _WORDS else str(value)
@@ -138,9 +137,7 @@ def page(request: Request, name: str, engine: Engine, now: datetime, status: int
 
 
 @router.get("/board")
-def board(
-    request: Request, engine: Annotated[Engine, Depends(engine_of)], _: Annotated[Caller, Depends(reader)]
-) -> Response:
+def board(request: Request, engine: EngineOf, _: Reader) -> Response:
     """Every open incident, the most urgent first."""
     with engine.store.transaction() as tx:
         query = (
@@ -194,9 +191,7 @@ def _alarm(engine: Engine, name: str) -> str:
 
 
 @router.get("/board/unreachable")
-def unreachable(
-    request: Request, engine: Annotated[Engine, Depends(engine_of)], _: Annotated[Caller, Depends(reader)]
-) -> Response:
+def unreachable(request: Request, engine: EngineOf, _: Reader) -> Response:
     """Everybody whom an alert would not reach, as far as is known."""
     with engine.store.transaction() as tx:
         people, now = reach.unreached(tx), tx.now
@@ -204,12 +199,7 @@ def unreachable(
 
 
 @router.get("/board/{code}")
-def incident(
-    request: Request,
-    code: str,
-    engine: Annotated[Engine, Depends(engine_of)],
-    caller: Annotated[Caller, Depends(reader)],
-) -> Response:
+def incident(request: Request, code: str, engine: EngineOf, caller: Reader) -> Response:
     """One incident: its tracks, its alerts with the reasons, its timeline."""
     with engine.store.transaction() as tx:
         row = views.find(tx, code)
@@ -228,12 +218,7 @@ def _must_be_opened(request: Request) -> None:
 
 
 @router.get("/board/{code}/reports")
-def reports(
-    request: Request,
-    code: str,
-    engine: Annotated[Engine, Depends(engine_of)],
-    caller: Annotated[Caller, Depends(_supervisor)],
-) -> Response:
+def reports(request: Request, code: str, engine: EngineOf, caller: SupervisingReader) -> Response:
     """What reporters and responders wrote; opened by a click of its own, because each reading is on record."""
     _must_be_opened(request)
     with engine.store.transaction() as tx:
@@ -246,8 +231,8 @@ def attachment(
     request: Request,
     code: str,
     attachment_id: str,
-    engine: Annotated[Engine, Depends(engine_of)],
-    caller: Annotated[Caller, Depends(_supervisor)],
+    engine: EngineOf,
+    caller: SupervisingReader,
 ) -> Response:
     """A photo or voice note; whatever else was sent is saved, because a browser might run it as a page of ours."""
     _must_be_opened(request)

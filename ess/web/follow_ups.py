@@ -4,25 +4,20 @@ from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ess import dispatch, follow_ups
 from ess.domain.errors import AlreadyRecorded, NotFound
 from ess.domain.follow_up import Outcome
-from ess.engine import Engine
 from ess.store import responders
-from ess.store.keys import KeyRole
-from ess.web.auth import Caller, caller_with, engine_of, reader
+from ess.web.auth import EngineOf, Operator, Reader, Supervisor
 from ess.web.board import page
 from ess.web.incidents import state_of
 
 router = APIRouter()
 
-EngineOf = Annotated[Engine, Depends(engine_of)]
-Operator = Annotated[Caller, Depends(caller_with(KeyRole.OPERATOR))]
-Supervisor = Annotated[Caller, Depends(caller_with(KeyRole.SUPERVISOR))]
 Province = Annotated[str | None, Query(pattern=r"^\d{2}$", description="DOPA code")]
 Ref = Annotated[str | None, Query(max_length=100, description="number in the roster")]
 
@@ -91,7 +86,7 @@ def report(
 def board(
     request: Request,
     engine: EngineOf,
-    _: Annotated[Caller, Depends(reader)],
+    _: Reader,
     province: Province = None,
     responder: Ref = None,
 ) -> Response:

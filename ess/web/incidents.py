@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Response
+from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ess import dispatch, personal, views
@@ -15,14 +15,10 @@ from ess.domain.report import IncidentType
 from ess.engine import Engine
 from ess.intake import LocationBody
 from ess.store import tables
-from ess.store.keys import KeyRole
-from ess.web.auth import Caller, caller_with, engine_of
+from ess.web.auth import EngineOf, Operator, Supervisor
 
 router = APIRouter(prefix="/v1", tags=["incidents"])
 
-EngineOf = Annotated[Engine, Depends(engine_of)]
-Operator = Annotated[Caller, Depends(caller_with(KeyRole.OPERATOR))]
-Supervisor = Annotated[Caller, Depends(caller_with(KeyRole.SUPERVISOR))]
 Operation = Literal["cancel", "escalate", "assign", "close", "merge", "split"]
 _PAGE = 50
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Request
+from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, BeforeValidator, Field
 
@@ -19,14 +19,11 @@ from ess.domain.incident import Incident, TrackState
 from ess.engine import Engine
 from ess.store import incidents
 from ess.store.keys import KeyRole
-from ess.web.auth import Caller, engine_of, form_token, is_from, reader
+from ess.web.auth import Caller, EngineOf, Reader, form_token, is_from
 from ess.web.board import page
 from ess.web.incidents import WITH_REASON, Operation, OperationBody, carry_out
 
 router = APIRouter(tags=["board"], include_in_schema=False)
-
-EngineOf = Annotated[Engine, Depends(engine_of)]
-Reader = Annotated[Caller, Depends(reader)]
 
 #: In the order in which they are shown, with the command that each asks of the incident; splitting asks none.
 ACTIONS: Mapping[str, type[life.Command] | None] = {

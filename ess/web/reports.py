@@ -2,15 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Header
 from pydantic import BaseModel, StringConstraints
 
 from ess import dispatch
 from ess.domain.report import Source
-from ess.engine import Engine
 from ess.intake import ReportBody
-from ess.store.keys import KeyRole
-from ess.web.auth import Caller, caller_with, engine_of
+from ess.web.auth import EngineOf, Intake
 
 router = APIRouter(prefix="/v1", tags=["intake"])
 
@@ -28,8 +26,8 @@ class ReportAnswer(BaseModel):
 def post_report(
     body: ReportBody,
     idempotency_key: Annotated[str, Header(), StringConstraints(min_length=1, max_length=200)],
-    caller: Annotated[Caller, Depends(caller_with(KeyRole.INTAKE))],
-    engine: Annotated[Engine, Depends(engine_of)],
+    caller: Intake,
+    engine: EngineOf,
 ) -> ReportAnswer:
     """File a report.  The same key and body again gives the same answer; the same key with another body, 409."""
     accepted = dispatch.accept_report(

@@ -1,22 +1,15 @@
 """What supervisors do about the people in the roster: link their LINE accounts, and see whom nothing reaches."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from ess import linking
-from ess.engine import Engine
 from ess.store import reach
-from ess.store.keys import KeyRole
-from ess.web.auth import Caller, caller_with, engine_of
+from ess.web.auth import EngineOf, Operator, Supervisor
 
 router = APIRouter(prefix="/v1/responders", tags=["responders"])
-
-EngineOf = Annotated[Engine, Depends(engine_of)]
-Operator = Annotated[Caller, Depends(caller_with(KeyRole.OPERATOR))]
-#: Whoever hands out a code decides into whose chat alerts go.
-Supervisor = Annotated[Caller, Depends(caller_with(KeyRole.SUPERVISOR))]
 
 
 @router.get("/unreachable")
@@ -29,6 +22,7 @@ def list_unreachable(engine: EngineOf, _: Operator) -> list[dict[str, Any]]:
         return [asdict(person) for person in reach.unreached(tx)]
 
 
+# A supervisor's alone: whoever hands out a code decides into whose chat alerts go.
 @router.post("/{ref}/link", status_code=201)
 def offer_link(engine: EngineOf, caller: Supervisor, ref: str) -> dict[str, Any]:
     """A code, good once and for 24 hours, that links the LINE account into whose chat it is typed; told only now."""

@@ -22,6 +22,7 @@ from ess.wake import CELERY_QUEUES, DISPATCH
 from workers.app import app as engine_app
 
 HERE = Path(__file__).parent
+_PATIENCE_S = 120.0
 
 #: The settings of the engine's Celery app that decide what a task costs.
 _CELERY = (
@@ -49,17 +50,17 @@ class Floor:
         """One empty incident begins."""
         return self.web.post("/reports", body)
 
-    def wait_for_incidents(self, n: int, since: int, within_s: float = 120) -> None:
+    def wait_for_incidents(self, n: int, since: int) -> None:
         """So many incidents are done with since there were `since` commits."""
-        end, wanted = time.monotonic() + within_s, since + n * floor.N_COMMITS
+        end, wanted = time.monotonic() + _PATIENCE_S, since + n * floor.N_COMMITS
         while self.n_commits() < wanted:
             if time.monotonic() > end:
                 raise TimeoutError(f"the floor still lacks {wanted - self.n_commits()} commits of {n} incidents")
             time.sleep(0.05)
 
-    def wait_for_fired(self, fired: Mapping[str, float], within_s: float = 120) -> dict[str, float]:
+    def wait_for_fired(self, fired: Mapping[str, float]) -> dict[str, float]:
         """When each of these tasks has committed (epoch)."""
-        end = time.monotonic() + within_s
+        end = time.monotonic() + _PATIENCE_S
         while not fired.keys() <= (done := self._committed_at()).keys():
             if time.monotonic() > end:
                 raise TimeoutError(f"the floor still lacks {len(fired.keys() - done.keys())} of {len(fired)} tasks")

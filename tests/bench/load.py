@@ -63,9 +63,9 @@ def at_once(do: Callable[[int], T], n: int, connections: int) -> list[T]:
         return list(pool.map(do, range(n)))
 
 
-def at_rate(do: Callable[[int], T], per_s: float, for_s: float, connections: int = 32) -> list[T]:
+def at_rate(do: Callable[[int], T], per_s: float, for_s: float) -> list[T]:
     """Do it so many times a second; one that is slow never holds up the next."""
-    with ThreadPoolExecutor(connections) as pool:
+    with ThreadPoolExecutor(32) as pool:
         return [future.result() for future in [pool.submit(do, i) for i in _beats(per_s, for_s)]]
 
 

@@ -31,7 +31,7 @@ def timed(world: World, ask: Question, n: int, before: str = "") -> list[float]:
     return took
 
 
-def explained(world: World, ask: Question, before: str = "") -> list[dict[str, Any]]:
+def explained(world: World, ask: Question) -> list[dict[str, Any]]:
     """The plans of all statements of the question, with times and buffers; nothing of it stays."""
     sent: list[tuple[str, Any]] = []
 
@@ -45,8 +45,6 @@ def explained(world: World, ask: Question, before: str = "") -> list[dict[str, A
         ask(tx)
         event.remove(connection, "before_cursor_execute", keep)
         tx.session.rollback()
-        if before:
-            tx.session.execute(text(before))
         connection = tx.session.connection()
         plans = []
         for statement, parameters in sent:

@@ -221,9 +221,7 @@ def world() -> Iterator[World]:
     turns = {"ESS_CHANNEL_TURNS": "off"}
     more = {"ESS_POLICY_DIR": str(settings.policy_dir), "ESS_PUBLIC_URL": "", **turns}
     try:
-        with running(
-            settings, workers=2, simulator=True, flower=True, say=lambda _: None, more=more, prepare=prepare
-        ) as engine:
+        with running(settings, workers=2, simulator=True, say=lambda _: None, more=more, prepare=prepare) as engine:
             found = World(engine, stores[0], keys)
             try:
                 yield found

@@ -1923,8 +1923,8 @@ def test_whoever_answers_too_late_is_refused_and_not_told_that_it_was_recorded()
 
 
 # --- deadlines that come late ----------------------------------------------------------------------------
-def deadline_of(scene: Scene, kind: DeadlineKind, subject: str = "police") -> life.Deadline:
-    (deadline,) = (due for due in scene.incident.deadlines if (due.kind, due.subject) == (kind, subject))
+def deadline_of(scene: Scene, kind: DeadlineKind) -> life.Deadline:
+    (deadline,) = (due for due in scene.incident.deadlines if (due.kind, due.subject) == (kind, "police"))
     return deadline
 
 

@@ -29,8 +29,8 @@ def wall(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def instant(text: str, zone: str = BANGKOK, *, fold: int = 0) -> datetime:
-    return wall(text).replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC)
+def instant(text: str, zone: str = BANGKOK) -> datetime:
+    return wall(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
 def shift(starts: str, *turns: str, repeats: str = "FREQ=DAILY", lasts: timedelta = 12 * HOUR, **more: Any) -> Shift:
@@ -45,8 +45,8 @@ def who(duty: Rota, at: datetime, *covers: Cover, **more: Any) -> str:
     return "+".join(on_duty(duty, covers, more.pop("holidays", NOBODY_OFF), at, **more).refs)
 
 
-def a_cover(start: str, end: str, ref: str | None, *, decided: str = "2026-01-01", zone: str = BANGKOK) -> Cover:
-    return Cover("a-rota", instant(start, zone), instant(end, zone), ref, instant(decided))
+def a_cover(start: str, end: str, ref: str | None, *, decided: str = "2026-01-01") -> Cover:
+    return Cover("a-rota", instant(start), instant(end), ref, instant(decided))
 
 
 DAYS_AND_NIGHTS = rota(shift("2026-01-05T08:00", "A", "B"), shift("2026-01-05T20:00", "C", "D"))

@@ -1,6 +1,6 @@
 """Online geocoders refine what words alone said, after the first alert; whatever they do, nobody waits for them.
 
-Their doubles are servers on loopback (`tests/geocoders.py`); database and broker are real, and nothing else runs: each
+Their double is a server on loopback (`tests/geocoders.py`); database and broker are real, and nothing else runs: each
 deadline is kept by hand.
 """
 
@@ -11,7 +11,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from geocoders import FakeGeocoder, fake_geocoder, said
+from geocoders import FakeGeocoder, said
+from loopback import served
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlmodel import select
@@ -21,11 +22,10 @@ from config.settings import Settings
 from ess import dispatch, refine
 from ess.domain.errors import ChannelDown, Misconfigured, PermanentFailure, TransientFailure
 from ess.domain.report import IncidentType, Location, Report, Reporter, Source
-from ess.embedded import services
-from ess.embedded.local import embedded_secrets
+from ess.embedded.local import whole
 from ess.engine import Engine, open_engine
 from ess.geo.online import Geocoder, OnlineGeocoder, geocoder
-from ess.store import schema, tables
+from ess.store import tables
 from ess.store.crypto import EncryptedJson
 
 GEOCODERS = ("nominatim", "google", "longdo")
@@ -36,23 +36,16 @@ ABROAD = (17.9757, 102.6331)
 
 @pytest.fixture
 def fake() -> Iterator[FakeGeocoder]:
-    with fake_geocoder() as server:
+    with served(FakeGeocoder()) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     folder = tmp_path_factory.mktemp("geocoders").resolve()
-    with services(folder, database_url=None, broker_url=None, throwaway=True) as found:
-        schema.upgrade(found.database_url)
-        secrets = {name.removeprefix("ESS_").lower(): value for name, value in embedded_secrets(folder).items()}
-        yield Settings(
-            **secrets,
-            database_url=found.database_url,
-            broker_url=found.broker_url,
-            data_dir=folder,
-            geocoder="nominatim",
-        )
+    asked = Settings(database_url=None, broker_url=None, data_dir=folder, geocoder="nominatim")
+    with whole(asked, throwaway=True) as settings:
+        yield settings
 
 
 @pytest.fixture

@@ -33,8 +33,8 @@ def report(**more: Any) -> dict[str, Any]:
     return {"type": "assault", "location": PHITSANULOK.pin, **more}
 
 
-def headers(deployment: Deployment, key: str | None = None, role: KeyRole = KeyRole.INTAKE) -> dict[str, str]:
-    return deployment.bearer(role) | {"Idempotency-Key": key or str(uuid4())}
+def headers(deployment: Deployment, key: str | None = None) -> dict[str, str]:
+    return deployment.bearer(KeyRole.INTAKE) | {"Idempotency-Key": key or str(uuid4())}
 
 
 def post(deployment: Deployment, body: dict[str, Any], key: str | None = None) -> httpx.Response:

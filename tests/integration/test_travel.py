@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from routers import FakeRouter, fake_router
+from loopback import served
+from routers import FakeRouter
 from sqlalchemy import event, text
 from structlog.testing import capture_logs
 
@@ -18,12 +19,11 @@ from ess import dispatch, travel, views
 from ess.domain.duty import Channel, Role
 from ess.domain.errors import ChannelDown, PermanentFailure, TransientFailure
 from ess.domain.report import IncidentType, Location, Report, Reporter, Source
-from ess.embedded import services
-from ess.embedded.local import embedded_secrets
+from ess.embedded.local import whole
 from ess.engine import Engine, open_engine
 from ess.geo.routes import Osrm, Router, router
 from ess.roster import Entry
-from ess.store import enrolment, incidents, schema
+from ess.store import enrolment, incidents
 from ess.store.crypto import EncryptedJson
 
 THE_HOUSE = (16.8211, 100.2659)
@@ -33,7 +33,7 @@ ACROSS_THE_RIVER, ALONG_THE_ROAD = (16.848, 100.2659), (16.893, 100.2659)
 
 @pytest.fixture
 def fake() -> Iterator[FakeRouter]:
-    with fake_router() as server:
+    with served(FakeRouter()) as server:
         server.minutes = {ACROSS_THE_RIVER: 25.0, ALONG_THE_ROAD: 9.0}
         yield server
 
@@ -41,10 +41,8 @@ def fake() -> Iterator[FakeRouter]:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     folder = tmp_path_factory.mktemp("travel").resolve()
-    with services(folder, database_url=None, broker_url=None, throwaway=True) as found:
-        schema.upgrade(found.database_url)
-        secrets = {name.removeprefix("ESS_").lower(): value for name, value in embedded_secrets(folder).items()}
-        yield Settings(**secrets, database_url=found.database_url, broker_url=found.broker_url, data_dir=folder)
+    with whole(Settings(database_url=None, broker_url=None, data_dir=folder), throwaway=True) as settings:
+        yield settings
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from stack import Deployment
 
 from config.settings import Settings
 from ess.engine import Engine, open_engine
-from ess.wake import Waker, producer
 
 
 @pytest.fixture
@@ -21,6 +20,6 @@ def settings(deployment: Deployment) -> Settings:
 @pytest.fixture
 def engine(settings: Settings) -> Iterator[Engine]:
     """The engine as the clock has it open."""
-    engine = open_engine(settings, Waker(producer(str(settings.broker_url))).publish, pool_size=2)
+    engine = open_engine(settings, pool_size=2)
     yield engine
     engine.store.close()

@@ -5,7 +5,7 @@ from stack import wait_for
 from story import NAKHON_RATCHASIMA, SMS_ONLY, Incident, Story
 
 from ess.domain.duty import Channel
-from ess.wake import LISTS, NOTIFY, SEND_LATER, Waker, WakeUp, producer
+from ess.wake import LISTS, NOTIFY, SEND_LATER, Waker, WakeUp
 
 N = 20
 
@@ -102,7 +102,7 @@ def test_whoever_has_heard_nothing_is_alerted_before_all_who_are_reminded(story:
     station = story.station(NAKHON_RATCHASIMA)
     story.care_team(NAKHON_RATCHASIMA)
     broker = story.deployment.broker
-    Waker(producer(story.deployment.services.broker_url)).publish(WakeUp(-n, SEND_LATER) for n in range(1, 3001))
+    Waker(story.deployment.services.broker_url).publish(WakeUp(-n, SEND_LATER) for n in range(1, 3001))
     incident = story.citizen(line=False).reports_by_api("assault", at=NAKHON_RATCHASIMA)
     station.hears(incident.code)
     (reminders,) = (name for name, queue in LISTS.items() if queue == NOTIFY != name)

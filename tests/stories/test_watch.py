@@ -3,12 +3,10 @@
 The audit and the canary run once a minute or less in the clock; here they are asked to run now.
 """
 
-import threading
-from collections.abc import Callable
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from uuid import uuid4
 
+from loopback import Double, served
 from stack import wait_for
 from story import HAT_YAI, Spot, Story
 
@@ -53,17 +51,17 @@ def test_what_is_still_wrong_is_told_once_and_the_heartbeat_stops(
 ) -> None:
     supervisor = story.supervisor()
     story.expects_complaints = True
-    with heard_calls() as (url, calls):
-        watched = settings.model_copy(update={"heartbeat_url": url})
+    with served(Double()) as elsewhere:
+        watched = settings.model_copy(update={"heartbeat_url": f"{elsewhere.url}/alive"})
         wait_for(lambda: audit.audit(engine, watched) == {}, "all is well", within_s=20)
-        assert calls == ["/alive"]
-        calls.clear()
+        assert elsewhere.ledger == ["/alive"]
+        elsewhere.ledger.clear()
         story.deployment.clock.kill()
         wait_for(lambda: story.deployment.http.get("/readyz").status_code == 503, "it is noticed", within_s=20)
         for _ in range(2):
             assert audit.audit(engine, watched) == {"absent": "clock"}
         supervisor.hears("โปรแกรมบางส่วนหยุดทำงาน")
-        assert calls == [], "a heartbeat says that all is well"
+        assert elsewhere.ledger == [], "a heartbeat says that all is well"
     assert 'ess_alarm{name="absent"} 1.0' in story.deployment.http.get("/metrics").text
     story.deployment.clock.start()
     wait_for(lambda: audit.audit(engine, settings) == {}, "all is well", within_s=20)
@@ -122,26 +120,3 @@ def test_a_drill_goes_through_the_whole_engine_and_reaches_nobody(
     for person in story.people.values():
         person.may_hear("การซ้อมอัตโนมัติไม่ผ่าน")
     audit.audit(engine, settings)
-
-
-class heard_calls:  # noqa: N801  # reads as a word of the story
-    """A watch elsewhere: its address and the paths that were called."""
-
-    def __enter__(self) -> tuple[str, list[str]]:
-        calls: list[str] = []
-
-        class Watch(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                calls.append(self.path)
-                self.send_response(204)
-                self.end_headers()
-
-            log_message: Callable[..., None] = lambda *_: None  # type: ignore[assignment]
-
-        self._server = HTTPServer(("127.0.0.1", 0), Watch)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{self._server.server_port}/alive", calls
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()

@@ -104,6 +104,7 @@ from ess.domain.incident.responder import Accept, Arrive, Decline, Depart, Estim
 from ess.domain.incident.rule import RULES
 from ess.domain.incident.state import (
     ENDED,
+    OVER,
     TAKEN,
     Alert,
     AlertState,
@@ -123,6 +124,7 @@ from ess.domain.report import IncidentType
 
 __all__ = [
     "ENDED",
+    "OVER",
     "TAKEN",
     "TRANSITIONS",
     "Accept",

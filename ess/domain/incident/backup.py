@@ -95,9 +95,8 @@ def go_on_without_backup(turn: Turn, alert: Alert, track: Track) -> None:
 
 def _is_late(incident: Incident, track: Track) -> bool:
     """Whether the lead track's holder should be there by now."""
-    is_lead = track.name == incident.lead.name
     arrived = track.holder is not None and incident.alert(track.holder).state is AlertState.ARRIVED
-    return is_lead and not arrived and not incident.has_due(track.name, DeadlineKind.ARRIVE)
+    return incident.is_lead(track.name) and not arrived and not incident.has_due(track.name, DeadlineKind.ARRIVE)
 
 
 def nearest_backup(incident: Incident, track: Track) -> Alert | None:

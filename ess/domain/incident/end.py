@@ -34,7 +34,7 @@ def _is_resolved(incident: Incident, command: Resolve) -> str:
 )
 def _resolve(turn: Turn, command: Resolve) -> None:
     alert, track = turn.incident.taken(command.alert_id)
-    if track.name != turn.incident.policy.lead.name or track.holder != alert.id:
+    if not turn.incident.is_lead(track.name) or track.holder != alert.id:
         raise Refused("only whoever answers for the incident can say that the danger is over")
     turn.note("resolved", alert_id=alert.id, responder_id=alert.responder_id, via=command.via)
     _end(turn, State.RESOLVED, by=alert.id)

@@ -27,7 +27,7 @@ def acknowledge(turn: Turn, track: Track, alert: Alert) -> None:
     waiting = turn.incident.alerts_of(track.name, AlertState.OPEN)
     desks = [other for other in turn.incident.alerts_of(track.name, *TAKEN) if other.role in NATIONAL_ROLES]
     turn.stand_down([*waiting, *(desk for desk in desks if desk.id != alert.id)], "stood_down", alert.id)
-    if track.name == turn.incident.policy.lead.name:
+    if turn.incident.is_lead(track.name):
         arrival_at = _await_arrival(turn, alert)
         turn.put(replace(turn.incident.lead, promised_at=arrival_at))
         turn.become(State.ACKNOWLEDGED)
@@ -59,7 +59,7 @@ def take_over(turn: Turn, track: Track, alert: Alert) -> None:
     if before and before.state in TAKEN:
         turn.stand_down([before], "handed_over", alert.id)
     turn.forget(track.name, DeadlineKind.DEPART, DeadlineKind.ARRIVE, DeadlineKind.BACK_UP)
-    if track.name != turn.incident.lead.name:
+    if not turn.incident.is_lead(track.name):
         return
     if alert.state is not AlertState.ARRIVED:
         arrival_at = _await_arrival(turn, alert)
@@ -72,7 +72,7 @@ def take_over(turn: Turn, track: Track, alert: Alert) -> None:
 
 def expect(turn: Turn, track: Track, alert: Alert) -> None:
     """Whoever has the lead track comes at another time; nothing follows for anybody else."""
-    if track.holder == alert.id and track.state is TrackState.ACKNOWLEDGED and track.name == turn.incident.lead.name:
+    if track.holder == alert.id and track.state is TrackState.ACKNOWLEDGED and turn.incident.is_lead(track.name):
         turn.forget(track.name, DeadlineKind.BACK_UP)
         _promise_arrival(turn, "new_arrival", _await_arrival(turn, alert))
 

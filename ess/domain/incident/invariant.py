@@ -47,4 +47,4 @@ def _take_in_hand(turn: Turn, _: TakeInHand) -> None:
                     turn.promise(DeadlineKind.FOLLOW_UP, max(call.ask_at or turn.now, turn.now), str(call.id))
             close_when_complete(turn)
         case _:
-            turn.ask_step(incident.lead, len(incident.policy.lead.steps) + 1)
+            turn.ask_last_resort()

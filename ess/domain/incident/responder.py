@@ -116,7 +116,7 @@ def _arrive(turn: Turn, command: Arrive) -> None:
     turn.note("arrived", alert_id=alert.id, responder_id=alert.responder_id, via=command.via)
     if track.holder == alert.id:
         turn.forget(track.name, DeadlineKind.DEPART, DeadlineKind.ARRIVE, DeadlineKind.BACK_UP)
-        if track.name == turn.incident.policy.lead.name and turn.incident.state is State.ACKNOWLEDGED:
+        if turn.incident.is_lead(track.name) and turn.incident.state is State.ACKNOWLEDGED:
             turn.become(State.ON_SCENE)
             turn.do(TellReporter("arrived"))
 
@@ -190,11 +190,9 @@ def _give_back(turn: Turn, alert: Alert, track: Track) -> None:
         take_over(turn, track, heir)
         turn.do(TellResponder(heir.id, "yours_now"))
         return
-    if track.name == turn.incident.policy.lead.name and track.state is TrackState.ACKNOWLEDGED:
+    if turn.incident.is_lead(track.name) and track.state is TrackState.ACKNOWLEDGED:
         turn.become(State.ALERTING)
-    for other in turn.incident.alerts_of(track.name, AlertState.STOOD_DOWN):
-        if other.role not in NATIONAL_ROLES:  # these are asked when nobody else is left
-            turn.ask_again(other)
+    turn.ask_stood_down(track)
     turn.ask_step(track, track.step + 1)
 
 

@@ -37,6 +37,8 @@ RESPONDING = (State.LOCATED, State.ALERTING, State.UNANSWERED, State.ACKNOWLEDGE
 DANGER = (State.RECEIVED, *RESPONDING)
 #: Nothing more is owed to anybody.
 ENDED = frozenset({State.CLOSED, State.CANCELLED, State.MERGED})
+#: Nobody is on the way any more, or looked for.
+OVER = frozenset({State.RESOLVED, *ENDED})
 
 
 class TrackState(StrEnum):
@@ -172,6 +174,10 @@ class Incident:
         """The track that the reporter was promised."""
         return self.track(self.policy.lead.name)
 
+    def is_lead(self, track: str) -> bool:
+        """Whether the reporter was promised that track."""
+        return track == self.policy.lead.name
+
     def track(self, name: str) -> Track:
         """The track of that name; NotFound names those that there are."""
         for track in self.tracks:
@@ -214,7 +220,7 @@ class Incident:
         """Whom the track's present step asks; beside the lead's first, the national desk where the place is a guess."""
         step = self.track(track).asking
         wanted = self.policy.targets(track, step)
-        if self.place is None or self.place.is_sure or (track, step) != (self.policy.lead.name, 1):
+        if self.place is None or self.place.is_sure or step != 1 or not self.is_lead(track):
             return wanted
         return (*wanted, *(target for target in self.policy.last_resort.alert if target.role is Role.NATIONAL_DESK))
 

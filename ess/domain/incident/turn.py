@@ -100,6 +100,10 @@ class Turn:
             self.put(replace(track, state=TrackState.ALERTING, step=step))
         self.promise(DeadlineKind.SELECT, self.now, track.name)
 
+    def ask_last_resort(self) -> None:
+        """The lead track has run out, whatever its step."""
+        self.ask_step(self.incident.lead, len(self.incident.policy.lead.steps) + 1)
+
     def _run_out(self, track: Track) -> None:
         """The track has no more steps; of the lead track, nobody answers for the incident."""
         self.put(track)
@@ -108,7 +112,7 @@ class Turn:
         for alert in self.incident.alerts_of(track.name, *TAKEN):
             if alert.role in NATIONAL_ROLES:
                 self.put(replace(alert, state=AlertState.OPEN))
-        if track.name == self.incident.policy.lead.name:
+        if self.incident.is_lead(track.name):
             self.become(State.UNANSWERED)
 
     def ask_backup(self, track: Track) -> None:
@@ -120,10 +124,14 @@ class Turn:
         track = replace(track, backup=min(max(track.step, track.backup), n_steps) + 1)
         self.put(track)
         self.note("backup_called", track=track.name, step=track.backup)
+        self.ask_stood_down(track, backup=True)
+        self.promise(DeadlineKind.SELECT, self.now, track.name)
+
+    def ask_stood_down(self, track: Track, *, backup: bool = False) -> None:
+        """Those who were stood down are needed after all."""
         for alert in self.incident.alerts_of(track.name, AlertState.STOOD_DOWN):
             if alert.role not in NATIONAL_ROLES:  # these are asked when nobody else is left
-                self.ask_again(replace(alert, backup=True))
-        self.promise(DeadlineKind.SELECT, self.now, track.name)
+                self.ask_again(replace(alert, backup=backup))
 
     def ask_again(self, alert: Alert) -> None:
         """Alert somebody once more who has the alert already."""

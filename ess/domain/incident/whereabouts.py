@@ -78,14 +78,13 @@ def _locate(turn: Turn, command: Locate) -> None:
 
 def _leave_unknown(turn: Turn, *, is_unclear: bool) -> None:
     """Nobody can be picked without a place: the last resort is asked at once."""
-    incident = turn.incident
-    if incident.state is not State.RECEIVED:
-        raise AlreadyRecorded(f"incident {incident.code} is in hand without one more word on its place")
+    if turn.incident.state is not State.RECEIVED:
+        raise AlreadyRecorded(f"incident {turn.incident.code} is in hand without one more word on its place")
     turn.forget("")
     turn.note("place_unknown")
     if is_unclear:
         turn.do(TellReporter("which_place"))
-    turn.ask_step(incident.lead, len(incident.policy.lead.steps) + 1)
+    turn.ask_last_resort()
 
 
 def _tell_doubts(turn: Turn, before: Place | None) -> None:

@@ -130,7 +130,7 @@ def _played(settings: Settings, pids: list[int]) -> list[Promise]:
             people.update({row.ref: row for row in rows})
         store.close()
 
-    more = {"ESS_POLICY_DIR": str(settings.policy_dir), "ESS_PUBLIC_URL": ""}
+    more = {"ESS_PUBLIC_URL": ""}
     with running(settings, workers=2, simulator=True, say=out.print, more=more, prepare=prepare) as world:
         pids += [process.pid for process in world.supervisor.processes]
         pids += [server.pid for server in (world.services.postgres, world.services.redis) if server]

@@ -132,7 +132,8 @@ def make_stack(
         **os.environ,
         "ESS_DATABASE_URL": database_url,
         "ESS_BROKER_URL": broker_url,
-        "ESS_DATA_DIR": str(settings.data_dir.resolve()),
+        # The programs run in another folder than the one from which these are meant.
+        **{f"ESS_{name.upper()}": str(its.resolve()) for name, its in settings if isinstance(its, Path)},
         "ESS_HOST": settings.host,
         "ESS_PORT": str(settings.port),
         "ESS_FLOWER_PORT": str(settings.flower_port),

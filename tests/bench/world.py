@@ -219,7 +219,7 @@ def world() -> Iterator[World]:
 
     # Nobody answers in most figures: what SMS ask 20 s later would be measured as the load of the next one.
     turns = {"ESS_CHANNEL_TURNS": "off"}
-    more = {"ESS_POLICY_DIR": str(settings.policy_dir), "ESS_PUBLIC_URL": "", **turns}
+    more = {"ESS_PUBLIC_URL": "", **turns}
     try:
         with running(settings, workers=2, simulator=True, say=lambda _: None, more=more, prepare=prepare) as engine:
             found = World(engine, stores[0], keys)

@@ -91,14 +91,16 @@ def test_a_report_by_curl(deployment: Deployment, story: Story, tmp_path: Path) 
     assert set(json.loads(done.stdout)) == {"report_id", "incident_id", "code"}, done.stdout + done.stderr
 
 
-def test_up_runs_everything_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+def test_up_runs_everything_from_any_folder_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "config" / "policies", tmp_path / "ours")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ESS_")} | {
-        "ESS_DATA_DIR": str(tmp_path / "data"),
+        "ESS_DATA_DIR": "data",
+        "ESS_POLICY_DIR": "ours",
         **{f"ESS_{name}": str(free_port()) for name in ("PORT", "FLOWER_PORT", "SIMULATOR_PORT")},
     }
     printed = tmp_path / "printed"
     with printed.open("w") as out:
-        up = subprocess.Popen([Path(sys.executable).parent / "ess", "up"], stdout=out, env=environment)
+        up = subprocess.Popen([Path(sys.executable).parent / "ess", "up"], stdout=out, env=environment, cwd=tmp_path)
     try:
         wait_for(lambda: "is running" in printed.read_text() or up.poll() is not None, "it runs", within_s=90)
         for what in ("Phones", "Board", "Flower"):

@@ -75,6 +75,8 @@ _LOCK = (
     # A fact of its timeline may be added meanwhile: its foreign key would else wait for this lock, and whoever then
     # locks the incident too would wait for ever.
     .with_for_update(key_share=True)
+    # Whoever has read it before in this transaction sees what was done while the lock was waited for.
+    .execution_options(populate_existing=True)
 )
 #: A new incident that has waited for so long is one of a flood.
 _HAS_WAITED: ColumnElement[bool] = literal_column(

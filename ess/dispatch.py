@@ -471,12 +471,20 @@ def answer_alert(
     AlreadyRecorded or AlreadyTaken where nothing changed.
     """
     with engine.store.transaction() as tx:
-        incident = incidents.lock(tx, _incident_of(tx, tables.Alert, alert_id))
-        decision = decide(incident, _command(alert_id, verb, eta, via), tx.now)
-        _finish(engine, tx, decision)
+        incident = answer_alert_in(engine, tx, alert_id, verb, via=via, eta=eta)
         if then:
-            then(tx, decision.incident)
-        return decision.incident
+            then(tx, incident)
+        return incident
+
+
+def answer_alert_in(
+    engine: Engine, tx: Transaction, alert_id: UUID, verb: Verb, *, via: str, eta: timedelta | None = None
+) -> Incident:
+    """`answer_alert` as part of a transaction that does more."""
+    incident = incidents.lock(tx, _incident_of(tx, tables.Alert, alert_id))
+    decision = decide(incident, _command(alert_id, verb, eta, via), tx.now)
+    _finish(engine, tx, decision)
+    return decision.incident
 
 
 def _incident_of(tx: Transaction, table: type[tables.Alert] | type[tables.FollowUp], row_id: UUID) -> UUID:

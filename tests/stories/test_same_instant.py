@@ -1,12 +1,14 @@
 """Two act on one incident at the same instant: the second sees what the first has done, and undoes none of it."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 from stack import wait_for
-from story import NAKHON_RATCHASIMA, Incident, Responder, Spot, Story
+from story import NAKHON_RATCHASIMA, UBON_RATCHATHANI, VOICE_ONLY, Incident, Responder, Spot, Story
 
-from ess import outbox
+from ess import inbox, outbox
+from ess.domain.duty import Channel
 from ess.domain.incident import Accept, decide
 from ess.engine import Engine
 from ess.store import incidents
@@ -14,8 +16,11 @@ from ess.store import incidents
 #: In the east of Nakhon Ratchasima.
 OF_KHORAT = Spot(15.02, 102.24, "30", "3032")
 
-#: Transactions that wait for a row of an incident.
-_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM incident%'"
+#: Transactions that wait for a row that somebody else holds.
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+#: So long that of two who then wait for each other PostgreSQL ends the one that came last.
+_FOR_LONG = f"{_WAITING} AND clock_timestamp() - query_start > interval '1.5 s'"
 
 
 def accepts_before(engine: Engine, incident: Incident, responder: Responder, deed: Callable[[], None]) -> None:
@@ -52,3 +57,26 @@ def test_who_accepts_while_the_reporter_writes_where_it_is_keeps_it(story: Story
     incident.told("place_corrected")
     story.deployment.settle()
     assert (incident.now["state"], incident.holder()) == ("acknowledged", station.ref)
+
+
+def test_a_digit_counts_though_the_one_who_presses_is_taken_for_a_machine(story: Story, engine: Engine) -> None:
+    station = story.station(UBON_RATCHATHANI, VOICE_ONLY)
+    story.care_team(UBON_RATCHATHANI)
+    incident = story.citizen().reports_by_api("assault", at=UBON_RATCHATHANI)
+    phone = station.rings()
+    phone.is_picked_up()
+    call = incident.told("delivery_sent", channel="voice")["delivery_id"]
+    taken_for_one = {"CallSid": "CA", "CallStatus": "in-progress", "AnsweredBy": "machine_start", "delivery": call}
+    story.deployment.settle()
+
+    with ThreadPoolExecutor() as pool, engine.store.transaction() as tx:
+        incidents.lock(tx, UUID(incident.id))
+        pressed = pool.submit(phone.presses, "1")
+        wait_for(lambda: story.deployment.count(_WAITING) == 1, "the digit waits")
+        inbox.keep(engine, [inbox.Event("receipt:CA:machine_start", inbox.RECEIPT, taken_for_one)])
+        wait_for(lambda: story.deployment.count(_FOR_LONG) > 1, "what Twilio says of it waits, too")
+    pressed.result()
+    station.hears("บันทึกแล้วว่าท่านรับเหตุนี้", by=Channel.VOICE)
+    station.hears("บันทึกแล้ว", by=Channel.SMS)
+    incident.reaches("acknowledged")
+    assert incident.holder() == station.ref

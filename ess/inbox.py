@@ -441,7 +441,9 @@ def _responder_sms(engine: Engine, deadline_id: int, event_id: str, body: Mappin
                 _reporter_sms(engine, tx, event_id, phone, words)
             return
         answer = read_sms(words)
-        alerts = _answerable(tx, col(tables.Alert.phone_index) == tx.vault.index(phone), answer)
+        # Of those who have this phone now: whoever had it before has been asked over it, and has another.
+        asked_here = (col(tables.Alert.phone_index) == tx.vault.index(phone)) & _of(people)
+        alerts = _answerable(tx, asked_here, answer)
         is_free_yes = answer == Answer(None, Verb.ACCEPT) and not _waiting(alerts)
         if is_free_yes and roll_call.hear_sms(engine, tx, phone, people):
             _done(tx, deadline_id)

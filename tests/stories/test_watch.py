@@ -7,12 +7,15 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from sqlalchemy import text
 from stack import wait_for
 from story import HAT_YAI, Spot, Story
 
 from config.settings import Settings
+from ess import dispatch
+from ess.conversation.answer import Verb
 from ess.domain.duty import Channel
 from ess.engine import Engine
 from ess.store import health, tables
@@ -122,6 +125,26 @@ def test_a_drill_goes_through_the_whole_engine_and_reaches_nobody(
     for person in story.people.values():
         person.may_hear("การซ้อมอัตโนมัติไม่ผ่าน")
     audit.audit(engine, settings)
+
+
+def test_a_drill_that_a_clock_left_half_way_is_closed_by_the_next(story: Story, engine: Engine) -> None:
+    story.desk()
+    assert canary.send_when_due(engine, timedelta())
+    sent = "SELECT delivery.alert_id FROM delivery JOIN incident ON incident.id = incident_id"
+    sent += " WHERE drill AND incident.state = 'alerting' AND channel = 'drill' AND sent_at IS NOT NULL"
+    sent += " AND responder_id = (SELECT id FROM responder WHERE ref = 'DRILL-police_station')"
+
+    def alert() -> UUID | None:
+        with engine.store.transaction() as tx:
+            found: UUID | None = tx.session.execute(text(sent)).scalar()
+            return found
+
+    dispatch.answer_alert(engine, wait_for(alert, "the drill's alert"), Verb.ACCEPT, via="canary")  # and it ends
+    still_open = "SELECT count(*) FROM incident WHERE drill AND state <> 'closed'"
+    assert story.deployment.count(still_open) == 1
+    assert canary.see_home(engine)
+    assert story.deployment.count(still_open) == 0
+    assert not canary.see_home(engine), "none is out any more"
 
 
 class heard_calls:  # noqa: N801  # reads as a word of the story

@@ -88,6 +88,9 @@ def _findings(engine: Engine, settings: Settings) -> dict[str, str]:
             dispatch.take_in_hand(engine, incident_id)
         except Refused as refused:
             log.info("in_hand_after_all", why=str(refused))
+        except Exception:
+            # One that cannot be read, or is held: it stays a finding, and must not hold up the others.
+            log.exception("not_taken_in_hand", incident=lost[incident_id])
     queues = {TASKS[kind][1] for kind in late}
     found = {
         "out_of_hand": ", ".join(lost.values()),

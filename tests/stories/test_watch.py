@@ -51,6 +51,33 @@ def test_an_incident_that_nobody_has_is_taken_up_again_and_told(
     assert story.deployment.http.get("/readyz").status_code == 200
 
 
+def test_one_that_cannot_be_read_does_not_keep_the_audit_from_the_others(
+    story: Story, engine: Engine, settings: Settings
+) -> None:
+    story.expects_complaints = True
+    station, desk, supervisor = story.station(HAT_YAI), story.desk(), story.supervisor((Channel.SMS,))
+    story.care_team(HAT_YAI)
+    citizen = story.citizen(line=False)
+    broken, other = (citizen.reports_by_api("assault", at=HAT_YAI) for _ in range(2))
+    for _ in (broken, other):
+        station.hears("เหตุด่วน")
+    story.deployment.settle()
+    gone = "WITH gone AS (DELETE FROM deadline WHERE incident_id = ANY(:ids) RETURNING 1) SELECT count(*) FROM gone"
+    assert story.deployment.count(gone, ids=[broken.id, other.id]) > 0
+    written = "WITH it AS (UPDATE incident SET state = :state WHERE id = :id RETURNING 1) SELECT count(*) FROM it"
+    story.deployment.count(written, id=broken.id, state="no state that anybody knows")
+
+    found = audit.audit(engine, settings)
+    story.deployment.count(written, id=broken.id, state="alerting")
+    assert found["out_of_hand"] == f"{broken.code}, {other.code}"
+    other.told("taken_in_hand")
+    assert not broken.facts("taken_in_hand")
+    for person in (desk, supervisor):
+        person.may_hear("")
+    assert audit.audit(engine, settings)["out_of_hand"] == broken.code
+    broken.told("taken_in_hand")
+
+
 def test_what_is_still_wrong_is_told_once_and_the_heartbeat_stops(
     story: Story, engine: Engine, settings: Settings
 ) -> None:

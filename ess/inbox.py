@@ -175,6 +175,9 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
     chat.updated_at = tx.now
     token = body.get("replyToken")
     message = body.get("message", {})
+    if about and not heard.file:  # what begins another report is taken before any incident is locked
+        goes_on = incidents.lock_surviving(tx, about.id)
+        about = _Known(goes_on.id, goes_on.code, goes_on.state)
     belongs = about if citizen.is_about_incident(draft, state) else None
     if message.get("type") in attachments.KINDS:
         attachments.keep(tx, index, belongs.id if belongs else None, message)
@@ -613,8 +616,8 @@ def _reporter_sms(engine: Engine, tx: Transaction, event_id: str, phone: str, wo
     if newest is None:
         log.info("sms_from_unknown_phone")
         return
-    report_id, incident_id = newest[0], incidents.surviving(tx, newest[1])
-    incident = incidents.read(tx, incident_id)
+    incident = incidents.lock_surviving(tx, newest[1])
+    report_id, incident_id = newest[0], incident.id
     heard = citizen.hear_text(citizen.Draft(filed=True), words, incident.state)
     is_over = incident.state in _OVER_FOR_RESPONDERS
     if heard.asks_status:

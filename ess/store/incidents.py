@@ -168,6 +168,16 @@ def surviving(tx: Transaction, incident_id: UUID) -> UUID:
         incident_id = into
 
 
+def lock_surviving(tx: Transaction, incident_id: UUID) -> Incident:
+    """The incident that goes on for this one, held; it may be merged while its lock is waited for."""
+    while True:
+        incident = lock(tx, incident_id)
+        goes_on = surviving(tx, incident_id)
+        if goes_on == incident_id:
+            return incident
+        incident_id = goes_on
+
+
 def reports(tx: Transaction, incident_id: UUID) -> list[tables.Report]:
     """What came in about an incident that this transaction has loaded, the first one first."""
     if tx.loaded[incident_id].reports is None:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 from stack import wait_for
-from story import NAKHON_RATCHASIMA, UBON_RATCHATHANI, VOICE_ONLY, Incident, Responder, Spot, Story
+from story import CHIANG_MAI, NAKHON_RATCHASIMA, UBON_RATCHATHANI, VOICE_ONLY, Incident, Responder, Spot, Story
 
 from ess import inbox, outbox
 from ess.domain.duty import Channel
@@ -78,5 +78,32 @@ def test_a_digit_counts_though_the_one_who_presses_is_taken_for_a_machine(story:
     pressed.result()
     station.hears("บันทึกแล้วว่าท่านรับเหตุนี้", by=Channel.VOICE)
     station.hears("บันทึกแล้ว", by=Channel.SMS)
+    phone.hangs_up()
     incident.reaches("acknowledged")
     assert incident.holder() == station.ref
+
+
+def test_a_phone_that_is_given_while_the_incident_is_merged_is_kept(story: Story, engine: Engine) -> None:
+    station, citizen = story.station(CHIANG_MAI), story.citizen()
+    story.care_team(CHIANG_MAI)
+    kept = story.citizen(line=False).reports_by_api("assault", at=CHIANG_MAI)
+    merged = citizen.reports("assault", at=CHIANG_MAI)
+    citizen.hears("รับเรื่องแล้ว")
+    for _ in (kept, merged):
+        station.hears("เหตุด่วน")
+    story.deployment.settle()
+
+    with ThreadPoolExecutor() as pool, engine.store.transaction() as tx:
+        incidents.lock(tx, UUID(merged.id))
+        answer = pool.submit(merged.ask, "merge", into=kept.id)
+        wait_for(lambda: story.deployment.count(_WAITING) == 1, "the merge waits")
+        citizen.writes("081 234 5678 บ้านหลังวัด")
+        wait_for(lambda: story.deployment.count(_WAITING) > 1, "what they wrote waits, too")
+    assert answer.result().status_code == 200, answer.result().text
+    station.hears("เป็นเหตุเดียวกับ")
+    citizen.hears(f"ดำเนินการต่อภายใต้รหัส {kept.code}")
+    citizen.hears("บันทึกเบอร์แล้ว")
+    with engine.store.transaction() as tx:
+        incidents.read(tx, UUID(kept.id))
+        phones = [report.details["phone"] for report in incidents.reports(tx, UUID(kept.id))]
+    assert "+66812345678" in phones

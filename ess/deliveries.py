@@ -179,12 +179,15 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
 
 
 def _others_taken(tx: Transaction, delivery: Delivery) -> frozenset[str]:
-    """The provider's references of what else was sent to this person over this channel within a day.
+    """The provider's references of what else was sent to this person, or this phone, over this channel within a day.
 
     A reporter is nobody in the roster: of what went to them, that of the same incident.
     """
+    phone = select(tables.Responder.phone_index).where(tables.Responder.id == delivery.responder_id).scalar_subquery()
+    # Several may share a phone: what was sent to one of them was sent to this number.
+    beside = select(tables.Responder.id).where(tables.Responder.phone_index == phone)
     others = select(Delivery.provider_ref).where(
-        Delivery.responder_id == delivery.responder_id,
+        (col(Delivery.responder_id) == delivery.responder_id) | col(Delivery.responder_id).in_(beside),
         (col(Delivery.incident_id) == delivery.incident_id) | col(Delivery.responder_id).is_not(None),
         Delivery.channel == delivery.channel,
         Delivery.id != delivery.id,

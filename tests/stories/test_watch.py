@@ -100,6 +100,22 @@ def test_what_is_still_wrong_is_told_once_and_the_heartbeat_stops(
     assert "ess_alarm{" not in story.deployment.http.get("/metrics").text
 
 
+def test_what_nobody_could_be_told_is_told_as_soon_as_they_can_be_reached(
+    story: Story, engine: Engine, settings: Settings
+) -> None:
+    supervisor = story.supervisor()
+    story.expects_complaints = True
+    story.deployment.clock.kill()
+    wait_for(lambda: story.deployment.http.get("/readyz").status_code == 503, "it is noticed", within_s=20)
+    story.breaks("line", "500", times=None)
+    assert audit.audit(engine, settings) == {"absent": "clock"}
+    assert supervisor.messages() == []
+    story.deployment.sim.delete("/sim/faults")
+    assert audit.audit(engine, settings) == {"absent": "clock"}
+    supervisor.hears("โปรแกรมบางส่วนหยุดทำงาน")
+    story.deployment.clock.start()
+
+
 def test_work_that_lost_its_deadline_is_promised_anew(story: Story, engine: Engine, settings: Settings) -> None:
     citizen = story.citizen()
     event = {"type": "message", "message": {"type": "text", "text": "สวัสดี"}, "source": {"userId": citizen.line_id}}

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import defer
 from sqlmodel import col, select
 
-from ess.domain.errors import NotFound, PermanentFailure
+from ess.domain.errors import NotFound, PermanentFailure, TransientFailure
 from ess.domain.incident import Fact
 from ess.engine import Engine
 from ess.store import Transaction, incidents, tables
@@ -29,6 +29,9 @@ log = structlog.get_logger()
 KINDS = frozenset({"image", "audio", "video", "file"})
 #: Above every timeout of one call.
 _CALL_AT_MOST = timedelta(seconds=30)
+#: What LINE has not given by then it will not give any more.
+_TRIED_FOR = timedelta(days=1)
+_LONGEST_PAUSE_S = 60
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,17 @@ def fetch(engine: Engine, contents: Contents, deadline_id: int) -> None:
         if deadline is None or deadline.due_at > tx.now:
             return
         message_id = deadline.subject
-        deadline.wake_at = tx.now + _CALL_AT_MOST
-    content: Content | None
+        deadline.due_at = deadline.wake_at = tx.now + _CALL_AT_MOST
+    content: Content | None = None
     try:
         content = contents.fetch(message_id)
+    except TransientFailure as error:
+        with engine.store.transaction() as tx:
+            if _try_later(tx, deadline_id, message_id):
+                return
+        log.warning("attachment_lost", why=str(error))
     except PermanentFailure as lost:
         log.warning("attachment_lost", why=str(lost))
-        content = None
     with engine.store.transaction() as tx:
         deadline = tx.session.get(tables.Deadline, deadline_id, with_for_update=True)
         row = tx.session.get_one(tables.Attachment, message_id)
@@ -102,6 +109,19 @@ def fetch(engine: Engine, contents: Contents, deadline_id: int) -> None:
             row.fetched_at = tx.now
         elif row.incident_id:
             incidents.note(tx, row.incident_id, Fact("attachment_lost", {"kind": row.kind}))
+
+
+def _try_later(tx: Transaction, deadline_id: int, message_id: str) -> bool:
+    """Each time twice as late, a minute at most; false where it was tried for long enough."""
+    deadline = tx.session.get(tables.Deadline, deadline_id, with_for_update=True)
+    if deadline is None:
+        return True  # somebody else has fetched it
+    if tx.now - tx.session.get_one(tables.Attachment, message_id).received_at >= _TRIED_FOR:
+        return False
+    deadline.failures += 1
+    pause = timedelta(seconds=min(_LONGEST_PAUSE_S, 2 ** min(deadline.failures, 6)))
+    deadline.due_at = deadline.wake_at = tx.now + pause
+    return True
 
 
 def kept_of(tx: Transaction, incident_id: UUID) -> Sequence[tables.Attachment]:

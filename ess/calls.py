@@ -113,35 +113,35 @@ def _record(engine: Engine, delivery_id: UUID, verb: Verb, eta: timedelta | None
     Refused, AlreadyRecorded or AlreadyTaken where nothing changed.
     """
     with engine.store.transaction() as tx:
-        _, alert_id = _asked(tx, _call(tx, delivery_id))
-    reads = False
-
-    def then(tx: Transaction, incident: Incident) -> None:
-        nonlocal reads
+        # Locked before its incident, as by whoever hears from Twilio what became of the call.
+        _, alert_id = _about(_call(tx, delivery_id, lock=True))
+        incident = dispatch.answer_alert_in(engine, tx, alert_id, verb, via=Channel.VOICE, eta=eta)
         deliveries.record_digit(tx, delivery_id)
-        answered = tx.session.get_one(tables.Alert, alert_id)
-        row = tx.session.get_one(tables.Responder, answered.responder_id)
+        row = tx.session.get_one(tables.Responder, incident.alert(alert_id).responder_id)
         reach.verify(tx, row, Channel.VOICE)
-        reads = bool(responders.readable(row))
         if verb is Verb.ACCEPT:
             Outbox(engine, tx, incident).confirm(incident.alert(alert_id))
-
-    dispatch.answer_alert(engine, alert_id, verb, via=Channel.VOICE, eta=eta, then=then)
-    return reads
+        return bool(responders.readable(row))
 
 
-def _call(tx: Transaction, delivery_id: UUID) -> tables.Delivery:
-    delivery = tx.session.get(tables.Delivery, delivery_id)
+def _call(tx: Transaction, delivery_id: UUID, *, lock: bool = False) -> tables.Delivery:
+    delivery = tx.session.get(tables.Delivery, delivery_id, with_for_update=lock)
     if delivery is None or delivery.channel != Channel.VOICE:
         raise NotFound(f"there is no call {delivery_id}")
     return delivery
 
 
-def _asked(tx: Transaction, delivery: tables.Delivery) -> tuple[Incident, UUID]:
-    """About which alert the call asks."""
+def _about(delivery: tables.Delivery) -> tuple[UUID, UUID]:
+    """The incident and the alert of it that the call asks about."""
     if not (delivery.incident_id and delivery.alert_id):
         raise NotFound(f"the call {delivery.id} asks about no alert")
-    return incidents.read(tx, delivery.incident_id), delivery.alert_id
+    return delivery.incident_id, delivery.alert_id
+
+
+def _asked(tx: Transaction, delivery: tables.Delivery) -> tuple[Incident, UUID]:
+    """About which alert the call asks."""
+    incident_id, alert_id = _about(delivery)
+    return incidents.read(tx, incident_id), alert_id
 
 
 def _speech(engine: Engine, incident: Incident, alert_id: UUID, key: str, *first: str) -> Speech:

@@ -18,6 +18,7 @@ from sqlmodel import col, delete, func, select, update
 from ess.channels.envelope import Button, Envelope, Message, Press, Sender
 from ess.domain.duty import Channel
 from ess.domain.errors import ChannelDown, PermanentFailure, Refused, ReplyRefused, TransientFailure
+from ess.domain.follow_up import FollowUpState
 from ess.domain.incident import ENDED, TAKEN, AlertState, Fact, LoseContact, State, decide
 from ess.engine import Engine
 from ess.outbox import WRITTEN, Outbox, alarm, asked_beside, carry_out
@@ -45,21 +46,38 @@ _URGENT = frozenset({"reporter_safe", "reporter_cancels", "reporter_unsafe", "re
 _WANTED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE, *TAKEN})
 #: Nor does a phone ring for somebody who has answered already.
 _CALLED = _WANTED - TAKEN
-#: Who has left, or is there, is not asked whether they have.
-_STILL_ASKED = {
+#: While an alert is in one of these states, and its incident is not over, its responder is to hear this.
+_HEARD_WHILE = {
+    # Who has left, or is there, is not asked whether they have.
     "departed_yet": frozenset({AlertState.ACCEPTED}),
     "arrived_yet": frozenset({AlertState.ACCEPTED, AlertState.DEPARTED}),
+    "place_corrected": _WANTED,
+    WRITTEN: TAKEN,  # personal, and for whoever goes there alone
 }
+#: The cards of a call or a visit that are for whoever has it alone; the others go to supervisors, too.
+_THEIRS = frozenset({"follow_up", "follow_up_reminder", "visit", "visit_reminder"})
+#: Nobody is alerted any more, nor asked how far they are.
+_OVER = frozenset({State.RESOLVED, *ENDED})
 #: What tells somebody that an alert needs nothing more from them.
 _TAKES_BACK = frozenset({"stood_down", "over"})
 
 
 #: All that the claim asks, in one round trip.  Whoever holds either row is at it: the lease brings the wake-up again.
 _DUE: Select[Any] = (
-    select_columns(tables.Deadline, Delivery, tables.Outage, col(tables.Alert.state), func.clock_timestamp())
+    select_columns(
+        tables.Deadline,
+        Delivery,
+        tables.Outage,
+        col(tables.Alert.state),
+        col(tables.Incident.state),
+        tables.FollowUp,
+        func.clock_timestamp(),
+    )
     .join(Delivery, cast(tables.Deadline.subject, Uuid) == col(Delivery.id))
     .outerjoin(tables.Outage, col(tables.Outage.channel) == col(Delivery.channel))
     .outerjoin(tables.Alert, col(tables.Alert.id) == col(Delivery.alert_id))
+    .outerjoin(tables.Incident, col(tables.Incident.id) == col(Delivery.incident_id))
+    .outerjoin(tables.FollowUp, col(tables.FollowUp.id) == col(Delivery.follow_up_id))
     .where(col(tables.Deadline.id) == bindparam("deadline_id"), col(tables.Deadline.kind).in_(SENDS))
     .with_for_update(of=(tables.Deadline, Delivery), skip_locked=True)
 )
@@ -114,7 +132,7 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
     found = tx.session.execute(_DUE, {"deadline_id": deadline_id}).first()
     if found is None:
         return None
-    deadline, delivery, outage, alert_state, at = found
+    deadline, delivery, outage, alert_state, incident_state, follow_up, at = found
     tx.saw_clock(at)
     if deadline.due_at > tx.now or (delivery.claimed_until and delivery.claimed_until > tx.now):
         return None  # not yet, or another worker is calling right now
@@ -123,7 +141,11 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
         return None
     if delivery.state == DeliveryState.SENDING:  # its worker died in the call
         delivery.doubtful_since = delivery.doubtful_since or delivery.created_at
-    why = _perhaps_said(tx, delivery) or _worse_than_none(tx, delivery, alert_state)
+    why = (
+        _perhaps_said(tx, delivery)
+        or _worse_than_none(tx, delivery, alert_state, incident_state)
+        or _not_theirs_to_call(delivery, follow_up, incident_state)
+    )
     if why:
         delivery.state = DeliveryState.EXPIRED
         delivery.error = why
@@ -157,12 +179,15 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
 
 
 def _others_taken(tx: Transaction, delivery: Delivery) -> frozenset[str]:
-    """The provider's references of what else was sent to this person over this channel within a day.
+    """The provider's references of what else was sent to this person, or this phone, over this channel within a day.
 
     A reporter is nobody in the roster: of what went to them, that of the same incident.
     """
+    phone = select(tables.Responder.phone_index).where(tables.Responder.id == delivery.responder_id).scalar_subquery()
+    # Several may share a phone: what was sent to one of them was sent to this number.
+    beside = select(tables.Responder.id).where(tables.Responder.phone_index == phone)
     others = select(Delivery.provider_ref).where(
-        Delivery.responder_id == delivery.responder_id,
+        (col(Delivery.responder_id) == delivery.responder_id) | col(Delivery.responder_id).in_(beside),
         (col(Delivery.incident_id) == delivery.incident_id) | col(Delivery.responder_id).is_not(None),
         Delivery.channel == delivery.channel,
         Delivery.id != delivery.id,
@@ -181,22 +206,39 @@ def _perhaps_said(tx: Transaction, delivery: Delivery) -> str | None:
     return "perhaps said, and too late to ask LINE by its token" if unknown and too_old else None
 
 
-def _worse_than_none(tx: Transaction, delivery: Delivery, alert_state: str | None) -> str | None:
+def _worse_than_none(
+    tx: Transaction, delivery: Delivery, alert_state: str | None, incident_state: str | None
+) -> str | None:
     """Why a phone must not light up for this message any more; None where it is still wanted."""
     if delivery.expires_at <= tx.now:
         return "older than its message is good for"
+    if delivery.message == "informed" and incident_state in _OVER:
+        return f"{incident_state} before it was sent"
     if delivery.alert_id is None:
         return None
-    if delivery.message == "alert" or delivery.message in _STILL_ASKED:
-        wanted = _STILL_ASKED.get(delivery.message) or _wanted_by(delivery)
-        return None if alert_state in wanted else f"{alert_state} before it was sent"
-    if delivery.message == WRITTEN:  # personal, and for whoever goes there alone
-        return None if alert_state in TAKEN else f"{alert_state} before it was sent"
+    if delivery.message == "alert" or delivery.message in _HEARD_WHILE:
+        # Whoever has ended it still has their alert.
+        wanted = _HEARD_WHILE.get(delivery.message) or _wanted_by(delivery)
+        if incident_state in _OVER or alert_state not in wanted:
+            return f"{incident_state if alert_state in wanted else alert_state} before it was sent"
     if delivery.message in _TAKES_BACK:
         asked = select(Delivery.id).where(
             Delivery.alert_id == delivery.alert_id, Delivery.message == "alert", Delivery.attempt > 0
         )
         return None if tx.session.exec(asked).first() else "they never heard of the incident"
+    return None
+
+
+def _not_theirs_to_call(
+    delivery: Delivery, follow_up: tables.FollowUp | None, incident_state: str | None
+) -> str | None:
+    """Why nobody is to be asked for a call or a visit by this message any more; None for every other message."""
+    if follow_up is None:
+        return None
+    if follow_up.state == FollowUpState.DONE or incident_state in ENDED:
+        return "done before it was sent"
+    if delivery.message in _THEIRS and follow_up.responder_id != delivery.responder_id:
+        return "somebody else's before it was sent"
     return None
 
 

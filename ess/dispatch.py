@@ -482,6 +482,14 @@ def answer_alert(
     return _answer_to(engine, tables.Alert, alert_id, _command(alert_id, verb, eta, via), then)
 
 
+def answer_alert_in(
+    engine: Engine, tx: Transaction, alert_id: UUID, verb: Verb, *, via: str, eta: timedelta | None = None
+) -> Incident:
+    """`answer_alert` as part of a transaction that does more."""
+    incident = incidents.lock(tx, _incident_of(tx, tables.Alert, alert_id))
+    return _decided(engine, tx, incident, _command(alert_id, verb, eta, via))
+
+
 #: What somebody has been asked about, and answers.
 Asked = type[tables.Alert] | type[tables.FollowUp]
 
@@ -676,10 +684,7 @@ def keep_words(engine: Engine, tx: Transaction, incident_id: UUID, words: str, *
 
     `who` is the keyed hash of their LINE id or phone.
     """
-    incidents.lock(tx, incident_id)
-    goes_on = incidents.surviving(tx, incident_id)  # it may have been merged while its lock was waited for
-    if goes_on != incident_id:
-        incidents.lock(tx, goes_on)
+    goes_on = incidents.lock_surviving(tx, incident_id).id
     report = accounts.of_whom(incidents.reports(tx, goes_on), who)
     tx.session.add(tables.Note(incident_id=goes_on, report_id=report.id if report else None, text=words, at=tx.now))
     tx.session.flush()
@@ -690,7 +695,7 @@ def hear_reporter(
     engine: Engine, tx: Transaction, incident_id: UUID, word: life.ReporterWord, words: str | None = None
 ) -> None:
     """The reporter said how they are, or wrote: whoever works on the incident is told, and the supervisors."""
-    incident = incidents.lock(tx, incidents.surviving(tx, incident_id))
+    incident = incidents.lock_surviving(tx, incident_id)
     _decided(engine, tx, incident, life.HearReporter(word, words))
 
 

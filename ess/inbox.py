@@ -176,6 +176,9 @@ def _citizen(engine: Engine, tx: Transaction, event_id: str, body: Mapping[str, 
     chat.updated_at = tx.now
     token = body.get("replyToken")
     message = body.get("message", {})
+    if about and not heard.file:  # what begins another report is taken before any incident is locked
+        goes_on = incidents.lock_surviving(tx, about.id)
+        about = _Known(goes_on.id, goes_on.code, goes_on.state)
     belongs = about if citizen.is_about_incident(draft, state) else None
     if message.get("type") in attachments.KINDS:
         attachments.keep(tx, index, belongs.id if belongs else None, message)
@@ -436,7 +439,9 @@ def _responder_sms(engine: Engine, deadline_id: int, event_id: str, body: Mappin
                 _reporter_sms(engine, tx, event_id, phone, words)
             return
         answer = read_sms(words)
-        alerts = _answerable(tx, col(tables.Alert.phone_index) == tx.vault.index(phone), answer)
+        # Of those who have this phone now: whoever had it before has been asked over it, and has another.
+        asked_here = (col(tables.Alert.phone_index) == tx.vault.index(phone)) & _of(people)
+        alerts = _answerable(tx, asked_here, answer)
         is_free_yes = answer == Answer(None, Verb.ACCEPT) and not _waiting(alerts)
         if is_free_yes and roll_call.hear_sms(engine, tx, phone, people):
             _done(tx, deadline_id)
@@ -599,8 +604,8 @@ def _reporter_sms(engine: Engine, tx: Transaction, event_id: str, phone: str, wo
     if newest is None:
         log.info("sms_from_unknown_phone")
         return
-    report_id, incident_id = newest[0], incidents.surviving(tx, newest[1])
-    incident = incidents.read(tx, incident_id)
+    incident = incidents.lock_surviving(tx, newest[1])
+    report_id, incident_id = newest[0], incident.id
     heard = citizen.hear_text(citizen.Draft(filed=True), words, incident.state)
     is_over = incident.state in OVER
     if heard.asks_status:

@@ -7,7 +7,7 @@ or SMS, because Celery may be what is wrong.
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from uuid import uuid4
 
@@ -68,7 +68,7 @@ def audit(engine: Engine, settings: Settings) -> Mapping[str, str]:
         what = ", ".join(engine.texts.word("alarms", name) for name in due)
         detail = "\n".join(f"{name}: {found[name]}" for name in due)
         say = lambda channel: engine.texts.say("audit_alarm", channel, (), what=what, detail=detail)  # noqa: E731
-        _tell(engine, settings, say)
+        _tell(engine, settings, due, say)
     if not found:
         log.info("audit_clean")
         _beat(settings)
@@ -88,6 +88,9 @@ def _findings(engine: Engine, settings: Settings) -> dict[str, str]:
             dispatch.take_in_hand(engine, incident_id)
         except Refused as refused:
             log.info("in_hand_after_all", why=str(refused))
+        except Exception:
+            # One that cannot be read, or is held: it stays a finding, and must not hold up the others.
+            log.exception("not_taken_in_hand", incident=lost[incident_id])
     queues = {TASKS[kind][1] for kind in late}
     found = {
         "out_of_hand": ", ".join(lost.values()),
@@ -115,12 +118,12 @@ def warn_of_gaps(engine: Engine, settings: Settings) -> Mapping[str, str]:
         more = [f"+ {len(due) - _MAX_ROTAS}"] if len(due) > _MAX_ROTAS else []
         lines = [f"{name.removeprefix(alarms.DUTY)}: {kept[name]}" for name in due[:_MAX_ROTAS]]
         say = lambda channel: engine.texts.say("duty_gap", channel, (), detail="\n".join(lines + more))  # noqa: E731
-        _tell(engine, settings, say)
+        _tell(engine, settings, due, say)
     return found
 
 
-def _tell(engine: Engine, settings: Settings, say: Callable[[Channel], Message]) -> None:
-    """Every supervisor, over their channels in turn until one takes it."""
+def _tell(engine: Engine, settings: Settings, due: Collection[str], say: Callable[[Channel], Message]) -> None:
+    """Every supervisor of what is due, over their channels in turn until one takes it; where none does, soon again."""
     from ess.channels.senders import plain_senders  # noqa: PLC0415  # the SDKs: most of a second, rarely needed
 
     senders = plain_senders(settings)
@@ -129,9 +132,15 @@ def _tell(engine: Engine, settings: Settings, say: Callable[[Channel], Message])
             {channel: str(responders.address(row, channel)) for channel in responders.written(row)}
             for row in responders.supervisors(tx)
         ]
+    n_told = 0
     for person in people:
-        if not any(_told(senders[channel], channel, to, say(channel)) for channel, to in person.items()):
+        if any(_told(senders[channel], channel, to, say(channel)) for channel, to in person.items()):
+            n_told += 1
+        else:
             log.error("supervisor_not_told")
+    if people and not n_told:
+        with engine.store.transaction() as tx:
+            alarms.not_told(tx, due)
 
 
 def _told(sender: Sender, channel: Channel, to: str, letter: Message) -> bool:

@@ -18,7 +18,7 @@ from ess import dispatch
 from ess.conversation.answer import Verb
 from ess.domain.duty import NATIONAL_ROLES, Channel, Role
 from ess.domain.errors import Refused
-from ess.domain.incident import ENDED, AlertState
+from ess.domain.incident import ENDED, TAKEN, AlertState
 from ess.domain.report import IncidentType, Location, Report, Source
 from ess.engine import Engine
 from ess.store import Transaction, enrolment, health, tables
@@ -118,26 +118,30 @@ def _purge(tx: Transaction) -> None:
 
 
 def see_home(engine: Engine) -> bool:
-    """Acknowledge and close each drill whose alert has gone out; whether one was out."""
+    """Acknowledge and close each drill whose alert has gone out; whether one was out.
+
+    A clock that ended between the two has left it acknowledged.
+    """
     with engine.store.transaction() as tx:
         out = select(tables.Incident.id).where(col(tables.Incident.drill), col(tables.Incident.state).not_in(ENDED))
         if tx.session.exec(out.limit(1)).first() is None:
             return False
         arrived = tx.session.exec(
-            select(tables.Incident.id, tables.Alert.id)
+            select(tables.Incident.id, tables.Alert.id, tables.Alert.state)
             .join(tables.Alert, col(tables.Alert.incident_id) == col(tables.Incident.id))
             .join(tables.Delivery, col(tables.Delivery.alert_id) == col(tables.Alert.id))
             .where(
                 col(tables.Incident.drill),
                 col(tables.Incident.state).not_in(ENDED),
                 tables.Alert.role == Role.POLICE_STATION,
-                tables.Alert.state == AlertState.OPEN,
+                col(tables.Alert.state).in_({AlertState.OPEN, *TAKEN}),
                 col(tables.Delivery.sent_at).is_not(None),
             )
         ).all()
-    for incident_id, alert_id in arrived:
+    for incident_id, alert_id, state in arrived:
         try:
-            dispatch.answer_alert(engine, alert_id, Verb.ACCEPT, via="canary")
+            if state == AlertState.OPEN:
+                dispatch.answer_alert(engine, alert_id, Verb.ACCEPT, via="canary")
             dispatch.close_incident(engine, incident_id, by="canary", reason="drill")
         except Refused as refused:
             log.info("canary_was_seen_home", why=str(refused))

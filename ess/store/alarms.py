@@ -1,9 +1,9 @@
 """What the audit found wrong and is still wrong: a row for each, so that a person is told once and not every minute."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
-from sqlalchemy import not_
+from sqlalchemy import not_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, delete, select
 
@@ -38,6 +38,11 @@ def keep(
             alarm.told_at = tx.now
             due.append(name)
     return due
+
+
+def not_told(tx: Transaction, names: Collection[str]) -> None:
+    """Nobody could be told of these: they are due again the next time that they are found."""
+    tx.session.execute(update(tables.Alarm).where(col(tables.Alarm.name).in_(names)).values(told_at=None))
 
 
 def standing(tx: Transaction) -> dict[str, str]:

@@ -75,6 +75,8 @@ _LOCK = (
     # A fact of its timeline may be added meanwhile: its foreign key would else wait for this lock, and whoever then
     # locks the incident too would wait for ever.
     .with_for_update(key_share=True)
+    # Whoever has read it before in this transaction sees what was done while the lock was waited for.
+    .execution_options(populate_existing=True)
 )
 #: A new incident that has waited for so long is one of a flood.
 _HAS_WAITED: ColumnElement[bool] = literal_column(
@@ -164,6 +166,16 @@ def surviving(tx: Transaction, incident_id: UUID) -> UUID:
         if into is None:
             return incident_id
         incident_id = into
+
+
+def lock_surviving(tx: Transaction, incident_id: UUID) -> Incident:
+    """The incident that goes on for this one, held; it may be merged while its lock is waited for."""
+    while True:
+        incident = lock(tx, incident_id)
+        goes_on = surviving(tx, incident_id)
+        if goes_on == incident_id:
+            return incident
+        incident_id = goes_on
 
 
 def reports(tx: Transaction, incident_id: UUID) -> list[tables.Report]:

@@ -11,6 +11,7 @@ from stack import Deployment, wait_for
 from config.settings import Settings
 from ess.channels.envelope import Envelope, Message
 from ess.channels.sms import SmsChannel
+from ess.channels.voice import VoiceChannel
 from ess.store import tables
 from ess.wake import SEND
 
@@ -18,11 +19,21 @@ PHONE = "+66100000042"  # no Thai number begins with 1
 
 
 @pytest.fixture
-def sms(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> SmsChannel:
+def settings(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name, value in deployment.stack.environment.items():
         if name.startswith("ESS_"):
             monkeypatch.setenv(name, value)
-    return SmsChannel(Settings())
+    return Settings()
+
+
+@pytest.fixture
+def sms(settings: Settings) -> SmsChannel:
+    return SmsChannel(settings)
+
+
+@pytest.fixture
+def voice(settings: Settings) -> VoiceChannel:
+    return VoiceChannel(settings)
 
 
 def test_what_is_known_to_be_anothers_is_not_found(sms: SmsChannel) -> None:
@@ -57,7 +68,15 @@ def test_a_receipt_counts_for_both_that_were_taken_for_one(deployment: Deploymen
 def dead_call(deployment: Deployment) -> Callable[..., UUID]:
     """Writes down a delivery whose worker died in the call."""
 
-    def written(channel: str, to: str, words: str, *, ago: timedelta, token: str | None = None) -> UUID:
+    def written(
+        channel: str,
+        to: str,
+        words: str,
+        *,
+        ago: timedelta,
+        token: str | None = None,
+        responder_id: UUID | None = None,
+    ) -> UUID:
         message = {"text": words, "buttons": [], "prompt": None, "alt": None}
         with deployment.store.transaction() as tx:
             row = tables.Delivery(
@@ -65,6 +84,7 @@ def dead_call(deployment: Deployment) -> Callable[..., UUID]:
                 message="reply",
                 envelope={"to": to, "messages": [message]},
                 reply_token=token,
+                responder_id=responder_id,
                 state="sending",
                 attempt=1,
                 claimed_until=tx.now,
@@ -106,3 +126,36 @@ def test_a_reply_that_was_perhaps_said_is_not_said_again_when_its_token_is_too_o
     delivery_id = dead_call("line", somebody, words, ago=timedelta(seconds=36), token="used")
     wait_for(lambda: state_of(deployment, delivery_id) == "expired", "nobody asks any more")
     assert not [entry for entry in deployment.sim.get("/sim/ledger").json() if entry["text"] == words]
+
+
+def test_a_call_to_who_shares_the_phone_is_not_taken_for_ones_own(
+    deployment: Deployment, voice: VoiceChannel, dead_call: Callable[..., UUID]
+) -> None:
+    """Calls have no words by which they could be told apart."""
+    phone, index = "+66100000043", deployment.store.vault.index
+    sid = voice.send(Envelope(id=uuid4(), to=phone, messages=(Message(""),), valid_for_s=60))
+    with deployment.store.transaction() as tx:
+        one, other = (
+            tables.Responder(
+                ref=f"shares-{number}",
+                name_th="หน่วยทดสอบ",
+                name_en="Test unit",
+                agency="test",
+                role="police_station",
+                phone=phone,
+                phone_index=index(phone),
+                channels=["voice"],
+                active=False,
+            )
+            for number in range(2)
+        )
+        tx.session.add_all((one, other))
+        tx.session.flush()
+        times = {"expires_at": tx.now, "created_at": tx.now}
+        taken = tables.Delivery(channel="voice", message="alert", envelope={"to": phone}, state="sent", **times)
+        taken.responder_id, taken.provider_ref = other.id, sid
+        tx.session.add(taken)
+    delivery_id = dead_call("voice", phone, "", ago=timedelta(seconds=20), responder_id=one.id)
+    wait_for(lambda: state_of(deployment, delivery_id) not in {"queued", "sending"}, "it is sent")
+    with deployment.store.transaction() as tx:
+        assert tx.session.get_one(tables.Delivery, delivery_id).provider_ref not in {None, sid}

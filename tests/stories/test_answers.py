@@ -6,6 +6,7 @@ import pytest
 from story import BOTH, LINE_ONLY, NAKHON_RATCHASIMA, SMS_ONLY, UDON_THANI, Story, at, at_once
 
 from ess.domain.duty import Channel
+from ess.store import tables
 
 
 def test_a_station_that_declines_hands_on_at_once(story: Story) -> None:
@@ -152,6 +153,21 @@ def test_an_sms_from_a_stranger_gets_no_answer(story: Story) -> None:
     stranger.texts("12 1")
     story.deployment.settle()
     assert story.shown() == []
+
+
+def test_who_has_a_phone_now_answers_for_nobody_who_had_it_before(story: Story) -> None:
+    station, radio = story.station(UDON_THANI, SMS_ONLY), story.radio_191(UDON_THANI)
+    story.care_team(UDON_THANI)
+    incident = story.citizen().reports_by_api("assault", at=UDON_THANI)
+    station.hears("ESS")
+    story.deployment.settle()
+    index = story.deployment.store.vault.index
+    with story.deployment.store.transaction() as tx:  # as an import of the roster does
+        tx.session.get_one(tables.Responder, station.row_id).phone_index = index("+66199999999")
+        tx.session.get_one(tables.Responder, radio.row_id).phone_index = index(str(station.phone))
+    station.texts("{n} 1")
+    station.hears("ไม่มีเหตุที่รอการตอบจากท่าน", by=Channel.SMS)
+    assert not incident.facts("accepted")
 
 
 def test_a_forwarded_card_is_nobody_elses_to_press(story: Story) -> None:

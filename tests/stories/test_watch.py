@@ -4,13 +4,16 @@ The audit and the canary run once a minute or less in the clock; here they are a
 """
 
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from loopback import Double, served
+from sqlalchemy import text
 from stack import wait_for
 from story import HAT_YAI, Spot, Story
 
 from config.settings import Settings
+from ess import dispatch
+from ess.conversation.answer import Verb
 from ess.domain.duty import Channel
 from ess.engine import Engine
 from ess.store import health, tables
@@ -46,6 +49,33 @@ def test_an_incident_that_nobody_has_is_taken_up_again_and_told(
     assert story.deployment.http.get("/readyz").status_code == 200
 
 
+def test_one_that_cannot_be_read_does_not_keep_the_audit_from_the_others(
+    story: Story, engine: Engine, settings: Settings
+) -> None:
+    story.expects_complaints = True
+    station, desk, supervisor = story.station(HAT_YAI), story.desk(), story.supervisor((Channel.SMS,))
+    story.care_team(HAT_YAI)
+    citizen = story.citizen(line=False)
+    broken, other = (citizen.reports_by_api("assault", at=HAT_YAI) for _ in range(2))
+    for _ in (broken, other):
+        station.hears("เหตุด่วน")
+    story.deployment.settle()
+    gone = "WITH gone AS (DELETE FROM deadline WHERE incident_id = ANY(:ids) RETURNING 1) SELECT count(*) FROM gone"
+    assert story.deployment.count(gone, ids=[broken.id, other.id]) > 0
+    written = "WITH it AS (UPDATE incident SET state = :state WHERE id = :id RETURNING 1) SELECT count(*) FROM it"
+    story.deployment.count(written, id=broken.id, state="no state that anybody knows")
+
+    found = audit.audit(engine, settings)
+    story.deployment.count(written, id=broken.id, state="alerting")
+    assert found["out_of_hand"] == f"{broken.code}, {other.code}"
+    other.told("taken_in_hand")
+    assert not broken.facts("taken_in_hand")
+    for person in (desk, supervisor):
+        person.may_hear("")
+    assert audit.audit(engine, settings)["out_of_hand"] == broken.code
+    broken.told("taken_in_hand")
+
+
 def test_what_is_still_wrong_is_told_once_and_the_heartbeat_stops(
     story: Story, engine: Engine, settings: Settings
 ) -> None:
@@ -66,6 +96,22 @@ def test_what_is_still_wrong_is_told_once_and_the_heartbeat_stops(
     story.deployment.clock.start()
     wait_for(lambda: audit.audit(engine, settings) == {}, "all is well", within_s=20)
     assert "ess_alarm{" not in story.deployment.http.get("/metrics").text
+
+
+def test_what_nobody_could_be_told_is_told_as_soon_as_they_can_be_reached(
+    story: Story, engine: Engine, settings: Settings
+) -> None:
+    supervisor = story.supervisor()
+    story.expects_complaints = True
+    story.deployment.clock.kill()
+    wait_for(lambda: story.deployment.http.get("/readyz").status_code == 503, "it is noticed", within_s=20)
+    story.breaks("line", "500", times=None)
+    assert audit.audit(engine, settings) == {"absent": "clock"}
+    assert supervisor.messages() == []
+    story.deployment.sim.delete("/sim/faults")
+    assert audit.audit(engine, settings) == {"absent": "clock"}
+    supervisor.hears("โปรแกรมบางส่วนหยุดทำงาน")
+    story.deployment.clock.start()
 
 
 def test_work_that_lost_its_deadline_is_promised_anew(story: Story, engine: Engine, settings: Settings) -> None:
@@ -120,3 +166,23 @@ def test_a_drill_goes_through_the_whole_engine_and_reaches_nobody(
     for person in story.people.values():
         person.may_hear("การซ้อมอัตโนมัติไม่ผ่าน")
     audit.audit(engine, settings)
+
+
+def test_a_drill_that_a_clock_left_half_way_is_closed_by_the_next(story: Story, engine: Engine) -> None:
+    story.desk()
+    assert canary.send_when_due(engine, timedelta())
+    sent = "SELECT delivery.alert_id FROM delivery JOIN incident ON incident.id = incident_id"
+    sent += " WHERE drill AND incident.state = 'alerting' AND channel = 'drill' AND sent_at IS NOT NULL"
+    sent += " AND responder_id = (SELECT id FROM responder WHERE ref = 'DRILL-police_station')"
+
+    def alert() -> UUID | None:
+        with engine.store.transaction() as tx:
+            found: UUID | None = tx.session.execute(text(sent)).scalar()
+            return found
+
+    dispatch.answer_alert(engine, wait_for(alert, "the drill's alert"), Verb.ACCEPT, via="canary")  # and it ends
+    still_open = "SELECT count(*) FROM incident WHERE drill AND state <> 'closed'"
+    assert story.deployment.count(still_open) == 1
+    assert canary.see_home(engine)
+    assert story.deployment.count(still_open) == 0
+    assert not canary.see_home(engine), "none is out any more"

@@ -1,0 +1,109 @@
+"""Two act on one incident at the same instant: the second sees what the first has done, and undoes none of it."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+from stack import wait_for
+from story import CHIANG_MAI, NAKHON_RATCHASIMA, UBON_RATCHATHANI, VOICE_ONLY, Incident, Responder, Spot, Story
+
+from ess import inbox, outbox
+from ess.domain.duty import Channel
+from ess.domain.incident import Accept, decide
+from ess.engine import Engine
+from ess.store import incidents
+
+#: In the east of Nakhon Ratchasima.
+OF_KHORAT = Spot(15.02, 102.24, "30", "3032")
+
+#: Transactions that wait for a row that somebody else holds.
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+#: So long that of two who then wait for each other PostgreSQL ends the one that came last.
+_FOR_LONG = f"{_WAITING} AND clock_timestamp() - query_start > interval '1.5 s'"
+
+
+def accepts_before(engine: Engine, incident: Incident, responder: Responder, deed: Callable[[], None]) -> None:
+    """The responder accepts, while what the deed leads to has begun and waits for that."""
+    story = incident.story
+    alert_id = UUID(incident.alert_of(responder)["alert_id"])
+    story.deployment.settle()
+    with engine.store.transaction() as tx:
+        found = incidents.lock(tx, UUID(incident.id))
+        deed()
+        wait_for(lambda: story.deployment.count(_WAITING), "somebody waits for the incident")
+        decision = decide(found, Accept(alert_id), tx.now)
+        incidents.save(tx, decision)
+        outbox.carry_out(engine, tx, [decision])
+
+
+def test_who_accepts_while_the_reporter_writes_where_it_is_keeps_it(story: Story, engine: Engine) -> None:
+    station, radio = story.station(NAKHON_RATCHASIMA), story.radio_191(NAKHON_RATCHASIMA)
+    story.station(OF_KHORAT)  # nearer than the first, and not needed any more
+    story.care_team(NAKHON_RATCHASIMA)
+    citizen = story.citizen(line=False)
+    incident = citizen.reports_by_api("assault", location={"address": "โคราช 30000"}, contact="text_only")
+    citizen.hears("รับเรื่องแล้ว")
+    citizen.hears("เหตุเกิดที่อำเภอใด")
+    station.hears("เหตุด่วน")
+    story.comes_due("acknowledge", "police")
+    radio.hears("ตอบ 10 1")
+
+    accepts_before(engine, incident, station, lambda: citizen.texts("เฉลิมพระเกียรติ"))
+    citizen.hears("รับทราบแล้ว")
+    radio.hears("หน่วยอื่นรับแล้ว")
+    for words in ("โคราช 30000", "ข้อความจากผู้แจ้ง\nเฉลิมพระเกียรติ", "แก้ไขสถานที่เป็น อ.เฉลิมพระเกียรติ"):
+        station.hears(words)
+    incident.told("place_corrected")
+    story.deployment.settle()
+    assert (incident.now["state"], incident.holder()) == ("acknowledged", station.ref)
+
+
+def test_a_digit_counts_though_the_one_who_presses_is_taken_for_a_machine(story: Story, engine: Engine) -> None:
+    station = story.station(UBON_RATCHATHANI, VOICE_ONLY)
+    story.care_team(UBON_RATCHATHANI)
+    incident = story.citizen().reports_by_api("assault", at=UBON_RATCHATHANI)
+    phone = station.rings()
+    phone.is_picked_up()
+    call = incident.told("delivery_sent", channel="voice")["delivery_id"]
+    taken_for_one = {"CallSid": "CA", "CallStatus": "in-progress", "AnsweredBy": "machine_start", "delivery": call}
+    story.deployment.settle()
+
+    with ThreadPoolExecutor() as pool, engine.store.transaction() as tx:
+        incidents.lock(tx, UUID(incident.id))
+        pressed = pool.submit(phone.presses, "1")
+        wait_for(lambda: story.deployment.count(_WAITING) == 1, "the digit waits")
+        inbox.keep(engine, [inbox.Event("receipt:CA:machine_start", inbox.RECEIPT, taken_for_one)])
+        wait_for(lambda: story.deployment.count(_FOR_LONG) > 1, "what Twilio says of it waits, too")
+    pressed.result()
+    station.hears("บันทึกแล้วว่าท่านรับเหตุนี้", by=Channel.VOICE)
+    station.hears("บันทึกแล้ว", by=Channel.SMS)
+    phone.hangs_up()
+    incident.reaches("acknowledged")
+    assert incident.holder() == station.ref
+
+
+def test_a_phone_that_is_given_while_the_incident_is_merged_is_kept(story: Story, engine: Engine) -> None:
+    station, citizen = story.station(CHIANG_MAI), story.citizen()
+    story.care_team(CHIANG_MAI)
+    kept = story.citizen(line=False).reports_by_api("assault", at=CHIANG_MAI)
+    merged = citizen.reports("assault", at=CHIANG_MAI)
+    citizen.hears("รับเรื่องแล้ว")
+    for _ in (kept, merged):
+        station.hears("เหตุด่วน")
+    story.deployment.settle()
+
+    with ThreadPoolExecutor() as pool, engine.store.transaction() as tx:
+        incidents.lock(tx, UUID(merged.id))
+        answer = pool.submit(merged.ask, "merge", into=kept.id)
+        wait_for(lambda: story.deployment.count(_WAITING) == 1, "the merge waits")
+        citizen.writes("081 234 5678 บ้านหลังวัด")
+        wait_for(lambda: story.deployment.count(_WAITING) > 1, "what they wrote waits, too")
+    assert answer.result().status_code == 200, answer.result().text
+    station.hears("เป็นเหตุเดียวกับ")
+    citizen.hears(f"ดำเนินการต่อภายใต้รหัส {kept.code}")
+    citizen.hears("บันทึกเบอร์แล้ว")
+    with engine.store.transaction() as tx:
+        incidents.read(tx, UUID(kept.id))
+        phones = [report.details["phone"] for report in incidents.reports(tx, UUID(kept.id))]
+    assert "+66812345678" in phones

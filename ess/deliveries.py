@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, Uuid, bindparam, cast, exists
+from sqlalchemy import Row, Select, Uuid, bindparam, cast, exists
 from sqlalchemy import select as select_columns
 from sqlmodel import col, delete, func, select, update
 
@@ -19,7 +19,7 @@ from ess.channels.envelope import Button, Envelope, Message, Press, Sender
 from ess.domain.duty import Channel
 from ess.domain.errors import ChannelDown, PermanentFailure, Refused, ReplyRefused, TransientFailure
 from ess.domain.follow_up import FollowUpState
-from ess.domain.incident import ENDED, TAKEN, AlertState, Fact, LoseContact, State, decide
+from ess.domain.incident import ENDED, OVER, TAKEN, AlertState, Fact, LoseContact, TrackState, decide
 from ess.engine import Engine
 from ess.outbox import WRITTEN, Outbox, alarm, asked_beside, carry_out
 from ess.store import Transaction, incidents, outages, tables
@@ -56,22 +56,25 @@ _HEARD_WHILE = {
 }
 #: The cards of a call or a visit that are for whoever has it alone; the others go to supervisors, too.
 _THEIRS = frozenset({"follow_up", "follow_up_reminder", "visit", "visit_reminder"})
-#: Nobody is alerted any more, nor asked how far they are.
-_OVER = frozenset({State.RESOLVED, *ENDED})
 #: What tells somebody that an alert needs nothing more from them.
 _TAKES_BACK = frozenset({"stood_down", "over"})
 
 
 #: All that the claim asks, in one round trip.  Whoever holds either row is at it: the lease brings the wake-up again.
-_DUE: Select[Any] = (
+_DUE: Select[*tuple[Any, ...]] = (
     select_columns(
         tables.Deadline,
         Delivery,
         tables.Outage,
-        col(tables.Alert.state),
-        col(tables.Incident.state),
-        tables.FollowUp,
-        func.clock_timestamp(),
+        # Of these no rows, but what they say now: under the incident's lock they are read as they are then.
+        col(tables.Alert.state).label("alert_state"),
+        col(tables.Alert.track).label("track"),
+        col(tables.Alert.backup).label("is_backup"),
+        col(tables.Incident.state).label("incident_state"),
+        col(tables.Incident.tracks).label("tracks"),
+        col(tables.FollowUp.state).label("follow_up_state"),
+        col(tables.FollowUp.responder_id).label("caller_id"),
+        func.clock_timestamp().label("at"),
     )
     .join(Delivery, cast(tables.Deadline.subject, Uuid) == col(Delivery.id))
     .outerjoin(tables.Outage, col(tables.Outage.channel) == col(Delivery.channel))
@@ -132,8 +135,8 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
     found = tx.session.execute(_DUE, {"deadline_id": deadline_id}).first()
     if found is None:
         return None
-    deadline, delivery, outage, alert_state, incident_state, follow_up, at = found
-    tx.saw_clock(at)
+    deadline, delivery, outage = found.Deadline, found.Delivery, found.Outage
+    tx.saw_clock(found.at)
     if deadline.due_at > tx.now or (delivery.claimed_until and delivery.claimed_until > tx.now):
         return None  # not yet, or another worker is calling right now
     if delivery.state in _FINAL:
@@ -141,11 +144,7 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
         return None
     if delivery.state == DeliveryState.SENDING:  # its worker died in the call
         delivery.doubtful_since = delivery.doubtful_since or delivery.created_at
-    why = (
-        _perhaps_said(tx, delivery)
-        or _worse_than_none(tx, delivery, alert_state, incident_state)
-        or _not_theirs_to_call(delivery, follow_up, incident_state)
-    )
+    why = _perhaps_said(tx, delivery) or _worse_than_none(tx, found) or _not_theirs_to_call(found)
     if why:
         delivery.state = DeliveryState.EXPIRED
         delivery.error = why
@@ -206,38 +205,60 @@ def _perhaps_said(tx: Transaction, delivery: Delivery) -> str | None:
     return "perhaps said, and too late to ask LINE by its token" if unknown and too_old else None
 
 
-def _worse_than_none(
-    tx: Transaction, delivery: Delivery, alert_state: str | None, incident_state: str | None
-) -> str | None:
-    """Why a phone must not light up for this message any more; None where it is still wanted."""
+def _worse_than_none(tx: Transaction, found: Row[Any]) -> str | None:
+    """Why a phone must not light up for what was found due any more; None where it is still wanted."""
+    delivery = found.Delivery
     if delivery.expires_at <= tx.now:
         return "older than its message is good for"
-    if delivery.message == "informed" and incident_state in _OVER:
-        return f"{incident_state} before it was sent"
-    if delivery.alert_id is None:
-        return None
-    if delivery.message == "alert" or delivery.message in _HEARD_WHILE:
-        # Whoever has ended it still has their alert.
-        wanted = _HEARD_WHILE.get(delivery.message) or _wanted_by(delivery)
-        if incident_state in _OVER or alert_state not in wanted:
-            return f"{incident_state if alert_state in wanted else alert_state} before it was sent"
-    if delivery.message in _TAKES_BACK:
-        asked = select(Delivery.id).where(
-            Delivery.alert_id == delivery.alert_id, Delivery.message == "alert", Delivery.attempt > 0
-        )
-        return None if tx.session.exec(asked).first() else "they never heard of the incident"
+    if delivery.message == "informed" and found.incident_state in OVER:
+        return f"{found.incident_state} before it was sent"
+    if delivery.alert_id and (delivery.message == "alert" or delivery.message in _HEARD_WHILE):
+        return _asked_no_more(found)
+    if delivery.alert_id and delivery.message in _TAKES_BACK and not _has_heard(tx, delivery.alert_id):
+        return "they never heard of the incident"
     return None
 
 
-def _not_theirs_to_call(
-    delivery: Delivery, follow_up: tables.FollowUp | None, incident_state: str | None
-) -> str | None:
+def _asked_no_more(found: Row[Any]) -> str | None:
+    """Why its responder is not to hear this about their alert any more; None where they are."""
+    # Whoever has ended the incident still has their alert.
+    wanted = _HEARD_WHILE.get(found.Delivery.message) or _wanted_by(found.Delivery)
+    if found.incident_state in OVER or found.alert_state not in wanted:
+        return f"{found.incident_state if found.alert_state in wanted else found.alert_state} before it was sent"
+    # Nor is anybody stood down, when another takes it, who could not be reached.
+    is_taken = any(its["name"] == found.track and its["state"] == TrackState.ACKNOWLEDGED for its in found.tracks)
+    late = is_taken and found.alert_state == AlertState.UNREACHABLE and not found.is_backup
+    return "somebody else has it" if late else None
+
+
+def _has_heard(tx: Transaction, alert_id: UUID) -> bool:
+    """Whether anything of the alert was said to its responder, or may have been; or they accepted it by radio."""
+    said = select(Delivery.id).where(
+        Delivery.alert_id == alert_id,
+        col(Delivery.sent_at).is_not(None)
+        | col(Delivery.doubtful_since).is_not(None)
+        | (col(Delivery.state) == DeliveryState.SENDING),
+    )
+    accepted = (
+        select(tables.Fact.id)
+        .join(tables.Alert, col(tables.Alert.incident_id) == col(tables.Fact.incident_id))
+        .where(
+            tables.Alert.id == alert_id,
+            tables.Fact.fact == "accepted",
+            col(tables.Fact.data)["alert_id"].as_string() == str(alert_id),
+        )
+    )
+    return any(tx.session.exec(query.limit(1)).first() is not None for query in (said, accepted))
+
+
+def _not_theirs_to_call(found: Row[Any]) -> str | None:
     """Why nobody is to be asked for a call or a visit by this message any more; None for every other message."""
-    if follow_up is None:
+    delivery = found.Delivery
+    if delivery.follow_up_id is None:
         return None
-    if follow_up.state == FollowUpState.DONE or incident_state in ENDED:
+    if found.follow_up_state == FollowUpState.DONE or found.incident_state in ENDED:
         return "done before it was sent"
-    if delivery.message in _THEIRS and follow_up.responder_id != delivery.responder_id:
+    if delivery.message in _THEIRS and found.caller_id != delivery.responder_id:
         return "somebody else's before it was sent"
     return None
 
@@ -344,7 +365,7 @@ def _over_next_channel(engine: Engine, tx: Transaction, delivery: Delivery) -> b
     if delivery.message in _URGENT:
         return outbox.tell_instead(row, delivery)
     if delivery.follow_up_id is not None:
-        follow_up = next(call for call in incident.follow_ups if call.id == delivery.follow_up_id)
+        follow_up = incident.follow_up(delivery.follow_up_id)
         return follow_up.is_done or outbox.ask_follow_up(follow_up, delivery.message, row, Channel(delivery.channel))
     alert = next(alert for alert in incident.alerts if alert.id == delivery.alert_id)
     return alert.state not in _wanted_by(delivery) or outbox.ask_instead(alert, delivery)
@@ -373,10 +394,10 @@ def _lose_contact(engine: Engine, tx: Transaction, delivery: Delivery) -> None:
 
 def _tell_not_connected(engine: Engine, tx: Transaction, delivery: Delivery) -> None:
     """Whoever asked to be connected was not reached, or pressed nothing: they read so, with the buttons."""
-    if delivery.incident_id is None or delivery.responder_id is None:
+    if delivery.incident_id is None or delivery.responder_id is None or delivery.follow_up_id is None:
         return
     incident = incidents.lock(tx, delivery.incident_id)
-    follow_up = next(call for call in incident.follow_ups if call.id == delivery.follow_up_id)
+    follow_up = incident.follow_up(delivery.follow_up_id)
     if not follow_up.is_done and incident.is_open:
         row = tx.session.get_one(tables.Responder, delivery.responder_id)
         Outbox(engine, tx, incident).ask_follow_up(follow_up, "bridge_lost", row)
@@ -400,7 +421,7 @@ def account_changed(engine: Engine, tx: Transaction, row: tables.Responder, why:
         .where(
             tables.Alert.responder_id == row.id,
             col(tables.Alert.state).in_({AlertState.OPEN, AlertState.UNREACHABLE}),
-            col(tables.Incident.state).not_in({State.RESOLVED, *ENDED}),
+            col(tables.Incident.state).not_in(OVER),
         )
         .order_by(col(tables.Alert.incident_id))  # in one order everywhere: each is locked in turn
     ).all()

@@ -31,7 +31,7 @@ from ess.domain.bridge import obstacle
 from ess.domain.duty import Channel, turns_after
 from ess.domain.follow_up import FollowUp
 from ess.domain.incident import (
-    ENDED,
+    OVER,
     TAKEN,
     Alert,
     AlertState,
@@ -43,7 +43,6 @@ from ess.domain.incident import (
     Incident,
     Inform,
     PassOn,
-    State,
     TellReporter,
     TellResponder,
     TellSupervisors,
@@ -60,9 +59,7 @@ _LOCK_PHONES = text(
     "SELECT pg_advisory_xact_lock(hashtextextended(key, 0))"
     " FROM (SELECT unnest(CAST(:keys AS text[])) AS key) AS phones"
 )
-_IS_OPEN = col(tables.Alert.state).in_({AlertState.OPEN, *TAKEN}) & col(tables.Incident.state).not_in(
-    {State.RESOLVED, *ENDED}
-)
+_IS_OPEN = col(tables.Alert.state).in_({AlertState.OPEN, *TAKEN}) & col(tables.Incident.state).not_in(OVER)
 #: Of these phones, the codes of the last day and those that are still open, the oldest first.
 _CODES = (
     select(tables.Alert.phone_index, tables.Alert.reply_code, _IS_OPEN)
@@ -331,10 +328,13 @@ class Outbox:
             self._promise_turns(alert, row, channel)
 
     def ask_instead(self, alert: Alert, failed: Delivery) -> bool:
-        """The alert, at once, over the channel after the one that failed, but none that asks already."""
+        """The alert, at once, over the first channel that works and has not asked in this round.
+
+        The one that failed need not be their first: another may have been down when they were asked.
+        """
         row = self._people[alert.responder_id]
-        used = {Channel(other.channel) for other in asked_beside(self._tx, failed)}
-        channel = _next_channel(self._ringing(row), Channel(failed.channel), {*self._down, *used})
+        used = {Channel(other.channel) for other in _asked(self._tx, alert.id, _asked_at(failed))}
+        channel = next((each for each in self._ringing(row) if each not in {*used, *self._down}), None)
         if channel is None:
             return False
         self._ask_over(alert, row, channel, _asked_at(failed))

@@ -5,7 +5,8 @@ neither stops a message.  The share is each worker's own: a provider that hangs 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
@@ -32,14 +33,32 @@ _NEXT_SECOND = timedelta(seconds=1)
 _ROOM_WITHIN_S = 0.25
 
 
+class Share:
+    """How many of a worker's threads may wait for one provider's answers at the same time."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        self._name = name
+        self._at_once = settings.provider_calls_at_once
+        self._room = threading.BoundedSemaphore(self._at_once)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """One of them waits inside the block; TransientFailure where so many do already."""
+        if not self._room.acquire(timeout=_ROOM_WITHIN_S):
+            raise TransientFailure(f"{self._name}: {self._at_once} calls wait for an answer", after=_NEXT_SECOND)
+        try:
+            yield
+        finally:
+            self._room.release()
+
+
 class Guard:
     """The rate limit, the breaker and the share of one provider, by its name."""
 
     def __init__(self, name: str, settings: Settings, *, rate_per_s: int) -> None:
         broker_url = str(settings.broker_url)
         self._name = name
-        self._at_once = settings.provider_calls_at_once
-        self._room = threading.BoundedSemaphore(self._at_once)
+        self._share = Share(name, settings)
         self._rate: RateLimitItem = RateLimitItemPerSecond(rate_per_s)
         self._limiter = FixedWindowRateLimiter(
             storage_from_string(broker_url, socket_timeout=1, socket_connect_timeout=1)
@@ -51,19 +70,16 @@ class Guard:
 
     def call(self, do: Callable[[A], R], argument: A) -> R:
         """As `do` does; above the rate or the share TransientFailure, and while the breaker is open ChannelDown."""
-        if not self._room.acquire(timeout=_ROOM_WITHIN_S):
-            raise TransientFailure(f"{self._name}: {self._at_once} calls wait for an answer", after=_NEXT_SECOND)
-        try:
+        with self._share.held():
             if not self._is_below_rate():
                 raise TransientFailure(
                     f"{self._name}: more than {self._rate.amount} calls a second", after=_NEXT_SECOND
                 )
-            found: R = self._breaker().call(do, argument)
-        except CircuitBreakerError:
-            raise ChannelDown(f"{self._name} failed {self._failures} times in a row", code="breaker") from None
-        finally:
-            self._room.release()
-        return found
+            try:
+                found: R = self._breaker().call(do, argument)
+            except CircuitBreakerError:
+                raise ChannelDown(f"{self._name} failed {self._failures} times in a row", code="breaker") from None
+            return found
 
     def _breaker(self) -> CircuitBreaker:
         """One for each thread, all on the same state: pybreaker holds a lock for as long as a call lasts."""

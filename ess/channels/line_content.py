@@ -5,6 +5,7 @@ from linebot.v3.messaging import ApiClient, ApiException, Configuration, Messagi
 
 from config.settings import Settings
 from ess.attachments import Content
+from ess.channels.guard import Share
 from ess.domain.errors import Misconfigured, PermanentFailure, TransientFailure
 
 #: Larger ones stay with LINE: the row would be no help to a dispatcher on a telephone line.
@@ -22,13 +23,17 @@ class LineContent:
             host=settings.line_content_base, access_token=settings.line_channel_access_token.get_secret_value()
         )
         configuration.retries = urllib3.Retry(0)
+        configuration.connection_pool_maxsize = settings.provider_calls_at_once
         self._timeout_s = settings.provider_timeout_s
+        # No breaker: that a content is still being prepared says nothing about LINE.
+        self._share = Share("LINE's contents", settings)
         self._api = MessagingApiBlob(ApiClient(configuration))
 
     def fetch(self, message_id: str) -> Content:
         """The content and its type; TransientFailure while LINE prepares it or does not answer."""
         try:
-            answer = self._api.get_message_content_with_http_info(message_id, _request_timeout=self._timeout_s)
+            with self._share.held():
+                answer = self._api.get_message_content_with_http_info(message_id, _request_timeout=self._timeout_s)
         except ApiException as error:
             if error.status in _GONE:
                 raise PermanentFailure(f"LINE answered {error.status} for a content", code=str(error.status)) from None

@@ -5,7 +5,7 @@ again; where Twilio cannot say, it is sent, because a double is better than sile
 https://www.twilio.com/docs/messaging/api/message-resource
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import requests
 import structlog
@@ -16,6 +16,9 @@ from ess.channels.envelope import Envelope
 from ess.channels.twilio_account import create, open_account
 
 log = structlog.get_logger()
+
+#: Twilio's clock may be behind the database's.
+_SKEW = timedelta(minutes=1)
 
 
 class SmsChannel:
@@ -49,7 +52,7 @@ class SmsChannel:
         """The sid of this very message to this number since then (UTC), if Twilio says that it has it."""
         body = "\n".join(message.text for message in envelope.messages)
         try:
-            recent = self._client.messages.list(to=envelope.to, date_sent_after=since.astimezone(UTC), limit=50)
+            recent = self._client.messages.list(to=envelope.to, date_sent_after=since.astimezone(UTC) - _SKEW, limit=50)
         except (TwilioRestException, requests.RequestException) as error:
             log.warning("twilio_look_up_failed", error=type(error).__name__)
             return None

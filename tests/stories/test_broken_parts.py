@@ -233,6 +233,21 @@ def test_an_alert_that_was_taken_back_before_it_left_lights_up_no_phone(story: S
     station.may_hear("เหตุด่วน")
 
 
+def test_who_could_not_be_reached_hears_nothing_of_what_somebody_else_has_by_then(story: Story) -> None:
+    station, radio = story.station(SURAT_THANI), story.radio_191(SURAT_THANI, SMS_ONLY)
+    story.care_team(SURAT_THANI)
+    story.breaks("line", "429_quota", to=station.line_id)
+    incident = story.citizen(line=False).reports_by_api("assault", at=SURAT_THANI)
+    incident.told("unreachable", responder=station.ref)
+    radio.hears("ESS")
+    radio.texts("{n} 1")
+    radio.hears("บันทึกแล้ว")
+    incident.reaches("acknowledged")
+    expired = incident.told("delivery_expired", responder=station.ref, within_s=30)
+    assert expired["error"] == "somebody else has it"
+    assert station.messages() == []
+
+
 def test_numbers_that_all_fail_at_once_wait_for_nobody(story: Story) -> None:
     """Each failure looks for the next person in the same incident, at the same instant."""
     stations = [story.station(SURAT_THANI, SMS_ONLY, district=f"84{i:02}") for i in range(2, 6)]

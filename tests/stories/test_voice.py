@@ -296,3 +296,21 @@ def test_a_phone_that_reported_is_never_asked(story: Story) -> None:
     assert {fact["channel"] for fact in incident.facts("delivery_sent", message="alert", responder=station.ref)} == {
         "line"
     }
+
+
+def test_who_does_not_take_the_call_is_asked_in_line_that_is_back_by_then(story: Story) -> None:
+    """LINE was down when they were to be asked, so their phone rang first."""
+    only_line, station = story.station(UBON_RATCHATHANI), story.station(SURAT_THANI, (Channel.LINE, Channel.VOICE))
+    story.care_team(UBON_RATCHATHANI)
+    story.care_team(SURAT_THANI)
+    story.breaks("line", "429_quota", to=only_line.line_id)
+    waiting = story.citizen(line=False).reports_by_api("assault", at=UBON_RATCHATHANI)
+    waiting.told("unreachable", responder=only_line.ref)
+    incident = story.citizen(line=False).reports_by_api("assault", at=SURAT_THANI)
+    phone = station.rings()
+    only_line.hears("เหตุด่วน", within_s=30)
+    phone.hangs_up()
+    station.hears("เหตุด่วน", by=Channel.LINE)
+    assert [delivery["channel"] for delivery in incident.alert_of(station)["deliveries"]] == ["voice", "line"]
+    lost = [fact["alert_id"] for fact in incident.facts("unreachable")]
+    assert incident.alert_of(station)["alert_id"] not in lost

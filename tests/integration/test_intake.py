@@ -165,6 +165,22 @@ def test_characters_that_a_database_cannot_hold_are_no_server_error(deployment: 
     assert answer.status_code in {202, 400, 422}, answer.text
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (report(location={**PHITSANULOK.pin, "accuracy_m": float("inf")}), "location.accuracy_m"),
+        (report(reported_at="9999-12-31T23:59:59-12:00"), "reported_at"),
+        (report(reported_at="0001-01-01T00:00:00+07:00"), "reported_at"),
+    ],
+)
+def test_what_no_row_can_hold_is_refused_before_it_could_hold_up_an_alert(
+    deployment: Deployment, body: dict[str, Any], field: str
+) -> None:
+    sent = headers(deployment) | {"Content-Type": "application/json"}
+    answer = deployment.http.post("/v1/reports", content=json.dumps(body), headers=sent)
+    assert [error["field"] for error in problem(answer, 422)["errors"]] == [field]
+
+
 def test_an_idle_edge_answers_fast(deployment: Deployment, story: Story, capsys: pytest.CaptureFixture[str]) -> None:
     """Printed to be looked at: how fast depends on who else uses the machine."""
     citizen = story.citizen()

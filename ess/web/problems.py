@@ -32,6 +32,16 @@ def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = Non
     return JSONResponse(body, status, headers=dict(headers or {}), media_type="application/problem+json")
 
 
+_NO_JSON = "the body is not valid JSON: check quotes, commas and the encoding (UTF-8)"
+
+#: What the framework says by itself, which does not tell what to do next.
+_FRAMEWORKS = {
+    "There was an error parsing the body": _NO_JSON,
+    "Not Found": "there is nothing at this path: /docs lists what there is",
+    "Method Not Allowed": "this path does not take this method: /docs lists which it takes",
+    "Not authenticated": "the Authorization header cannot be read: send `Bearer KEY`, or `Basic` with the key in it",
+}
+
 #: In which words a person reads it; every other status in those of `other`.
 _WORDS = {401: "login", 403: "forbidden", 404: "not_found", 503: "away"}
 
@@ -59,7 +69,11 @@ def install(app: FastAPI) -> None:
             {"field": ".".join(map(str, found["loc"][1:])), "problem": found["msg"]} for found in error.errors()
         ]
         if any(found["type"] == "json_invalid" for found in error.errors()):
-            return _answer(request, 400, "the body is not valid JSON: check quotes, commas and the encoding (UTF-8)")
+            return _answer(request, 400, _NO_JSON)
+        if any(found["loc"] == ("body",) for found in error.errors()):
+            return _answer(
+                request, 422, "the body must be a JSON object, sent with the header Content-Type: application/json"
+            )
         if any(found["loc"] == ("header", "idempotency-key") for found in error.errors()):
             return _answer(
                 request, 400, "send an Idempotency-Key header, a new one for each report, up to 200 characters"
@@ -68,7 +82,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
-        return _answer(request, error.status_code, str(error.detail), headers=error.headers)
+        detail = _FRAMEWORKS.get(str(error.detail), str(error.detail))
+        return _answer(request, error.status_code, detail, headers=error.headers)
 
     @app.exception_handler(Refused)
     async def _refused(request: Request, error: Refused) -> Response:

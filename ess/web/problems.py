@@ -12,7 +12,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -96,6 +96,11 @@ def install(app: FastAPI) -> None:
                 return _answer(request, 409, str(error), reason="conflict")
             case _:
                 return _answer(request, 409, str(error), reason=_snake(type(error).__name__))
+
+    @app.exception_handler(DataError)
+    async def _unheld(request: Request, error: DataError) -> Response:
+        log.error("value_not_held", error=type(error.orig).__name__)
+        return _answer(request, 422, "a value cannot be kept or looked for: leave out what is no text, such as U+0000")
 
     @app.exception_handler(SQLAlchemyError)
     async def _database(request: Request, error: SQLAlchemyError) -> Response:

@@ -196,6 +196,12 @@ def test_what_no_row_can_hold_is_refused_before_it_could_hold_up_an_alert(
     assert [error["field"] for error in problem(answer, 422)["errors"]] == [field]
 
 
+@pytest.mark.parametrize("path", ["/v1/incidents/%00", "/v1/incidents/%00/timeline", "/v1/follow-ups?responder=%00"])
+def test_what_no_row_can_be_called_is_no_failing_database(deployment: Deployment, path: str) -> None:
+    found = problem(deployment.http.get(path, headers=deployment.bearer(KeyRole.SUPERVISOR)), 422)
+    assert "U+0000" in found["detail"], "the same request would fail again"
+
+
 def test_an_idle_edge_answers_fast(deployment: Deployment, story: Story, capsys: pytest.CaptureFixture[str]) -> None:
     """Printed to be looked at: how fast depends on who else uses the machine."""
     citizen = story.citizen()

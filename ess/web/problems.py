@@ -43,7 +43,7 @@ _FRAMEWORKS = {
 }
 
 #: In which words a person reads it; every other status in those of `other`.
-_WORDS = {401: "login", 403: "forbidden", 404: "not_found", 503: "away"}
+_WORDS = {401: "login", 403: "forbidden", 404: "not_found", 500: "broken", 503: "away"}
 
 
 def _answer(
@@ -106,6 +106,11 @@ def install(app: FastAPI) -> None:
     async def _database(request: Request, error: SQLAlchemyError) -> Response:
         log.error("database_error", error=type(error).__name__)
         return _answer(request, 503, "the database cannot be reached: send it again", headers={"Retry-After": "1"})
+
+    @app.exception_handler(Exception)
+    async def _bug(request: Request, _: Exception) -> Response:
+        """What a caller sees of a bug; the server raises it again, and the log keeps it."""
+        return _answer(request, 500, "a fault of the engine: tell whoever runs it when this was, its log says more")
 
 
 def _snake(name: str) -> str:

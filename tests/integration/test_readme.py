@@ -80,6 +80,23 @@ def test_the_commands_work_in_the_order_in_which_they_are_told(
         deployment.count("WITH gone AS (UPDATE responder SET active = false RETURNING 1) SELECT count(*) FROM gone")
 
 
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("ESS_CALLING_HOURS=9-5", "✗ settings: ESS_CALLING_HOURS"),
+        ("ESS_CHANNEL_TURNS=fax", "✗ settings: ESS_CHANNEL_TURNS"),
+        ("ESS_GEOCODER=google", "✗ settings: ESS_GEOCODER=google needs ESS_GEOCODER_KEY"),
+        ("ESS_PUBLIC_URL=dispatch.example", "✗ public URL: ESS_PUBLIC_URL is dispatch.example"),
+    ],
+)
+def test_the_doctor_finds_a_setting_with_which_no_program_starts(
+    deployment: Deployment, tmp_path: Path, setting: str, told: str
+) -> None:
+    done = run(f"{setting} .venv/bin/ess doctor", deployment, tmp_path)
+    assert done.returncode == 1
+    assert told in done.stdout
+
+
 def test_a_report_by_curl(deployment: Deployment, story: Story, tmp_path: Path) -> None:
     story.expects_complaints = True
     if shutil.which("curl") is None:

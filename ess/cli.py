@@ -37,6 +37,7 @@ from ess.store import Transaction, enrolment, new_key, outline_sets, reach, sche
 from ess.store.keys import KeyRole, create_key, revoke_key
 from ess.story import print_story
 from ess.wake import Waker, producer
+from ess.written import era_problem
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, add_completion=False, pretty_exceptions_enable=False)
 db = typer.Typer(no_args_is_help=True, help="The database.")
@@ -380,6 +381,8 @@ def _instant(text: str) -> datetime:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise Refused(f"{text!r} is not a time: write such as 2026-12-05T20:00, which is Bangkok's") from None
+    if wrong := era_problem(at.year):
+        raise Refused(f"{text!r} {wrong}")
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=BANGKOK).astimezone(UTC)
 
 

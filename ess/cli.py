@@ -575,7 +575,7 @@ def main() -> None:
         for problem in error.errors():
             where = ".".join(map(str, problem["loc"]))
             name = f"ESS_{where.upper()}" if error.title == "Settings" else where
-            err.print(f"ess: {name}: {problem['msg']}", markup=False)
+            err.print(f"ess: {name}: {problem['msg'].removeprefix('Value error, ')}", markup=False)
         sys.exit(1)
     except (DispatchError, StartFailed) as error:
         err.print(f"ess: {error}", markup=False)

@@ -30,10 +30,11 @@ from ess.embedded import services
 from ess.embedded.local import whole
 from ess.embedded.processes import StartFailed
 from ess.engine import Engine, open_engine
+from ess.geo.names import PROVINCE, areas
 from ess.intake import ReportBody
 from ess.policies import load_policies
 from ess.rich_menu import load_image, load_rich_menu
-from ess.store import Transaction, enrolment, new_key, outline_sets, reach, schema
+from ess.store import Transaction, enrolment, new_key, outline_sets, reach, responders, schema
 from ess.store.keys import KeyRole, create_key, revoke_key
 from ess.story import print_story
 from ess.wake import Waker, producer
@@ -284,7 +285,11 @@ def followups(
     as_json: AsJson = False,
 ) -> None:
     """List the follow-ups that are to be made, whatever is due first at the top."""
+    if province is not None and not (len(province) == PROVINCE and province in areas()):
+        raise Refused(f"there is no province {province}: give its code, such as 65")
     with opened() as engine, engine.store.transaction() as tx:
+        if responder is not None and not responders.by_refs(tx, [responder]):
+            raise Refused(f"nobody in the roster has the number {responder}")
         found = follow_ups.listing(tx, due=due, province=province, responder=responder)
         texts = engine.texts
     if as_json:
@@ -467,7 +472,6 @@ def geo_import(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)
     Any problem refuses the whole file.  Running programs use them within seconds; `ess geo undo` takes them back.
     """
     from ess.geo import official
-    from ess.geo.names import areas
 
     levels = official.read(file)
     finest = max(levels)

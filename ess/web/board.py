@@ -1,5 +1,6 @@
 """`/board`: the open incidents at a glance, and the whole story of each; a page that renews itself."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import Response
 from fastapi.templating import Jinja2Templates
 from markupsafe import Markup, escape
-from sqlmodel import col, func, select
+from sqlmodel import case, col, func, select
 
 from ess import personal, views
 from ess.conversation.texts import BANGKOK, Texts
@@ -17,7 +18,7 @@ from ess.domain.errors import Misconfigured
 from ess.domain.incident import ENDED
 from ess.engine import Engine
 from ess.geo.names import areas
-from ess.store import accounts, alarms, health, reach, reporters, tables
+from ess.store import Transaction, accounts, alarms, health, reach, reporters, tables
 from ess.store.keys import KeyRole
 from ess.story import elsewhere
 from ess.wake import SENDS
@@ -137,19 +138,28 @@ def page(request: Request, name: str, engine: Engine, now: datetime, status: int
     return _PAGES.TemplateResponse(request, name, context | more, status, headers=_HEADERS)
 
 
+def open_incidents(tx: Transaction, *, most: int) -> Sequence[tables.Incident]:
+    """The most urgent first, and of these the newest.
+
+    Resolved ones stay open for weeks: however many there are, whoever is still in danger stands above them.
+    """
+    urgency = case({state: i for i, state in enumerate(_URGENCY)}, value=col(tables.Incident.state))
+    query = (
+        select(tables.Incident)
+        .where(col(tables.Incident.state).not_in(ENDED), col(tables.Incident.drill).is_(False))
+        .order_by(urgency, col(tables.Incident.received_at).desc())
+        .limit(most)
+    )
+    return tx.session.exec(query).all()
+
+
 @router.get("/board")
 def board(
     request: Request, engine: Annotated[Engine, Depends(engine_of)], _: Annotated[Caller, Depends(reader)]
 ) -> Response:
     """Every open incident, the most urgent first."""
     with engine.store.transaction() as tx:
-        query = (
-            select(tables.Incident)
-            .where(col(tables.Incident.state).not_in(ENDED), col(tables.Incident.drill).is_(False))
-            .order_by(col(tables.Incident.received_at).desc())
-            .limit(_MOST)
-        )
-        rows = sorted(tx.session.exec(query), key=lambda row: _URGENCY.index(row.state))
+        rows = open_incidents(tx, most=_MOST)
         due: Any = tx.session.exec(
             select(tables.Deadline.incident_id, func.min(tables.Deadline.due_at))
             .where(

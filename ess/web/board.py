@@ -1,6 +1,6 @@
 """`/board`: the open incidents at a glance, and the whole story of each; a page that renews itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -114,7 +114,16 @@ def _reason(item: dict[str, Any], texts: Texts) -> Markup:
     return Markup('<span lang="en">{}</span>').format(item["reason"])
 
 
+def gathered(deliveries: Iterable[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
+    """Each thing that was sent and how it went, and how often: whoever is asked every minute all night has a line."""
+    alike: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for each in deliveries:
+        alike.setdefault((each["channel"], each["message"], each["state"], each["error"]), []).append(each)
+    return [(group[0], len(group)) for group in alike.values()]
+
+
 _PAGES.env.filters |= {
+    "gathered": gathered,
     "when": _when,
     "plain": _plain,
     "named": _named,

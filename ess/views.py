@@ -94,7 +94,9 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
     """State, place, reports, tracks, alerts with deliveries and reasons, every choice, follow-ups, and what is due."""
     session = tx.session
     alerts = session.exec(
-        select(tables.Alert).where(tables.Alert.incident_id == row.id).order_by(col(tables.Alert.created_at))
+        select(tables.Alert)
+        .where(tables.Alert.incident_id == row.id)
+        .order_by(col(tables.Alert.created_at), col(tables.Alert.id))
     ).all()
     follow_ups = session.exec(
         select(tables.FollowUp).where(tables.FollowUp.incident_id == row.id).order_by(col(tables.FollowUp.due_at))

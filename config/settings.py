@@ -10,16 +10,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 HERE = Path(__file__).parent
+
+#: How the addresses of the two servers begin: these drivers are installed.
+_SCHEMES = {"database_url": ("postgresql+psycopg://",), "broker_url": ("redis://", "rediss://")}
 
 
 class Settings(BaseSettings):
     """The environment, read once by each program at its start."""
 
-    model_config = SettingsConfigDict(env_prefix="ESS_", env_ignore_empty=True, frozen=True)
+    #: An error does not repeat what was set: it may be a secret.
+    model_config = SettingsConfigDict(env_prefix="ESS_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
 
     #: `postgresql+psycopg://…`; unset = embedded PostgreSQL.
     database_url: str | None = None
@@ -129,6 +133,14 @@ class Settings(BaseSettings):
     #: Called after every audit that found nothing wrong, so that a watch elsewhere hears when that stops.
     heartbeat_url: str | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("database_url", "broker_url")
+    @classmethod
+    def _known_scheme(cls, url: str | None, about: ValidationInfo) -> str | None:
+        schemes = _SCHEMES[str(about.field_name)]
+        if url is not None and not url.startswith(schemes):
+            raise ValueError(f"must begin with {' or '.join(schemes)}")
+        return url
 
     @property
     def lease(self) -> timedelta:

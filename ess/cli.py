@@ -30,12 +30,14 @@ from ess.embedded import services
 from ess.embedded.local import whole
 from ess.embedded.processes import StartFailed
 from ess.engine import Engine, open_engine
+from ess.geo.names import PROVINCE, areas
 from ess.intake import ReportBody
 from ess.policies import load_policies
 from ess.rich_menu import load_image, load_rich_menu
-from ess.store import Transaction, enrolment, new_key, outline_sets, reach, schema
+from ess.store import Transaction, enrolment, new_key, outline_sets, reach, responders, schema
 from ess.store.keys import KeyRole, create_key, revoke_key
 from ess.story import print_story
+from ess.written import era_problem
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, add_completion=False, pretty_exceptions_enable=False)
 db = typer.Typer(no_args_is_help=True, help="The database.")
@@ -277,7 +279,11 @@ def followups(
     as_json: AsJson = False,
 ) -> None:
     """List the follow-ups that are to be made, whatever is due first at the top."""
+    if province is not None and not (len(province) == PROVINCE and province in areas()):
+        raise Refused(f"there is no province {province}: give its code, such as 65")
     with opened() as engine, engine.store.transaction() as tx:
+        if responder is not None and not responders.by_refs(tx, [responder]):
+            raise Refused(f"nobody in the roster has the number {responder}")
         found = follow_ups.listing(tx, due=due, province=province, responder=responder)
         texts = engine.texts
     if as_json:
@@ -374,6 +380,8 @@ def _instant(text: str) -> datetime:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise Refused(f"{text!r} is not a time: write such as 2026-12-05T20:00, which is Bangkok's") from None
+    if wrong := era_problem(at.year):
+        raise Refused(f"{text!r} {wrong}")
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=BANGKOK).astimezone(UTC)
 
 
@@ -458,7 +466,6 @@ def geo_import(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)
     Any problem refuses the whole file.  Running programs use them within seconds; `ess geo undo` takes them back.
     """
     from ess.geo import official
-    from ess.geo.names import areas
 
     levels = official.read(file)
     finest = max(levels)
@@ -566,7 +573,7 @@ def main() -> None:
         for problem in error.errors():
             where = ".".join(map(str, problem["loc"]))
             name = f"ESS_{where.upper()}" if error.title == "Settings" else where
-            err.print(f"ess: {name}: {problem['msg']}", markup=False)
+            err.print(f"ess: {name}: {problem['msg'].removeprefix('Value error, ')}", markup=False)
         sys.exit(1)
     except (DispatchError, StartFailed) as error:
         err.print(f"ess: {error}", markup=False)

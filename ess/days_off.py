@@ -1,6 +1,6 @@
 """Days off work in Thailand: the official ones, and the ministry's own from `config/holidays.yaml`."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -48,9 +48,11 @@ def load_days_off(path: Path) -> DaysOff:
     return DaysOff(frozenset(own.days_off), frozenset(own.working_days))
 
 
-def _problems(own: _Own) -> list[tuple[written.ValuePath, str]]:
-    return [
-        (("working_days", i), "stands under `days_off` as well: keep one")
-        for i, day in enumerate(own.working_days)
-        if day in own.days_off
-    ]
+def _problems(own: _Own) -> Iterator[tuple[written.ValuePath, str]]:
+    for i, day in enumerate(own.working_days):
+        if day in own.days_off:
+            yield ("working_days", i), "stands under `days_off` as well: keep one"
+    for name, days in (("days_off", own.days_off), ("working_days", own.working_days)):
+        for i, day in enumerate(days):
+            if wrong := written.era_problem(day.year):
+                yield (name, i), wrong

@@ -11,6 +11,7 @@ from ess.conversation.texts import Texts
 from ess.days_off import load_days_off
 from ess.domain.duty import NATIONAL_ROLES
 from ess.domain.errors import DispatchError
+from ess.engine import check_words
 from ess.policies import load_policies
 from ess.store import Store, Vault, health, responders, schema
 from ess.wake import QUEUES
@@ -22,7 +23,8 @@ def examine(settings: Settings, out: Console, *, trial: bool) -> bool:
     On a machine that only tries the engine (`trial`), nobody outside needs to reach it.
     """
     missing = settings.missing(*REQUIRED)
-    good = _tell(out, "settings", f"set {', '.join(missing)}" if missing else None)
+    wrong = _raises(lambda: check_words(settings))
+    good = _tell(out, "settings", f"set {', '.join(missing)}" if missing else wrong)
     if not trial:
         good &= _tell(out, "public URL", _public_url(settings))
     checks: list[tuple[str, Callable[[], str | None]]] = [
@@ -45,6 +47,8 @@ def _tell(out: Console, name: str, problem: str | None) -> bool:
 def _public_url(settings: Settings) -> str | None:
     if settings.public_url is None:
         return f"set ESS_PUBLIC_URL: Twilio is told to call {settings.outside_url}, which it cannot reach"
+    if not settings.public_url.startswith(("https://", "http://")):
+        return f"ESS_PUBLIC_URL is {settings.public_url}: begin it with https://, as Twilio calls and signs it"
     return None
 
 

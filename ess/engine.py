@@ -83,8 +83,7 @@ def open_engine(settings: Settings, publish: Publish | None = None, *, pool_size
     missing = settings.missing(*REQUIRED)
     if missing or settings.database_url is None or settings.broker_url is None or settings.encryption_key is None:
         raise Misconfigured(f"set {', '.join(missing)}, or run `ess up` for a machine that has nothing yet")
-    if settings.geocoder in {"google", "longdo"} and settings.geocoder_key is None:
-        raise Misconfigured(f"ESS_GEOCODER={settings.geocoder} needs ESS_GEOCODER_KEY: set it, or leave both empty")
+    check_words(settings)
     # What was imported lives as long as the process: the collector need not look through it with every incident.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
@@ -121,6 +120,14 @@ def open_engine(settings: Settings, publish: Publish | None = None, *, pool_size
         link_base=f"{settings.outside_url}/a/",
         sms_two_way=settings.sms_two_way,
     )
+
+
+def check_words(settings: Settings) -> None:
+    """Settings that are set are understood; Misconfigured says what is wrong with one."""
+    if settings.geocoder in {"google", "longdo"} and settings.geocoder_key is None:
+        raise Misconfigured(f"ESS_GEOCODER={settings.geocoder} needs ESS_GEOCODER_KEY: set it, or leave both empty")
+    _calling_hours(settings, DaysOff())
+    _turns(settings.channel_turns)
 
 
 def _calling_hours(settings: Settings, days_off: DaysOff) -> CallingHours:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import reduce
 from operator import getitem
 from typing import Annotated, Any
@@ -29,6 +29,13 @@ def _without_nul(text: str) -> str:
     return text
 
 
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is at the edge of what a calendar holds: check the year, or leave it out") from None
+
+
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000), AfterValidator(_without_nul)]
 _Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_without_nul)]
 
@@ -42,7 +49,8 @@ class LocationBody(_Body):
 
     latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
-    accuracy_m: Annotated[float, Field(ge=0)] | None = None
+    #: JSON knows no infinity, but Python reads it, and no column of PostgreSQL holds it.
+    accuracy_m: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     address: _Text | None = None
 
     @model_validator(mode="after")
@@ -85,7 +93,7 @@ class ReportBody(_Body):
     description: _Text | None = None
     reporter: ReporterBody | None = None
     victim_is_minor: bool | None = None
-    reported_at: AwareDatetime | None = None
+    reported_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
     external_id: _Short | None = None
 
     def report(self, source: Source) -> Report:
@@ -100,7 +108,7 @@ class ReportBody(_Body):
             ),
             description=self.description,
             victim_is_minor=self.victim_is_minor,
-            reported_at=self.reported_at.astimezone(UTC) if self.reported_at else None,
+            reported_at=self.reported_at,
             external_id=self.external_id,
         )
 

@@ -50,7 +50,7 @@ def _problems(file: _File, roster: Roster) -> Iterator[tuple[written.ValuePath, 
     for i, rota in enumerate(file.rotas):
         if names.index(rota.name) != i:
             yield ("rotas", i, "name"), f"two rotas are called {rota.name!r}: give each its own name"
-        found = [*problems(rota), *_area_problems(rota), *_member_problems(rota, known)]
+        found = [*problems(rota), *_area_problems(rota), *_era_problems(rota), *_member_problems(rota, known)]
         yield from ((("rotas", i, *where), what) for where, what in found)
 
 
@@ -60,6 +60,12 @@ def _area_problems(rota: Rota) -> Iterator[tuple[written.ValuePath, str]]:
             yield ("area",), f"{rota.role} works for the whole country: write `area: {NATION}`"
     elif rota.area not in areas() or len(rota.area) not in {PROVINCE, DISTRICT}:
         yield ("area",), "is not the code of a province or district, such as 65 or 6501"
+
+
+def _era_problems(rota: Rota) -> Iterator[tuple[written.ValuePath, str]]:
+    for i, shift in enumerate(rota.shifts):
+        if wrong := written.era_problem(shift.starts.year):
+            yield ("shifts", i, "starts"), wrong
 
 
 def _member_problems(rota: Rota, known: Mapping[str, Member]) -> Iterator[tuple[written.ValuePath, str]]:

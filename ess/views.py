@@ -151,9 +151,9 @@ def detail(tx: Transaction, row: tables.Incident) -> dict[str, Any]:
 
 
 def _its(tx: Transaction, row: tables.Incident, table: type[Row], order: Any) -> Sequence[Row]:
-    """The incident's rows of a table, in that order."""
+    """The incident's rows of a table, in that order; those of one instant always in the same."""
     its: Any = table
-    return tx.session.exec(select(table).where(its.incident_id == row.id).order_by(order)).all()
+    return tx.session.exec(select(table).where(its.incident_id == row.id).order_by(order, its.id)).all()
 
 
 def _facts(row: tables.Incident) -> SelectOfScalar[tables.Fact]:

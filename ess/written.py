@@ -19,6 +19,8 @@ ValuePath = tuple[str | int, ...]
 _UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 _NO_DURATION = "must be a duration such as `60 s`, `20 min`, `24 h` or `7 d`"
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?) ?(s|min|h|d)$")
+#: From here on a year is one of the Buddhist era: 543 years ahead, and that in which messages and pages tell days.
+_BUDDHIST_YEAR = 2400
 
 
 class _Loader(yaml.SafeLoader):
@@ -34,6 +36,11 @@ def duration(text: str) -> timedelta:
         return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
     except OverflowError:
         raise ValueError("is longer than any time") from None
+
+
+def era_problem(year: int) -> str | None:
+    """What is wrong with a year of the Buddhist era, which lies centuries ahead for a program; None with any other."""
+    return f"is a year of the Buddhist era: write {year - 543}" if year >= _BUDDHIST_YEAR else None
 
 
 def _duration(loader: _Loader, node: yaml.ScalarNode) -> timedelta:

@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
+from ess.embedded.processes import StartFailed
+
 if TYPE_CHECKING:
     from ess.embedded.server import Server
 
@@ -44,7 +46,10 @@ def services(
     from ess.embedded.redis import start_redis  # noqa: PLC0415
 
     with ExitStack() as at_end:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartFailed(f"ESS_DATA_DIR: {data_dir} cannot be used as a folder: {error.strerror}") from error
         if throwaway:
             data_dir = Path(mkdtemp(prefix="throwaway-", dir=data_dir))
             at_end.callback(shutil.rmtree, data_dir)

@@ -203,16 +203,26 @@ def running(
                 supervisor.spawn(program)
             for program in programs:
                 program.wait_ready()
-            _wait_until_ready(stack, programs)
+            wait_until_ready(stack, programs)
             yield Running(stack, found, supervisor)
 
 
-def _wait_until_ready(stack: Stack, programs: list[Process]) -> None:
-    end = time.monotonic() + _READY_WITHIN_S
+def _unready(stack: Stack) -> str:
+    """What the web edge says is missing, while it still runs."""
+    try:
+        checks = httpx.get(f"{stack.url}/readyz", timeout=2.0).json()["checks"]
+    except (httpx.HTTPError, ValueError, KeyError):
+        return "the web edge does not answer"
+    return "; ".join(f"{name} {what}" for name, what in checks.items() if what != "ok")
+
+
+def wait_until_ready(stack: Stack, programs: list[Process], within_s: float = _READY_WITHIN_S) -> None:
+    """An incident that comes now would be dispatched; StartFailed with what is missing otherwise."""
+    end = time.monotonic() + within_s
     while not answers(f"{stack.url}/readyz"):
         dead = [program for program in programs if not program.alive]
         if dead:
             raise StartFailed(f"{dead[0].name} ended while starting:\n{dead[0].last_lines()}")
         if time.monotonic() > end:
-            raise StartFailed(f"not ready after {_READY_WITHIN_S:.0f} s; {stack.url}/readyz says why")
+            raise StartFailed(f"not ready after {within_s:.0f} s: {_unready(stack)}\n(logs: {stack.log_dir})")
         time.sleep(POLL_S)

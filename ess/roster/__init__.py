@@ -53,9 +53,12 @@ def to_xlsx(people: Iterable[Entry]) -> bytes:
 def write(file: Path, people: Iterable[Entry]) -> None:
     """The file holds these entries, as .xlsx or else as CSV that Excel knows for UTF-8.
 
-    A new file can be read by its owner alone.
+    A new file can be read by its owner alone.  RosterRefused where it cannot be written.
     """
     is_workbook = file.suffix.lower() == ".xlsx"
     data = to_xlsx(people) if is_workbook else f"\ufeff{to_csv(people)}".encode()
-    file.touch(mode=0o600)
-    file.write_bytes(data)
+    try:
+        file.touch(mode=0o600)
+        file.write_bytes(data)
+    except OSError as error:
+        raise RosterRefused(f"{file} cannot be written: {error.strerror}") from error

@@ -18,7 +18,7 @@ from ess.domain.roster import COLUMNS, NATION, Entry, seat
 from ess.geo.names import DISTRICT, PROVINCE, areas
 from ess.roster.errors import RosterRefused
 from ess.roster.outline import Ring, ring_of
-from ess.written import duration
+from ess.written import duration, era_problem
 
 T = TypeVar("T")
 
@@ -63,8 +63,6 @@ _LATITUDES, _LONGITUDES = (5.0, 21.0), (97.0, 106.0)
 _MOST_INCIDENTS = 1_000
 #: A choice looks no farther back for a call-out that ended.
 _LONGEST_REST = timedelta(days=2)
-#: Of the Buddhist era, which is 543 years ahead.
-_BUDDHIST_YEAR = 2400
 _WHOLE_DAY = timedelta(days=1)
 
 #: What a spreadsheet makes of a number that has no decimals.
@@ -329,8 +327,8 @@ def _leave_until(text: str) -> datetime:
         is_day = _is_day(text)
     except ValueError:
         raise ValueError("must be a day such as 2026-12-24, which counts to its end, or 2026-12-24 18:00") from None
-    if said.year >= _BUDDHIST_YEAR:
-        raise ValueError(f"is a year of the Buddhist era: write {said.year - 543}")
+    if wrong := era_problem(said.year):
+        raise ValueError(wrong)
     until = datetime.combine(said.date() + _WHOLE_DAY, time()) if is_day else said
     return until if until.tzinfo else until.replace(tzinfo=BANGKOK)
 

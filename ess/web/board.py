@@ -1,5 +1,6 @@
 """`/board`: the open incidents at a glance, and the whole story of each; a page that renews itself."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from fastapi.templating import Jinja2Templates
 from markupsafe import Markup, escape
-from sqlmodel import col, func, select
+from sqlmodel import case, col, func, select
 
 from ess import personal, views
 from ess.conversation.texts import BANGKOK, Texts
@@ -17,7 +18,7 @@ from ess.domain.errors import Misconfigured
 from ess.domain.incident import ENDED
 from ess.engine import Engine
 from ess.geo.names import areas
-from ess.store import accounts, alarms, health, reach, reporters, tables
+from ess.store import Transaction, accounts, alarms, health, reach, reporters, tables
 from ess.store.keys import KeyRole
 from ess.story import elsewhere
 from ess.wake import SENDS
@@ -112,7 +113,16 @@ def _reason(item: dict[str, Any], texts: Texts) -> Markup:
     return Markup('<span lang="en">{}</span>').format(item["reason"])
 
 
+def gathered(deliveries: Iterable[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
+    """Each thing that was sent and how it went, and how often: whoever is asked every minute all night has a line."""
+    alike: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for each in deliveries:
+        alike.setdefault((each["channel"], each["message"], each["state"], each["error"]), []).append(each)
+    return [(group[0], len(group)) for group in alike.values()]
+
+
 _PAGES.env.filters |= {
+    "gathered": gathered,
     "when": _when,
     "plain": _plain,
     "named": _named,
@@ -136,17 +146,26 @@ def page(request: Request, name: str, engine: Engine, now: datetime, status: int
     return _PAGES.TemplateResponse(request, name, context | more, status, headers=_HEADERS)
 
 
+def open_incidents(tx: Transaction, *, most: int) -> Sequence[tables.Incident]:
+    """The most urgent first, and of these the newest.
+
+    Resolved ones stay open for weeks: however many there are, whoever is still in danger stands above them.
+    """
+    urgency = case({state: i for i, state in enumerate(_URGENCY)}, value=col(tables.Incident.state))
+    query = (
+        select(tables.Incident)
+        .where(col(tables.Incident.state).not_in(ENDED), col(tables.Incident.drill).is_(False))
+        .order_by(urgency, col(tables.Incident.received_at).desc())
+        .limit(most)
+    )
+    return tx.session.exec(query).all()
+
+
 @router.get("/board")
 def board(request: Request, engine: EngineOf, _: Reader) -> Response:
     """Every open incident, the most urgent first."""
     with engine.store.transaction() as tx:
-        query = (
-            select(tables.Incident)
-            .where(col(tables.Incident.state).not_in(ENDED), col(tables.Incident.drill).is_(False))
-            .order_by(col(tables.Incident.received_at).desc())
-            .limit(_MOST)
-        )
-        rows = sorted(tx.session.exec(query), key=lambda row: _URGENCY.index(row.state))
+        rows = open_incidents(tx, most=_MOST)
         due: Any = tx.session.exec(
             select(tables.Deadline.incident_id, func.min(tables.Deadline.due_at))
             .where(

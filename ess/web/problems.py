@@ -12,7 +12,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,8 +32,18 @@ def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = Non
     return JSONResponse(body, status, headers=dict(headers or {}), media_type="application/problem+json")
 
 
+_NO_JSON = "the body is not valid JSON: check quotes, commas and the encoding (UTF-8)"
+
+#: What the framework says by itself, which does not tell what to do next.
+_FRAMEWORKS = {
+    "There was an error parsing the body": _NO_JSON,
+    "Not Found": "there is nothing at this path: /docs lists what there is",
+    "Method Not Allowed": "this path does not take this method: /docs lists which it takes",
+    "Not authenticated": "the Authorization header cannot be read: send `Bearer KEY`, or `Basic` with the key in it",
+}
+
 #: In which words a person reads it; every other status in those of `other`.
-_WORDS = {401: "login", 403: "forbidden", 404: "not_found", 503: "away"}
+_WORDS = {401: "login", 403: "forbidden", 404: "not_found", 500: "broken", 503: "away"}
 
 
 def _answer(
@@ -59,7 +69,11 @@ def install(app: FastAPI) -> None:
             {"field": ".".join(map(str, found["loc"][1:])), "problem": found["msg"]} for found in error.errors()
         ]
         if any(found["type"] == "json_invalid" for found in error.errors()):
-            return _answer(request, 400, "the body is not valid JSON: check quotes, commas and the encoding (UTF-8)")
+            return _answer(request, 400, _NO_JSON)
+        if any(found["loc"] == ("body",) for found in error.errors()):
+            return _answer(
+                request, 422, "the body must be a JSON object, sent with the header Content-Type: application/json"
+            )
         if any(found["loc"] == ("header", "idempotency-key") for found in error.errors()):
             return _answer(
                 request, 400, "send an Idempotency-Key header, a new one for each report, up to 200 characters"
@@ -68,7 +82,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
-        return _answer(request, error.status_code, str(error.detail), headers=error.headers)
+        detail = _FRAMEWORKS.get(str(error.detail), str(error.detail))
+        return _answer(request, error.status_code, detail, headers=error.headers)
 
     @app.exception_handler(Refused)
     async def _refused(request: Request, error: Refused) -> Response:
@@ -82,10 +97,20 @@ def install(app: FastAPI) -> None:
             case _:
                 return _answer(request, 409, str(error), reason=_snake(type(error).__name__))
 
+    @app.exception_handler(DataError)
+    async def _unheld(request: Request, error: DataError) -> Response:
+        log.error("value_not_held", error=type(error.orig).__name__)
+        return _answer(request, 422, "a value cannot be kept or looked for: leave out what is no text, such as U+0000")
+
     @app.exception_handler(SQLAlchemyError)
     async def _database(request: Request, error: SQLAlchemyError) -> Response:
         log.error("database_error", error=type(error).__name__)
         return _answer(request, 503, "the database cannot be reached: send it again", headers={"Retry-After": "1"})
+
+    @app.exception_handler(Exception)
+    async def _bug(request: Request, _: Exception) -> Response:
+        """What a caller sees of a bug; the server raises it again, and the log keeps it."""
+        return _answer(request, 500, "a fault of the engine: tell whoever runs it when this was, its log says more")
 
 
 def _snake(name: str) -> str:

@@ -39,6 +39,7 @@ WRONG = {
     "a hand-over in words": ("every: 7 d", "every: week", "every: week", "must be a duration such as"),
     "a rule that there is not": ("repeats: FREQ=DAILY", "repeats: daily", "repeats: daily", "cannot be used"),
     "a start with an offset": ("-05 08:00", "-05 08:00Z", "-05 08:00Z", "leave the offset out"),
+    "a Buddhist year": ("starts: 2026-01-05", "starts: 2569-01-05", "2569-01-05", "era: write 2026"),
     "an area that there is not": ("area: 65", "area: 99", "area: 99", "is not the code of a province or district"),
     "the nation": ("area: 65", "area: TH", "area: TH", "is not the code of a province or district"),
     "somebody unknown": ("[[SW-65-1]", "[[SW-65-9]", "[[SW-65-9]", "SW-65-9 is not in the roster"),
@@ -89,6 +90,9 @@ def test_the_ministrys_own_days_count_before_the_calendar(tmp_path: Path) -> Non
     assert date(2027, 4, 14) in days
     path.write_text("days_off: [2027-03-05]\nworking_days: [2027-03-05, soon]\n", encoding="utf-8")
     with pytest.raises(Misconfigured, match=r"holidays\.yaml:2: working_days\.1: "):
+        load_days_off(path)
+    path.write_text("days_off: [2027-03-05]\nworking_days: [2570-04-13]\n", encoding="utf-8")
+    with pytest.raises(Misconfigured, match=r"yaml:2: working_days.0: is a year of the Buddhist era: write 2027"):
         load_days_off(path)
     path.write_text("days_off: [2027-03-05]\nworking_days: [2027-03-05]\n", encoding="utf-8")
     with pytest.raises(Misconfigured, match="stands under `days_off` as well"):

@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from redis.retry import Retry
 from ess.embedded import Services, services
 from ess.embedded.postgres import create_database, drop_database, remove_postgres
 from ess.embedded.processes import Process, StartFailed, Supervisor, free_port
+from ess.embedded.stack import Stack, wait_until_ready
 from ess.embedded.watch import runs
 
 
@@ -296,3 +299,23 @@ def test_the_supervisor_starts_again_what_crashed_and_stops_all_when_asked(tmp_p
 
 def test_free_ports_can_be_listened_on():
     assert len({free_port() for _ in range(5)}) > 1
+
+
+def test_a_stack_that_is_never_ready_says_what_is_missing_before_it_is_gone(tmp_path):
+    class Edge(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(503)
+            self.end_headers()
+            self.wfile.write(b'{"checks": {"broker": "ok", "audit": "late: dispatch: 645 s"}}')
+
+        def log_message(self, *_):
+            """Says nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Edge) as edge:
+        threading.Thread(target=edge.serve_forever, daemon=True).start()
+        stack = Stack({}, tmp_path, "127.0.0.1", edge.server_port, 0, 0)
+        with pytest.raises(StartFailed, match=r"not ready after 0 s: audit late: dispatch: 645 s\n"):
+            wait_until_ready(stack, [], within_s=0)
+        edge.shutdown()
+    with pytest.raises(StartFailed, match="the web edge does not answer"):
+        wait_until_ready(stack, [], within_s=0)

@@ -84,12 +84,27 @@ def test_a_wrong_field_is_named_and_its_value_never_repeated(
     assert "secret" not in answer.text
 
 
-@pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe", b"[1, 2"])
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[1, 2", '{"type": "เหตุ"}'.encode("cp874"), b"[" * 100_000])
 def test_what_is_not_json_is_refused(deployment: Deployment, content: bytes) -> None:
     sent = headers(deployment) | {"Content-Type": "application/json"}
     answer = deployment.http.post("/v1/reports", content=content, headers=sent)
-    assert answer.status_code in {400, 422}, answer.text
-    problem(answer, 422 if content == b"" else 400)
+    assert "UTF-8" in problem(answer, 400)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"), [(b"", "application/json"), (b"null", "application/json"), (b"type=assault", "text/plain")]
+)
+def test_a_body_that_is_no_json_object_is_told_what_to_send(deployment: Deployment, content: bytes, kind: str) -> None:
+    sent = headers(deployment) | {"Content-Type": kind}
+    answer = deployment.http.post("/v1/reports", content=content, headers=sent)
+    assert "Content-Type: application/json" in problem(answer, 422)["detail"]
+
+
+def test_who_misses_the_path_the_method_or_the_header_is_told_where_to_look(deployment: Deployment) -> None:
+    http = deployment.http
+    assert "/docs" in problem(http.get("/v1/report"), 404)["detail"]
+    assert "/docs" in problem(http.put("/v1/reports"), 405)["detail"]
+    assert "Bearer KEY" in problem(http.get("/board", headers={"Authorization": "Basic !"}), 401)["detail"]
 
 
 def test_a_report_needs_a_key(deployment: Deployment) -> None:
@@ -163,6 +178,28 @@ def test_characters_that_a_database_cannot_hold_are_no_server_error(deployment: 
     sent = headers(deployment) | {"Content-Type": "application/json"}
     answer = deployment.http.post("/v1/reports", content=content, headers=sent)
     assert answer.status_code in {202, 400, 422}, answer.text
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (report(location={**PHITSANULOK.pin, "accuracy_m": float("inf")}), "location.accuracy_m"),
+        (report(reported_at="9999-12-31T23:59:59-12:00"), "reported_at"),
+        (report(reported_at="0001-01-01T00:00:00+07:00"), "reported_at"),
+    ],
+)
+def test_what_no_row_can_hold_is_refused_before_it_could_hold_up_an_alert(
+    deployment: Deployment, body: dict[str, Any], field: str
+) -> None:
+    sent = headers(deployment) | {"Content-Type": "application/json"}
+    answer = deployment.http.post("/v1/reports", content=json.dumps(body), headers=sent)
+    assert [error["field"] for error in problem(answer, 422)["errors"]] == [field]
+
+
+@pytest.mark.parametrize("path", ["/v1/incidents/%00", "/v1/incidents/%00/timeline", "/v1/follow-ups?responder=%00"])
+def test_what_no_row_can_be_called_is_no_failing_database(deployment: Deployment, path: str) -> None:
+    found = problem(deployment.http.get(path, headers=deployment.bearer(KeyRole.SUPERVISOR)), 422)
+    assert "U+0000" in found["detail"], "the same request would fail again"
 
 
 def test_an_idle_edge_answers_fast(deployment: Deployment, story: Story, capsys: pytest.CaptureFixture[str]) -> None:

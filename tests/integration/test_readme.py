@@ -80,6 +80,45 @@ def test_the_commands_work_in_the_order_in_which_they_are_told(
         deployment.count("WITH gone AS (UPDATE responder SET active = false RETURNING 1) SELECT count(*) FROM gone")
 
 
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("ESS_CALLING_HOURS=9-5", "✗ settings: ESS_CALLING_HOURS"),
+        ("ESS_CHANNEL_TURNS=fax", "✗ settings: ESS_CHANNEL_TURNS"),
+        ("ESS_GEOCODER=google", "✗ settings: ESS_GEOCODER=google needs ESS_GEOCODER_KEY"),
+        ("ESS_PUBLIC_URL=dispatch.example", "✗ public URL: ESS_PUBLIC_URL is dispatch.example"),
+    ],
+)
+def test_the_doctor_finds_a_setting_with_which_no_program_starts(
+    deployment: Deployment, tmp_path: Path, setting: str, told: str
+) -> None:
+    done = run(f"{setting} .venv/bin/ess doctor", deployment, tmp_path)
+    assert done.returncode == 1
+    assert told in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        (
+            "ESS_DATABASE_URL=postgresql://ess:hunter2@db/ess",
+            "ess: ESS_DATABASE_URL: must begin with postgresql+psycopg:",
+        ),
+        ("ESS_BROKER_URL=hunter2", "ess: ESS_BROKER_URL: must begin with redis:// or rediss://"),
+        ("ESS_DATABASE_URL= ESS_DATA_DIR=README.md", "ess: ESS_DATA_DIR: README.md cannot be used as a folder"),
+    ],
+)
+def test_an_address_or_a_folder_that_no_program_can_use_is_told_in_a_sentence(
+    deployment: Deployment, tmp_path: Path, setting: str, told: str
+) -> None:
+    (tmp_path / "README.md").touch()
+    done = run(f"{setting} .venv/bin/ess show NOBODY", deployment, tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(told)
+    assert "Traceback" not in done.stderr
+    assert "hunter2" not in done.stderr
+
+
 def test_a_report_by_curl(deployment: Deployment, story: Story, tmp_path: Path) -> None:
     story.expects_complaints = True
     if shutil.which("curl") is None:

@@ -161,6 +161,13 @@ def test_an_export_is_read_back_as_it_is_and_is_logged(deployment: Deployment, t
     assert (plan.added, plan.changed, plan.n_same) == ((), (), 2)
 
 
+def test_an_export_that_cannot_be_written_is_refused(deployment: Deployment, tmp_path: Path) -> None:
+    done = ess(deployment, "export", tmp_path / "no such folder" / "roster.xlsx")
+    assert done.returncode == 1
+    *_, said = done.stderr.splitlines()
+    assert said == f"ess: {tmp_path}/no such folder/roster.xlsx cannot be written: No such file or directory"
+
+
 def test_an_export_to_stdout_is_csv_and_nothing_else(deployment: Deployment, tmp_path: Path) -> None:
     imported(deployment, tmp_path, unit(1))
     done = ess(deployment, "export")

@@ -192,6 +192,8 @@ def test_a_coordinator_sees_and_changes_who_is_on(story: Story, ess: Ess, tmp_pa
     [
         (("show", "Atlantis"), "there is no province Atlantis"),
         (("show", "60", "--at", "tonight"), "'tonight' is not a time: write such as 2026-12-05T20:00"),
+        (("show", "60", "--at", "2569-12-05T20:00"), "is a year of the Buddhist era: write 2026"),
+        (("cover", "no-such", "X", "--from", "2026-12-31", "--to", "2570-01-02"), "of the Buddhist era: write 2027"),
         (("remove", "no-such"), "there is no rota no-such"),
         (("cover", "no-such", "X", "--from", "2027-01-01", "--to", "2027-01-02"), "there is no rota no-such"),
         (("cover", "no-such", "X", "--from", "2027-01-03", "--to", "2027-01-02"), "the cover ends before it begins"),

@@ -3,9 +3,12 @@
 `confinement` waits 2 s for each step here instead of the shipped minute.
 """
 
+import re
 from datetime import timedelta
 
 from story import KHON_KAEN, Incident, Story, at
+
+from ess.store.keys import KeyRole
 
 WAIT = timedelta(seconds=2)
 LATE_AT_MOST = timedelta(seconds=1)
@@ -58,6 +61,9 @@ def test_when_nobody_at_all_answers_a_person_is_named(story: Story) -> None:
         supervisor.hears("เหตุด่วน")
     desk.may_hear("เหตุด่วน")
     supervisor.may_hear("เหตุด่วน")
+    board = ("anybody", story.deployment.keys[KeyRole.SUPERVISOR])
+    page = story.deployment.http.get(f"/board/{incident.code}", auth=board).text
+    assert re.search(r"LINE แจ้งเหตุ: ส่งแล้ว × \d", page), "a line for what was sent again and again"
 
     desk.taps("รับทราบ")
     desk.hears("บันทึกแล้ว")

@@ -244,6 +244,8 @@ def test_the_command_lists_what_is_to_be_made(story: Story, monkeypatch: Any) ->
     assert listed.exit_code == 0, listed.output
     assert incident.code in {call["code"] for call in json.loads(listed.stdout)}
     assert incident.code in CliRunner().invoke(app, ["followups", "--responder", worker.ref]).stdout
+    for wrong, told in (("--province", "there is no province nowhere"), ("--responder", "has the number nowhere")):
+        assert told in str(CliRunner().invoke(app, ["followups", wrong, "nowhere"]).exception), "and not: nothing to do"
 
 
 def test_what_somebody_says_on_the_telephone_is_reported_for_them(story: Story) -> None:

@@ -39,7 +39,15 @@ def listing(
     )
     if due:
         today_ends = _midnight_after(tx.now)
-        query = query.where(or_(col(tables.FollowUp.due_at) < today_ends, col(tables.FollowUp.ask_at) < today_ends))
+        query = query.where(
+            or_(
+                col(tables.FollowUp.due_at) < today_ends,
+                col(tables.FollowUp.ask_at) < today_ends,
+                # Late it stays, also where the next reminder is tomorrow's.
+                col(tables.FollowUp.state) == FollowUpState.OVERDUE,
+                col(tables.FollowUp.reminders) > 0,
+            )
+        )
     if province:
         query = query.where(tables.Incident.province_code == province)
     if responder:

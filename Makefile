@@ -24,7 +24,7 @@ up: setup ## runs everything until Ctrl-C
 	@$(BIN)/ess up
 
 test: setup ## all tests, on embedded parts; fails if none ran
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 3 $(ARGS) # on two cores: stories wait more than they compute
 
 check: setup ## format, lint, types, import contracts, fast tests
 	@$(BIN)/ruff format --check .

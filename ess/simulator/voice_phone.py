@@ -88,7 +88,7 @@ class VoicePhones:
             status=201,
             sid=call.sid,
             shown=error_code is None,
-            detail={"from": call.sender},
+            detail={"from": call.sender, "url": call.url},
         )
         line = self._lines[call.to] = _Line(call)
         world.twilio.later(self._live(line, error_code))

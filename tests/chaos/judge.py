@@ -7,6 +7,7 @@ that it sent.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from chaos.acknowledgements import acknowledgements_lost, holders
@@ -106,7 +107,7 @@ def everybody_reached(evidence: Evidence) -> Iterator[str]:
     shown_keys, shown_texts = set(), set()
     for entry in evidence.ledger:
         if entry["shown"] and entry["kind"] in {"push", "sms", "call"}:
-            shown_keys |= {entry["retry_key"], entry["sid"]} - {None}
+            shown_keys |= {entry["retry_key"], entry["sid"], _called_for(entry)} - {None}
             shown_texts.add((entry["person"], entry["text"]))
     by_alert: defaultdict[UUID | None, list[tables.Delivery]] = defaultdict(list)
     for delivery in evidence.deliveries:
@@ -192,16 +193,14 @@ def sms_said_once(evidence: Evidence) -> Iterator[str]:
 
 
 def calls_rung_once(evidence: Evidence) -> Iterator[str]:
-    """A phone rings once for each call that was to be made, and again only where an outcome was unknown."""
-    wanted, doubtful = Counter[str](), Counter[str]()
-    for found in evidence.deliveries:
-        if found.channel == "voice":
-            wanted[found.envelope["to"]] += min(1, found.attempt)
-            doubtful[found.envelope["to"]] += max(0, found.attempt - 1) if found.doubtful_since else 0
-    rang = Counter(entry["person"] for entry in evidence.ledger if entry["kind"] == "call" and entry["shown"])
-    for phone, times in rang.items():
-        if times > wanted[phone] + doubtful[phone]:
-            yield f"{phone} rang {times} times for {wanted[phone]} calls, {doubtful[phone]} of them perhaps made before"
+    """A phone rings once for a call that was to be made, and again only where an outcome was unknown."""
+    rang = Counter(_called_for(entry) for entry in evidence.ledger if entry["kind"] == "call" and entry["shown"])
+    calls = {str(found.id): found for found in evidence.deliveries if found.channel == "voice"}
+    for delivery_id, times in rang.items():
+        call = calls.get(delivery_id)
+        doubtful = max(0, call.attempt - 1) if call and call.doubtful_since else 0
+        if call is None or times > min(1, call.attempt) + doubtful:
+            yield f"a phone rang {times} times for {_told(call) if call else delivery_id}"
 
 
 def digits_recorded(evidence: Evidence) -> Iterator[str]:
@@ -299,6 +298,12 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     steps_taken_once,
     steps_in_time,
 )
+
+
+def _called_for(entry: Entry) -> str | None:
+    """The delivery that a call asks for when it is picked up, as its URL names it; None of everything else."""
+    asked = parse_qs(urlsplit(entry["detail"].get("url", "")).query) if entry["kind"] == "call" else {}
+    return asked.get("delivery", [None])[0]
 
 
 def _words(entry: Entry) -> str:

@@ -19,6 +19,7 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 LINE_ID, PHONE = "U" + "1" * 32, "+66100000001"
 INCIDENT, REPORT, STATION, RADIO, ALERT, SECOND, PUSH, SMS = (UUID(int=number) for number in range(1, 9))
 CARD, CODED = "เหตุด่วน", "ESS ตอบ 10 1"
+CALLED = {"url": f"https://ess.example/webhooks/twilio/voice?delivery={UUID(int=404)}"}
 TAKEN_IN_CALL = "บันทึกแล้วว่าท่านรับเหตุนี้"
 
 
@@ -189,7 +190,7 @@ def _ununderstood(run: Evidence) -> Evidence:
         (lambda run: replace(run, deliveries=run.deliveries[1:]), "chosen_are_asked"),
         (lambda run: replace(run, ledger=[run.ledger[0], *run.ledger]), "line_said_once"),
         (lambda run: replace(run, ledger=[*run.ledger, run.ledger[1]]), "sms_said_once"),
-        (lambda run: replace(run, ledger=[*run.ledger, entry("call", PHONE, status=201)]), "calls_rung_once"),
+        (lambda run: replace(run, ledger=[*run.ledger, entry("call", PHONE, detail=CALLED)]), "calls_rung_once"),
         (lambda run: replace(run, ledger=[*run.ledger, entry("spoken", PHONE, TAKEN_IN_CALL)]), "digits_recorded"),
         (lambda run: replace(run, facts=run.facts[:-1]), "acknowledgements_lost"),
         (_with_two_holders, "one_holder"),

@@ -13,10 +13,11 @@ from typing import Any
 import structlog
 from celery import Celery
 from kombu import Exchange, Queue
-from kombu.exceptions import OperationalError
+from kombu.exceptions import BatchPublishError, OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
+from ess.broker import FIRST, LAST, PRIORITIES, TRANSPORT_OPTIONS, Broker
 from ess.domain.incident import DeadlineKind
 
 log = structlog.get_logger()
@@ -62,7 +63,6 @@ TASKS: dict[str, tuple[str, str]] = {
 
 #: These wait until nothing else does: in a flood, who has heard nothing yet is not behind those who are reminded.
 _CAN_WAIT = frozenset({SEND_LATER, CONFIRM})
-_FIRST, _LAST = _PRIORITIES = (0, 9)
 
 
 #: Of these, many that are due at once go in one message, and are kept in one transaction.
@@ -83,30 +83,13 @@ class WakeUp:
     kind: str
 
 
-#: A broker that does not answer must not hold the one who publishes.
-BROKER_TRANSPORT_OPTIONS = {
-    # A half-open connection is found within seconds; without these a worker never consumes again.
-    "socket_timeout": 3,
-    "socket_connect_timeout": 3,
-    "health_check_interval": 3,
-    # Tasks take less than a second each, so an unacknowledged one is lost, not slow: give it back soon.
-    # The clock would send it again anyway; this is for `ess.accept_report`, which has no row yet.
-    "visibility_timeout": 30,
-    "unacked_restore_interval": 5,
-    # In the order in which a worker is given its queues: who sends decides only while there is nothing to send.
-    "queue_order_strategy": "priority",
-    # Each queue has a second list, which is looked into when the first ones of all of them are empty.
-    "priority_steps": list(_PRIORITIES),
-}
-
-
 def producer(broker_url: str) -> Celery:
     """A Celery app that only publishes, for every program that has something to wake."""
-    app = Celery("ess", broker=broker_url, set_as_current=False)
+    app = Celery("ess", broker=broker_url, amqp=Broker, set_as_current=False)
     app.conf.update(
         task_queues=CELERY_QUEUES,
         broker_transport_options={
-            **BROKER_TRANSPORT_OPTIONS,
+            **TRANSPORT_OPTIONS,
             # Whoever publishes has somebody waiting: a broker that hangs is given a second, not three …
             "socket_timeout": 1,
             "socket_connect_timeout": 1,
@@ -122,7 +105,7 @@ def producer(broker_url: str) -> Celery:
 
 
 def _priority(kind: str) -> int:
-    return _LAST if kind in _CAN_WAIT else _FIRST
+    return LAST if kind in _CAN_WAIT else FIRST
 
 
 def _list(queue: str, priority: int) -> str:
@@ -131,7 +114,7 @@ def _list(queue: str, priority: int) -> str:
 
 
 #: In Redis, each with the queue whose messages it holds.
-LISTS = {_list(queue, priority): queue for priority in _PRIORITIES for queue in QUEUES}
+LISTS = {_list(queue, priority): queue for priority in PRIORITIES for queue in QUEUES}
 
 
 class Backlog:
@@ -166,23 +149,24 @@ class Waker:
         self._paused_until = float("-inf")
 
     def publish(self, wake_ups: Iterable[WakeUp]) -> list[WakeUp]:
-        """Send each once; the ones that could not be sent come back, and their rows wait for the clock."""
-        pending = _messages(list(wake_ups))
-        if time.monotonic() >= self._paused_until:
-            try:
-                # One pooled connection for all; a publish that fails may have arrived, which is harmless.
-                with self._app.producer_or_acquire() as sender:
-                    while pending:
-                        (task, queue), kwargs = _message(pending[0])
-                        priority = _priority(pending[0][0].kind)
-                        self._app.send_task(
-                            task, kwargs=kwargs, queue=queue, producer=sender, retry=False, priority=priority
-                        )
-                        pending.pop(0)
-            except (OperationalError, RedisError, OSError) as error:
-                self._paused_until = time.monotonic() + self._PAUSE_S
-                log.warning("broker_unreachable", waiting=sum(map(len, pending)), error=type(error).__name__)
-        return [wake_up for left in pending for wake_up in left]
+        """Send each once; where they could not be sent all come back, and their rows wait for the clock."""
+        pending = list(wake_ups)
+        if not pending or time.monotonic() < self._paused_until:
+            return pending
+        try:
+            # All of them in one round trip; what fails may have arrived, which is harmless.
+            with self._app.producer_or_acquire() as sender, sender.batch():
+                for together in _messages(pending):
+                    (task, queue), kwargs = _message(together)
+                    priority = _priority(together[0].kind)
+                    self._app.send_task(
+                        task, kwargs=kwargs, queue=queue, producer=sender, retry=False, priority=priority
+                    )
+        except (OperationalError, BatchPublishError, RedisError, OSError) as error:
+            self._paused_until = time.monotonic() + self._PAUSE_S
+            log.warning("broker_unreachable", waiting=len(pending), error=type(error).__name__)
+            return pending
+        return []
 
 
 def _messages(wake_ups: Iterable[WakeUp]) -> list[list[WakeUp]]:

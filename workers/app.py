@@ -12,24 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import Celery, bootsteps
-from celery.app.amqp import AMQP
 from celery.concurrency.prefork import TaskPool as ForkingPool
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
-from kombu import Connection
-from kombu.transport import redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.settings import Settings
 from ess import geo
 from ess.attachments import Contents
+from ess.broker import TRANSPORT_OPTIONS, Broker
 from ess.channels.envelope import Sender
 from ess.domain.duty import Channel
 from ess.engine import RUN, Engine, open_engine
 from ess.geo.in_force import Follower
 from ess.logs import configure
 from ess.store import health
-from ess.wake import BROKER_TRANSPORT_OPTIONS, CELERY_QUEUES, DISPATCH, FOLLOWUP, INTAKE, NOTIFY, TASKS
+from ess.wake import CELERY_QUEUES, DISPATCH, FOLLOWUP, INTAKE, NOTIFY, TASKS
+from workers.events import GatheredEvents
 
 if TYPE_CHECKING:
     from ess.geo.online import Geocoder
@@ -40,43 +38,7 @@ log = structlog.get_logger()
 settings = Settings()
 
 
-class _Channel(redis.Channel):
-    """Says that its connection is closed, where kombu 5.7 fails on the absent client and takes the worker with it.
-
-    That is when a task ends, or the channel is closed, after Redis has gone (kombu#582).  The message comes back
-    anyway: its row is due again, or Redis restores it after the visibility timeout.
-    """
-
-    def _connparams(self, *args: Any, **kwargs: Any) -> Any:
-        if self.connection.client is None:
-            raise RedisConnectionError("this channel's connection is closed")
-        return super()._connparams(*args, **kwargs)
-
-
-class _Transport(redis.Transport):
-    Channel = _Channel
-
-
-class _EagerConnection(Connection):
-    """Looks for a broker that is away every second, and outlives its going."""
-
-    def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
-        """As kombu does, whose own pauses grow to half a minute."""
-        return super().ensure_connection(
-            *args, **{"interval_start": 1, "interval_step": 0, "interval_max": 1, **kwargs}
-        )
-
-    def get_transport_cls(self) -> type:
-        """Ours for Redis; Sentinel's as it is."""
-        found = super().get_transport_cls()
-        return _Transport if found is redis.Transport else found
-
-
-class _Amqp(AMQP):
-    Connection = _EagerConnection
-
-
-app = Celery("ess", broker=settings.broker_url, include=["workers.tasks"], amqp=_Amqp)
+app = Celery("ess", broker=settings.broker_url, include=["workers.tasks"], amqp=Broker)
 app.conf.update(
     task_queues=CELERY_QUEUES,
     task_default_queue=DISPATCH,
@@ -86,7 +48,7 @@ app.conf.update(
     task_reject_on_worker_lost=True,
     # … and no worker hoards tasks that another could begin now.
     worker_prefetch_multiplier=1,
-    broker_transport_options=BROKER_TRANSPORT_OPTIONS,
+    broker_transport_options=TRANSPORT_OPTIONS,
     # A broker that is down is waited for, for ever: a worker that gives up helps nobody.
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
@@ -229,6 +191,7 @@ class Pulse(bootsteps.StartStopStep):
 
 
 app.steps["worker"].add(Pulse)
+app.steps["consumer"].add(GatheredEvents)
 
 
 @setup_logging.connect

@@ -25,7 +25,9 @@ from fastapi.responses import PlainTextResponse
 from load import Caller
 from psycopg_pool import ConnectionPool
 
+from ess.broker import Broker
 from ess.wake import CELERY_QUEUES, DISPATCH, INTAKE, NOTIFY
+from workers.events import GatheredEvents
 
 #: Tracks of an assault, each with one responder in its first step.
 N_ALERTS = 2
@@ -38,8 +40,9 @@ _NOBODY = "U" + "f" * 32
 #: What a program of the floor is told, beside the engine's own environment.
 DATABASE, BROKER, CELERY = "FLOOR_DATABASE_URL", "FLOOR_BROKER_URL", "FLOOR_CELERY"
 
-app = Celery("floor", broker=os.environ.get(BROKER))
+app = Celery("floor", broker=os.environ.get(BROKER), amqp=Broker)
 app.conf.update(task_queues=CELERY_QUEUES, **json.loads(os.environ.get(CELERY, "{}")))
+app.steps["consumer"].add(GatheredEvents)
 
 
 @cache

@@ -15,6 +15,7 @@ from celery import Celery
 from load import Answer, Caller
 from sqlalchemy.engine import make_url
 
+from ess.broker import Broker
 from ess.embedded.postgres import create_database
 from ess.embedded.processes import Process, free_port
 from ess.embedded.stack import Running, answers
@@ -139,7 +140,7 @@ def floor_beside(running: Running) -> Iterator[Floor]:
             programs[program.name] = copy
         for program in programs.values():
             program.wait_ready()
-        producer = Celery("floor", broker=broker, set_as_current=False)
+        producer = Celery("floor", broker=broker, amqp=Broker, set_as_current=False)
         producer.conf.update(task_queues=CELERY_QUEUES)
         found = Floor(programs, web_url, database, producer)
         at_end.callback(found.close)

@@ -11,8 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, Select, Uuid, bindparam, cast, exists
+from sqlalchemy import Row, Select, Uuid, bindparam, cast, exists, insert, literal
 from sqlalchemy import select as select_columns
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col, delete, func, select, update
 
 from ess.channels.envelope import Button, Envelope, Message, Press, Sender
@@ -99,15 +100,25 @@ _IS_SENT = (
         claimed_until=None,
         error=None,
     )
-    .returning(col(Delivery.sent_at).label("sent_at"))
+    .returning(col(Delivery.sent_at).label("sent_at"), col(Delivery.incident_id).label("incident_id"))
     .cte("is_sent")
+)
+_IS_NOTED = (
+    insert(tables.Fact)
+    .from_select(
+        ["incident_id", "at", "fact", "data"],
+        select_columns(
+            _IS_SENT.c.incident_id, _IS_SENT.c.sent_at, literal("delivery_sent"), bindparam("about", type_=JSONB)
+        ).where(_IS_SENT.c.incident_id.is_not(None)),
+    )
+    .cte("is_noted")
 )
 _IS_KEPT = (
     delete(tables.Deadline)
     .where(col(tables.Deadline.id) == bindparam("deadline_id"), exists(select_columns(_IS_SENT)))
     .cte("is_kept")
 )
-_SENT = select_columns(_IS_SENT).add_cte(_IS_KEPT)
+_SENT = select_columns(_IS_SENT).add_cte(_IS_KEPT, _IS_NOTED)
 
 
 def send_delivery(engine: Engine, senders: Mapping[Channel, Sender], deadline_id: int) -> None:
@@ -317,13 +328,17 @@ def _record(
 
 def _record_sent(tx: Transaction, delivery: Delivery, deadline_id: int, provider_ref: str) -> bool:
     """The provider took it; false where this attempt was taken for dead, and somebody else has gone on."""
-    about = {"delivery_id": delivery.id, "its_attempt": delivery.attempt, "ref": provider_ref or None}
-    row = tx.session.execute(_SENT, about | {"deadline_id": deadline_id}).first()
-    if row is None:
-        return False
-    tx.saw_clock(row.sent_at)
-    _note(tx, delivery, "delivery_sent")
-    return True
+    row = tx.session.execute(
+        _SENT,
+        {
+            "delivery_id": delivery.id,
+            "its_attempt": delivery.attempt,
+            "ref": provider_ref or None,
+            "deadline_id": deadline_id,
+            "about": incidents.fact_data(_about(delivery)),
+        },
+    ).first()
+    return row is not None
 
 
 def fail(engine: Engine, tx: Transaction, delivery: Delivery, why: str) -> None:
@@ -511,14 +526,16 @@ def _forget(tx: Transaction, delivery: Delivery) -> None:
 def _note(tx: Transaction, delivery: Delivery, fact: str, **data: object) -> None:
     if delivery.incident_id is None:
         return
+    incidents.note(tx, delivery.incident_id, Fact(fact, _about(delivery) | data))
+
+
+def _about(delivery: Delivery) -> dict[str, Any]:
+    """What a fact says of a message."""
     about = {
         "delivery_id": delivery.id,
         "channel": delivery.channel,
         "message": delivery.message,
         "responder_id": delivery.responder_id,
         "attempt": delivery.attempt,
-        **data,
     }
-    incidents.note(
-        tx, delivery.incident_id, Fact(fact, {key: value for key, value in about.items() if value is not None})
-    )
+    return {key: value for key, value in about.items() if value is not None}

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -313,7 +313,7 @@ def create(tx: Transaction, decision: Decision, *, drill: bool = False) -> table
         updated_at=tx.now,
     )
     _save_pin(tx, row, incident.pin)
-    tx.session.add(row)
+    tx.session.insert(row)
     tx.loaded[row.id] = Rows(row, reports=[])
     return row
 
@@ -326,8 +326,7 @@ def _save_pin(tx: Transaction, row: tables.Incident, pin: Pin | None) -> None:
 
 def add_report(tx: Transaction, row: tables.Report) -> None:
     """One more report of an incident that this transaction has loaded."""
-    tx.session.add(row)
-    tx.session.flush()
+    tx.session.insert(row)
     known = tx.loaded[row.incident_id].reports
     if known is not None:
         known.append(row)
@@ -368,7 +367,7 @@ def _save_alert(tx: Transaction, rows: Rows, alert: Alert) -> None:
             backup=alert.backup,
             created_at=tx.now,
         )
-        tx.session.add(row)
+        tx.session.insert(row)
         return
     row.backup = alert.backup
     if row.state != alert.state:
@@ -398,7 +397,7 @@ def _save_follow_up(tx: Transaction, rows: Rows, follow_up: FollowUp) -> None:
             plan=_PLAN.dump_python(follow_up.plan, mode="json"),
             **values,
         )
-        tx.session.add(row)
+        tx.session.insert(row)
         return
     for name, value in values.items():
         setattr(row, name, value)
@@ -420,8 +419,12 @@ def _save_deadlines(tx: Transaction, rows: Rows, incident: Incident) -> None:
 def note(tx: Transaction, incident_id: UUID, *facts: Fact) -> None:
     """Add to the incident's timeline, in the order given."""
     for fact in facts:
-        data = json.loads(json.dumps(fact.data, default=_plain))
-        tx.write_last(tables.Fact, incident_id=incident_id, at=tx.now, fact=fact.name, data=data)
+        tx.write_last(tables.Fact, incident_id=incident_id, at=tx.now, fact=fact.name, data=fact_data(fact.data))
+
+
+def fact_data(data: Mapping[str, Any]) -> Any:
+    """As it stands in the timeline: JSON."""
+    return json.loads(json.dumps(data, default=_plain))
 
 
 def _plain(value: Any) -> Any:

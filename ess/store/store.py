@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import Engine, create_engine, event, func, insert, select
+from sqlalchemy import Engine, create_engine, event, func, select
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
-from sqlmodel import Session, SQLModel
+from sqlmodel import SQLModel
 
 from ess.domain.incident import DeadlineKind
 from ess.store.crypto import EncryptedJson, Vault
+from ess.store.new_rows import NewRows
 from ess.store.tables import Deadline
 from ess.wake import WakeUp
 
@@ -33,7 +34,7 @@ Publish = Callable[[Iterable[WakeUp]], list[WakeUp]]
 class Transaction:
     """One unit of work: a session, the database's clock, and the deadlines that it made due."""
 
-    def __init__(self, session: Session, vault: Vault, lease: timedelta, *, travel_times: bool) -> None:
+    def __init__(self, session: NewRows, vault: Vault, lease: timedelta, *, travel_times: bool) -> None:
         self.session = session
         self.vault = vault
         self.lease = lease
@@ -57,22 +58,21 @@ class Transaction:
         self.__dict__.setdefault("now", at)
 
     def write_last(self, table: type[SQLModel], **values: Any) -> None:
-        """A row that nothing else in this transaction reads: all of a table go in one statement, before the commit."""
+        """A row that nothing else in this transaction reads: it goes before the commit."""
         self._last.setdefault(table, []).append(values)
 
     def write(self) -> None:
         """Send every change to the database; the commit is still to come."""
-        self.session.flush()  # what the last rows refer to
-        for table, rows in self._last.items():
-            self.session.connection().execute(insert(table.__table__), rows)  # type: ignore[attr-defined]
-        self._last.clear()
+        last, self._last = self._last, {}
+        self.session.write(last)
+        self.session.flush()
 
     def promise(self, kind: str, due_at: datetime, *, incident_id: UUID | None = None, subject: str = "") -> Deadline:
         """A new deadline; one that is due is published after the commit, and again after the lease."""
         due = due_at <= self.now
         wake_at = self.now + self.lease if due else due_at
         row = Deadline(kind=kind, incident_id=incident_id, subject=subject, due_at=due_at, wake_at=wake_at)
-        self.session.add(row)
+        self.session.insert(row)
         if due:
             self.due.append(row)
         return row
@@ -132,7 +132,7 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Commit on the way out, roll back on an error; then publish what is due."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with NewRows(self.engine) as session:
             tx = Transaction(session, self.vault, self.lease, travel_times=self.travel_times)
             yield tx
             tx.write()

@@ -20,6 +20,7 @@ from ess.domain.duty import Channel
 from ess.domain.errors import ChannelDown, PermanentFailure, Refused, ReplyRefused, TransientFailure
 from ess.domain.follow_up import FollowUpState
 from ess.domain.incident import ENDED, OVER, TAKEN, AlertState, Fact, LoseContact, TrackState, decide
+from ess.domain.report import Contact
 from ess.engine import Engine
 from ess.outbox import WRITTEN, Outbox, alarm, asked_beside, carry_out
 from ess.store import Transaction, incidents, outages, tables
@@ -169,12 +170,29 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
         to=delivery.envelope["to"],
         messages=tuple(_message(message) for message in delivery.envelope["messages"]),
         valid_for_s=int((delivery.expires_at - tx.now).total_seconds()),
-        silent=delivery.envelope.get("silent", False),  # the release before did not say
+        silent=delivery.envelope.get("silent", False) or _asks_for_silence(tx, delivery),
         reply_token=token,
         doubtful_since=delivery.doubtful_since,
         not_these=_others_taken(tx, delivery) if delivery.doubtful_since else frozenset(),
     )
     return delivery, envelope, outage is not None
+
+
+def _asks_for_silence(tx: Transaction, delivery: Delivery) -> bool:
+    """Whether a reporter to whom this was to sound wishes by now that no screen lights up (ADR 7).
+
+    What they wish for its incident counts; where their report is another's by now, or it is about none, their newest.
+    """
+    if delivery.channel != Channel.LINE or delivery.responder_id is not None:
+        return False
+    its_own_first = col(tables.Report.incident_id).is_not_distinct_from(delivery.incident_id).desc()
+    theirs = (
+        select(tables.Report.contact)
+        .where(tables.Report.line_index == tx.vault.index(delivery.envelope["to"]))
+        .order_by(its_own_first, col(tables.Report.received_at).desc())
+        .limit(1)
+    )
+    return tx.session.exec(theirs).first() not in {Contact.ANY, None}
 
 
 def _others_taken(tx: Transaction, delivery: Delivery) -> frozenset[str]:

@@ -5,7 +5,7 @@ and the outcome is committed after.  A crash in between leaves a row that says s
 safe: LINE by its retry key, SMS by looking first.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ from ess.channels.envelope import Button, Envelope, Message, Press, Sender
 from ess.domain.duty import Channel
 from ess.domain.errors import ChannelDown, PermanentFailure, Refused, ReplyRefused, TransientFailure
 from ess.domain.follow_up import FollowUpState
-from ess.domain.incident import ENDED, OVER, TAKEN, AlertState, Fact, LoseContact, TrackState, decide
+from ess.domain.incident import ENDED, OVER, TAKEN, AlertState, Fact, LoseContact, State, TrackState, decide
 from ess.domain.report import Contact
 from ess.engine import Engine
 from ess.outbox import WRITTEN, Outbox, alarm, asked_beside, carry_out
@@ -47,19 +47,35 @@ _URGENT = frozenset({"reporter_safe", "reporter_cancels", "reporter_unsafe", "re
 _WANTED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE, *TAKEN})
 #: Nor does a phone ring for somebody who has answered already.
 _CALLED = _WANTED - TAKEN
-#: While an alert is in one of these states, and its incident is not over, its responder is to hear this.
+#: What tells somebody that an alert needs nothing more from them.
+_TAKES_BACK = frozenset({"stood_down", "over", "merged", "handed_over"})
+#: While an alert is in one of these states its responder is to hear this; the alert itself as `_wanted_by` says.
 _HEARD_WHILE = {
     # Who has left, or is there, is not asked whether they have.
     "departed_yet": frozenset({AlertState.ACCEPTED}),
     "arrived_yet": frozenset({AlertState.ACCEPTED, AlertState.DEPARTED}),
     "place_corrected": _WANTED,
+    "reporter_in_danger": _WANTED,
     WRITTEN: TAKEN,  # personal, and for whoever goes there alone
+    **dict.fromkeys(("next", "yours_now", "another_report", "backup_called", "backup_comes", "backup_gone"), TAKEN),
+    **dict.fromkeys(("reporter_safe", "reporter_cancels", "reporter_unsafe"), TAKEN),
+    # Whoever was asked once more meanwhile is needed after all.
+    **dict.fromkeys(_TAKES_BACK, frozenset({AlertState.STOOD_DOWN})),
+}
+#: While an incident is in one of these states nobody is to hear this of it, whoever they are.  The public promises are
+#: kept all the same; and whoever is not safe is told of at any time.
+_MOOT_WHEN: Mapping[str, Collection[State]] = {
+    **dict.fromkeys(("alert", "departed_yet", "arrived_yet", "place_corrected", WRITTEN, "informed"), OVER),
+    **dict.fromkeys(("next", "yours_now", "another_report", "backup_called", "backup_comes", "backup_gone"), OVER),
+    # To supervisors.
+    **dict.fromkeys(("arrival_overdue", "backup_wanted", "backup_alerted", "hand_over_refused"), OVER),
+    **dict.fromkeys(("place_contradicted", "outside_area"), OVER),
+    **dict.fromkeys(("reporter_safe", "reporter_cancels"), ENDED),
+    # To reporters, who hear instead that it is over, or where it goes on.
+    **dict.fromkeys(("which_place", "new_arrival", "team_comes", "in_good_hands", "arrived"), OVER),
 }
 #: The cards of a call or a visit that are for whoever has it alone; the others go to supervisors, too.
 _THEIRS = frozenset({"follow_up", "follow_up_reminder", "visit", "visit_reminder"})
-#: What tells somebody that an alert needs nothing more from them.
-_TAKES_BACK = frozenset({"stood_down", "over"})
-
 
 #: All that the claim asks, in one round trip.  Whoever holds either row is at it: the lease brings the wake-up again.
 _DUE: Select[*tuple[Any, ...]] = (
@@ -228,23 +244,26 @@ def _worse_than_none(tx: Transaction, found: Row[Any]) -> str | None:
     delivery = found.Delivery
     if delivery.expires_at <= tx.now:
         return "older than its message is good for"
-    if delivery.message == "informed" and found.incident_state in OVER:
+    if found.incident_state in _MOOT_WHEN.get(delivery.message, ()):
         return f"{found.incident_state} before it was sent"
     if delivery.alert_id and (delivery.message == "alert" or delivery.message in _HEARD_WHILE):
-        return _asked_no_more(found)
+        why = _not_theirs_to_hear(found)
+        if why:
+            return why
     if delivery.alert_id and delivery.message in _TAKES_BACK and not _has_heard(tx, delivery.alert_id):
         return "they never heard of the incident"
     return None
 
 
-def _asked_no_more(found: Row[Any]) -> str | None:
+def _not_theirs_to_hear(found: Row[Any]) -> str | None:
     """Why its responder is not to hear this about their alert any more; None where they are."""
-    # Whoever has ended the incident still has their alert.
-    wanted = _HEARD_WHILE.get(found.Delivery.message) or _wanted_by(found.Delivery)
-    if found.incident_state in OVER or found.alert_state not in wanted:
-        return f"{found.incident_state if found.alert_state in wanted else found.alert_state} before it was sent"
+    track = next((its for its in found.tracks if its["name"] == found.track), None)
+    if found.incident_state in OVER and track and track["holder"] == str(found.Delivery.alert_id):
+        return None  # stood down with everybody else, and still whom one asks
+    if found.alert_state not in (_HEARD_WHILE.get(found.Delivery.message) or _wanted_by(found.Delivery)):
+        return f"{found.alert_state} before it was sent"
     # Nor is anybody stood down, when another takes it, who could not be reached.
-    is_taken = any(its["name"] == found.track and its["state"] == TrackState.ACKNOWLEDGED for its in found.tracks)
+    is_taken = track is not None and track["state"] == TrackState.ACKNOWLEDGED
     late = is_taken and found.alert_state == AlertState.UNREACHABLE and not found.is_backup
     return "somebody else has it" if late else None
 

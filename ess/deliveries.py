@@ -365,13 +365,17 @@ def _record_sent(tx: Transaction, delivery: Delivery, deadline_id: int, provider
 
 def fail(engine: Engine, tx: Transaction, delivery: Delivery, why: str) -> None:
     """This channel will not do it: the responder's next one at once, and without a next one, the next person."""
-    delivery.state = DeliveryState.FAILED
-    delivery.error = why
-    _note(tx, delivery, "delivery_failed", error=why)
+    _lose(tx, delivery, why)
     if delivery.message == BRIDGE:
         _tell_not_connected(engine, tx, delivery)
     elif not _over_next_channel(engine, tx, delivery):
         _lose_contact(engine, tx, delivery)
+
+
+def _lose(tx: Transaction, delivery: Delivery, why: str) -> None:
+    delivery.state = DeliveryState.FAILED
+    delivery.error = why
+    _note(tx, delivery, "delivery_failed", error=why)
 
 
 def _wait_for_channel(
@@ -379,10 +383,8 @@ def _wait_for_channel(
 ) -> None:
     """The channel is down for everyone: the next one at once, else the next person, and this one when it is back."""
     if _over_next_channel(engine, tx, delivery):
-        delivery.state = DeliveryState.FAILED
-        delivery.error = why
         tx.session.delete(deadline)
-        _note(tx, delivery, "delivery_failed", error=why)
+        _lose(tx, delivery, why)
         return
     delivery.state = DeliveryState.QUEUED
     deadline.due_at = deadline.wake_at = until
@@ -442,17 +444,24 @@ def _tell_not_connected(engine: Engine, tx: Transaction, delivery: Delivery) -> 
 
 def account_lost(engine: Engine, tx: Transaction, people: Iterable[tables.Responder], why: str) -> None:
     """Their LINE accounts show them nothing any more: what they were asked there is asked over the next channel."""
+    again = set()
     for delivery in _asked_in_line(tx, people):
-        fail(engine, tx, delivery, why)
+        about = delivery.responder_id, delivery.alert_id or delivery.follow_up_id
+        if about in again:  # by a newer message
+            _lose(tx, delivery, why)
+        else:
+            again.add(about)
+            fail(engine, tx, delivery, why)
 
 
 def account_changed(engine: Engine, tx: Transaction, row: tables.Responder, why: str) -> None:
     """The responder has another LINE account now: what waits for their answer is asked there."""
+    cards: dict[tuple[UUID, UUID], str] = {}
     for delivery in _asked_in_line(tx, [row]):
-        delivery.state = DeliveryState.FAILED
-        delivery.error = why
-        _note(tx, delivery, "delivery_failed", error=why)
-    waiting = tx.session.exec(
+        _lose(tx, delivery, why)
+        if delivery.incident_id and delivery.follow_up_id:
+            cards.setdefault((delivery.incident_id, delivery.follow_up_id), delivery.message)
+    alerts = tx.session.exec(
         select(tables.Alert.incident_id, tables.Alert.id)
         .join(tables.Incident, col(tables.Incident.id) == col(tables.Alert.incident_id))
         .where(
@@ -460,28 +469,37 @@ def account_changed(engine: Engine, tx: Transaction, row: tables.Responder, why:
             col(tables.Alert.state).in_({AlertState.OPEN, AlertState.UNREACHABLE}),
             col(tables.Incident.state).not_in(OVER),
         )
-        .order_by(col(tables.Alert.incident_id))  # in one order everywhere: each is locked in turn
     ).all()
-    for incident_id, alert_id in waiting:
+    for incident_id, asked_id in sorted([*alerts, *cards]):  # in one order everywhere: each is locked in turn
         incident = incidents.lock(tx, incident_id)
-        alert = incident.alert(alert_id)
-        if alert.state in {AlertState.OPEN, AlertState.UNREACHABLE}:
-            Outbox(engine, tx, incident).ask(alert)
+        outbox = Outbox(engine, tx, incident)
+        if message := cards.get((incident_id, asked_id)):
+            outbox.ask_follow_up(incident.follow_up(asked_id), message, row)
+        elif (alert := incident.alert(asked_id)).state in {AlertState.OPEN, AlertState.UNREACHABLE}:
+            outbox.ask(alert)
 
 
 def _asked_in_line(tx: Transaction, people: Iterable[tables.Responder]) -> Sequence[Delivery]:
-    """The open alerts that went to them over LINE, locked."""
+    """What went to them over LINE and waits for their answer, locked; of each incident the newest first."""
+    waits = (col(tables.Alert.state) == AlertState.OPEN) | (
+        (col(tables.FollowUp.state) != FollowUpState.DONE)
+        & col(tables.Incident.state).not_in(ENDED)
+        & (col(Delivery.message).not_in(_THEIRS) | (tables.FollowUp.responder_id == Delivery.responder_id))
+    )
     return tx.session.exec(
         select(Delivery)
-        .join(tables.Alert, col(tables.Alert.id) == col(Delivery.alert_id))
+        .outerjoin(tables.Alert, col(tables.Alert.id) == col(Delivery.alert_id))
+        .outerjoin(tables.FollowUp, col(tables.FollowUp.id) == col(Delivery.follow_up_id))
+        .join(tables.Incident, col(tables.Incident.id) == col(Delivery.incident_id))
         .where(
             col(Delivery.responder_id).in_([row.id for row in people]),
             Delivery.channel == Channel.LINE,
-            Delivery.message == "alert",
+            col(Delivery.message).in_(_ASKING),
             col(Delivery.state).not_in(_FINAL),
-            tables.Alert.state == AlertState.OPEN,
+            waits,
         )
-        .order_by(col(Delivery.incident_id))  # in one order everywhere: each is locked in turn
+        # In one order everywhere: each is locked in turn.
+        .order_by(col(Delivery.incident_id), col(Delivery.created_at).desc())
         .with_for_update(of=Delivery)
     ).all()
 

@@ -604,7 +604,11 @@ def _reporter_sms(engine: Engine, tx: Transaction, event_id: str, phone: str, wo
     if newest is None:
         log.info("sms_from_unknown_phone")
         return
-    incident = incidents.lock_surviving(tx, newest[1])
+    while True:
+        incident = incidents.lock_surviving(tx, newest[1])
+        newest = tx.session.exec(query).first() or newest
+        if incidents.surviving(tx, newest[1]) == incident.id:
+            break  # else the report was split off, or theirs has ended, while the lock was waited for
     report_id, incident_id = newest[0], incident.id
     heard = citizen.hear_text(citizen.Draft(filed=True), words, incident.state)
     is_over = incident.state in OVER

@@ -107,3 +107,27 @@ def test_a_phone_that_is_given_while_the_incident_is_merged_is_kept(story: Story
         incidents.read(tx, UUID(kept.id))
         phones = [report.details["phone"] for report in incidents.reports(tx, UUID(kept.id))]
     assert "+66812345678" in phones
+
+
+def test_what_is_written_by_sms_while_its_report_is_split_off_goes_with_the_report(
+    story: Story, engine: Engine
+) -> None:
+    station, witness = story.station(CHIANG_MAI), story.citizen(line=False)
+    story.care_team(CHIANG_MAI)
+    incident = story.citizen().reports_by_api("running_amok", at=CHIANG_MAI)
+    theirs = witness.witnesses(incident, "running_amok", CHIANG_MAI)
+    station.hears(incident.code)
+    station.may_hear("มีผู้แจ้งเพิ่ม")
+    story.deployment.settle()
+
+    with ThreadPoolExecutor() as pool, engine.store.transaction() as tx:
+        incidents.lock(tx, UUID(incident.id))
+        answer = pool.submit(incident.ask, "split", reports=[theirs])
+        wait_for(lambda: story.deployment.count(_WAITING) == 1, "the split waits")
+        witness.texts("บ้านสีเขียวหลังวัด")
+        wait_for(lambda: story.deployment.count(_WAITING) > 1, "what they wrote waits, too")
+    assert answer.result().status_code == 200, answer.result().text
+    second = story.new_incident()
+    station.hears(second.code)
+    second.told("reporter_wrote")
+    assert not incident.facts("reporter_wrote")

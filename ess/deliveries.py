@@ -7,6 +7,7 @@ safe: LINE by its retry key, SMS by looking first.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -21,8 +22,9 @@ from ess.domain.errors import ChannelDown, PermanentFailure, Refused, ReplyRefus
 from ess.domain.follow_up import FollowUpState
 from ess.domain.incident import ENDED, OVER, TAKEN, AlertState, Fact, LoseContact, State, TrackState, decide
 from ess.domain.report import Contact
+from ess.domain.roster import Change
 from ess.engine import Engine
-from ess.outbox import WRITTEN, Outbox, alarm, asked_beside, carry_out
+from ess.outbox import WRITTEN, Around, Outbox, alarm, asked_beside, carry_out, queue
 from ess.store import Transaction, incidents, outages, tables
 from ess.store.bridges import BRIDGE
 from ess.store.tables import Delivery, DeliveryState
@@ -445,7 +447,7 @@ def _tell_not_connected(engine: Engine, tx: Transaction, delivery: Delivery) -> 
 def account_lost(engine: Engine, tx: Transaction, people: Iterable[tables.Responder], why: str) -> None:
     """Their LINE accounts show them nothing any more: what they were asked there is asked over the next channel."""
     again = set()
-    for delivery in _asked_in_line(tx, people):
+    for delivery in _asked_over(tx, {row.id for row in people}, [Channel.LINE]):
         about = delivery.responder_id, delivery.alert_id or delivery.follow_up_id
         if about in again:  # by a newer message
             _lose(tx, delivery, why)
@@ -456,31 +458,89 @@ def account_lost(engine: Engine, tx: Transaction, people: Iterable[tables.Respon
 
 def account_changed(engine: Engine, tx: Transaction, row: tables.Responder, why: str) -> None:
     """The responder has another LINE account now: what waits for their answer is asked there."""
-    cards: dict[tuple[UUID, UUID], str] = {}
-    for delivery in _asked_in_line(tx, [row]):
+    addresses_changed(engine, tx, {row.id: row}, [Channel.LINE], why)
+
+
+#: The columns of the roster that say where somebody is reached, and over which channels.
+_ADDRESSES = {"line_user_id": (Channel.LINE,), "phone": (Channel.SMS, Channel.VOICE)}
+
+
+def roster_changed(engine: Engine, tx: Transaction, changed: Iterable[Change]) -> None:
+    """Whoever has another phone or LINE account in the roster now is asked there what waits for their answer.
+
+    Whoever was alerted by SMS at the phone before hears that an answer from it counts no more.
+    """
+
+    def over(change: Change) -> tuple[Channel, ...]:
+        moved = (channels for column, channels in _ADDRESSES.items() if column in change.columns)
+        return tuple(channel for channels in moved for channel in channels)
+
+    for channels, changes in groupby(sorted(filter(over, changed), key=over), key=over):
+        before = {change.after.ref: change.before.phone for change in changes}
+        query = select(tables.Responder).where(col(tables.Responder.ref).in_(list(before)))
+        people = {row.id: row for row in tx.session.exec(query)}
+        phones = {row.id: before[row.ref] for row in people.values() if Channel.SMS in channels}
+        addresses_changed(engine, tx, people, channels, "the roster has another address", phones)
+
+
+def addresses_changed(
+    engine: Engine,
+    tx: Transaction,
+    people: Mapping[UUID, tables.Responder],
+    over: Collection[Channel],
+    why: str,
+    phones: Mapping[UUID, str | None] | None = None,
+) -> None:
+    """These responders, by id, are reached elsewhere over these channels: what waits for their answer is asked there.
+
+    Who has taken an alert gets the code with which they go on by SMS from the new number.  `phones` are those that they
+    had before, where it is these that changed.
+    """
+    asked: dict[tuple[UUID, UUID, UUID], str | None] = {}
+    for delivery in _asked_over(tx, people, over):
         _lose(tx, delivery, why)
-        if delivery.incident_id and delivery.follow_up_id:
-            cards.setdefault((delivery.incident_id, delivery.follow_up_id), delivery.message)
-    alerts = tx.session.exec(
-        select(tables.Alert.incident_id, tables.Alert.id)
-        .join(tables.Incident, col(tables.Incident.id) == col(tables.Alert.incident_id))
-        .where(
-            tables.Alert.responder_id == row.id,
-            col(tables.Alert.state).in_({AlertState.OPEN, AlertState.UNREACHABLE}),
-            col(tables.Incident.state).not_in(OVER),
-        )
-    ).all()
-    for incident_id, asked_id in sorted([*alerts, *cards]):  # in one order everywhere: each is locked in turn
+        if delivery.incident_id and delivery.follow_up_id and delivery.responder_id:
+            asked.setdefault((delivery.incident_id, delivery.follow_up_id, delivery.responder_id), delivery.message)
+    alerts = select(tables.Alert.incident_id, tables.Alert.id, tables.Alert.responder_id)
+    alerts = alerts.join(tables.Incident, col(tables.Incident.id) == col(tables.Alert.incident_id)).where(
+        col(tables.Alert.responder_id).in_(list(people)),
+        col(tables.Alert.state).in_(_WANTED),
+        col(tables.Incident.state).not_in(OVER),
+    )
+    asked |= dict.fromkeys(tx.session.exec(alerts).all())
+    for incident_id, asked_id, responder_id in sorted(asked):  # in one order everywhere: each is locked in turn
         incident = incidents.lock(tx, incident_id)
-        outbox = Outbox(engine, tx, incident)
-        if message := cards.get((incident_id, asked_id)):
-            outbox.ask_follow_up(incident.follow_up(asked_id), message, row)
-        elif (alert := incident.alert(asked_id)).state in {AlertState.OPEN, AlertState.UNREACHABLE}:
+        around = Around(tx, [incident])
+        outbox = Outbox(engine, tx, incident, around=around)
+        if message := asked[incident_id, asked_id, responder_id]:
+            outbox.ask_follow_up(incident.follow_up(asked_id), message, people[responder_id])
+            continue
+        alert, its_row = incident.alert(asked_id), tx.loaded[incident_id].alerts[asked_id]
+        is_new = its_row.phone_index != people[responder_id].phone_index
+        phone = (phones or {}).get(responder_id)
+        if phone and _asked_by_sms(tx, asked_id):
+            queue(
+                *(tx, Channel.SMS, phone, (engine.texts.say("phone_moved", Channel.SMS, code=incident.code),)),
+                *("phone_moved", tx.now + incident.policy.fresh_for),
+                incident_id=incident_id,
+                responder_id=responder_id,
+            )
+        if is_new:  # its code was one of the other phone's
+            its_row.phone_index = its_row.reply_code = None
+            around.give_codes([its_row])
+        if alert.state in TAKEN and is_new:
+            outbox.confirm(alert)
+        elif alert.state in {AlertState.OPEN, AlertState.UNREACHABLE}:
             outbox.ask(alert)
 
 
-def _asked_in_line(tx: Transaction, people: Iterable[tables.Responder]) -> Sequence[Delivery]:
-    """What went to them over LINE and waits for their answer, locked; of each incident the newest first."""
+def _asked_by_sms(tx: Transaction, alert_id: UUID) -> bool:
+    by_sms = select(Delivery.id).where(Delivery.alert_id == alert_id, Delivery.channel == Channel.SMS)
+    return tx.session.exec(by_sms.where(col(Delivery.sent_at).is_not(None)).limit(1)).first() is not None
+
+
+def _asked_over(tx: Transaction, people: Collection[UUID], over: Collection[Channel]) -> Sequence[Delivery]:
+    """What went to them over these channels and waits for their answer, locked; of each incident the newest first."""
     waits = (col(tables.Alert.state) == AlertState.OPEN) | (
         (col(tables.FollowUp.state) != FollowUpState.DONE)
         & col(tables.Incident.state).not_in(ENDED)
@@ -492,8 +552,8 @@ def _asked_in_line(tx: Transaction, people: Iterable[tables.Responder]) -> Seque
         .outerjoin(tables.FollowUp, col(tables.FollowUp.id) == col(Delivery.follow_up_id))
         .join(tables.Incident, col(tables.Incident.id) == col(Delivery.incident_id))
         .where(
-            col(Delivery.responder_id).in_([row.id for row in people]),
-            Delivery.channel == Channel.LINE,
+            col(Delivery.responder_id).in_(list(people)),
+            col(Delivery.channel).in_(over),
             col(Delivery.message).in_(_ASKING),
             col(Delivery.state).not_in(_FINAL),
             waits,

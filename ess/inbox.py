@@ -66,17 +66,20 @@ class Event:
 
 def keep(engine: Engine, events: Iterable[Event]) -> int:
     """Store events that are new and promise to handle them; how many were new."""
-    n_new = 0
+    came = {event.id: event for event in events}
     with engine.store.transaction() as tx:
-        for event in events:
-            row = {"id": event.id, "kind": event.kind, "body": dict(event.body), "received_at": tx.now}
-            added = tx.session.execute(
-                insert(tables.Inbound).values(row).on_conflict_do_nothing().returning(col(tables.Inbound.id))
-            ).first()
-            if added:
+        # In one order everywhere: a redelivery may bring them in another one at the same instant.
+        new = {event_id for event_id in sorted(came) if _is_new(tx, came[event_id])}
+        for event in came.values():
+            if event.id in new:
                 tx.promise(CONFIRM if _is_good_news(event) else HANDLE, tx.now, subject=event.id)
-                n_new += 1
-    return n_new
+    return len(new)
+
+
+def _is_new(tx: Transaction, event: Event) -> bool:
+    row = {"id": event.id, "kind": event.kind, "body": dict(event.body), "received_at": tx.now}
+    added = insert(tables.Inbound).values(row).on_conflict_do_nothing().returning(col(tables.Inbound.id))
+    return tx.session.execute(added).first() is not None
 
 
 def _is_good_news(event: Event) -> bool:

@@ -27,7 +27,11 @@ _CLAIM = text(
     """
 )
 
-_RELEASE = text("UPDATE deadline SET wake_at = due_at WHERE id = ANY(:ids)")
+#: Whoever has one of the rows at this instant is keeping it: nothing is waited for, and the lease brings it again.
+_RELEASE = text(
+    "UPDATE deadline SET wake_at = due_at"
+    " WHERE id IN (SELECT id FROM deadline WHERE id = ANY(:ids) FOR UPDATE SKIP LOCKED)"
+)
 
 
 #: A call whose worker is dead is due again: it has not been seen for so long, and beats every two seconds.

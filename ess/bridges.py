@@ -92,10 +92,10 @@ def press(engine: Engine, delivery_id: UUID, digits: str) -> Speech | Connection
         if delivery.state in {DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.EXPIRED}:
             return statement(engine.texts, "bridge_again")
         deliveries.record_digit(tx, delivery.id)
-        reach.verify(tx, row, Channel.VOICE)
         delivery.claimed_until = tx.now + engine.bridge.ring + engine.bridge.talk + _MARGIN
         _note(tx, incident, follow_up, row, "follow_up_call_connecting")
-        return Connection(to, engine.bridge.number)
+    reach.verify_alone(engine.store, row.id, Channel.VOICE)
+    return Connection(to, engine.bridge.number)
 
 
 def hold(engine: Engine, delivery_id: UUID, answered_by: str | None, turn: int) -> Leg:

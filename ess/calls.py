@@ -118,10 +118,10 @@ def _record(engine: Engine, delivery_id: UUID, verb: Verb, eta: timedelta | None
         incident = dispatch.answer_alert_in(engine, tx, alert_id, verb, via=Channel.VOICE, eta=eta)
         deliveries.record_digit(tx, delivery_id)
         row = tx.session.get_one(tables.Responder, incident.alert(alert_id).responder_id)
-        reach.verify(tx, row, Channel.VOICE)
         if verb is Verb.ACCEPT:
             Outbox(engine, tx, incident).confirm(incident.alert(alert_id))
-        return bool(responders.readable(row))
+    reach.verify_alone(engine.store, row.id, Channel.VOICE)
+    return bool(responders.readable(row))
 
 
 def _call(tx: Transaction, delivery_id: UUID, *, lock: bool = False) -> tables.Delivery:

@@ -20,7 +20,7 @@ from rich.table import Table
 from sqlalchemy.exc import OperationalError
 
 from config.settings import HERE, Settings
-from ess import dispatch, duties, follow_ups, geo, linking, logs, roster, views
+from ess import deliveries, dispatch, duties, follow_ups, geo, linking, logs, roster, views
 from ess.conversation.texts import BANGKOK
 from ess.domain.errors import DispatchError, Refused
 from ess.domain.place import Place
@@ -135,6 +135,7 @@ def responders_import(
         changes = enrolment.planned(tx, edition.entries, remove_missing=remove_missing)
         if not dry_run:
             enrolment.enrol(tx, changes)
+            deliveries.roster_changed(engine, tx, changes.changed)
     if dry_run:
         roster.print_changes(out, changes)
     if adrift := roster.no_base(changes, roles_near(engine.policies.values())):

@@ -5,8 +5,9 @@ and the outcome is committed after.  A crash in between leaves a row that says s
 safe: LINE by its retry key, SMS by looking first.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -20,9 +21,11 @@ from ess.channels.envelope import Button, Envelope, Message, Press, Sender
 from ess.domain.duty import Channel
 from ess.domain.errors import ChannelDown, PermanentFailure, Refused, ReplyRefused, TransientFailure
 from ess.domain.follow_up import FollowUpState
-from ess.domain.incident import ENDED, OVER, TAKEN, AlertState, Fact, LoseContact, TrackState, decide
+from ess.domain.incident import ENDED, OVER, TAKEN, AlertState, Fact, LoseContact, State, TrackState, decide
+from ess.domain.report import Contact
+from ess.domain.roster import Change
 from ess.engine import Engine
-from ess.outbox import WRITTEN, Outbox, alarm, asked_beside, carry_out
+from ess.outbox import WRITTEN, Around, Outbox, alarm, asked_beside, carry_out, queue
 from ess.store import Transaction, incidents, outages, tables
 from ess.store.bridges import BRIDGE
 from ess.store.tables import Delivery, DeliveryState
@@ -47,19 +50,35 @@ _URGENT = frozenset({"reporter_safe", "reporter_cancels", "reporter_unsafe", "re
 _WANTED = frozenset({AlertState.OPEN, AlertState.UNREACHABLE, *TAKEN})
 #: Nor does a phone ring for somebody who has answered already.
 _CALLED = _WANTED - TAKEN
-#: While an alert is in one of these states, and its incident is not over, its responder is to hear this.
+#: What tells somebody that an alert needs nothing more from them.
+_TAKES_BACK = frozenset({"stood_down", "over", "merged", "handed_over"})
+#: While an alert is in one of these states its responder is to hear this; the alert itself as `_wanted_by` says.
 _HEARD_WHILE = {
     # Who has left, or is there, is not asked whether they have.
     "departed_yet": frozenset({AlertState.ACCEPTED}),
     "arrived_yet": frozenset({AlertState.ACCEPTED, AlertState.DEPARTED}),
     "place_corrected": _WANTED,
+    "reporter_in_danger": _WANTED,
     WRITTEN: TAKEN,  # personal, and for whoever goes there alone
+    **dict.fromkeys(("next", "yours_now", "another_report", "backup_called", "backup_comes", "backup_gone"), TAKEN),
+    **dict.fromkeys(("reporter_safe", "reporter_cancels", "reporter_unsafe"), TAKEN),
+    # Whoever was asked once more meanwhile is needed after all.
+    **dict.fromkeys(_TAKES_BACK, frozenset({AlertState.STOOD_DOWN})),
+}
+#: While an incident is in one of these states nobody is to hear this of it, whoever they are.  The public promises are
+#: kept all the same; and whoever is not safe is told of at any time.
+_MOOT_WHEN: Mapping[str, Collection[State]] = {
+    **dict.fromkeys(("alert", "departed_yet", "arrived_yet", "place_corrected", WRITTEN, "informed"), OVER),
+    **dict.fromkeys(("next", "yours_now", "another_report", "backup_called", "backup_comes", "backup_gone"), OVER),
+    # To supervisors.
+    **dict.fromkeys(("arrival_overdue", "backup_wanted", "backup_alerted", "hand_over_refused"), OVER),
+    **dict.fromkeys(("place_contradicted", "outside_area"), OVER),
+    **dict.fromkeys(("reporter_safe", "reporter_cancels"), ENDED),
+    # To reporters, who hear instead that it is over, or where it goes on.
+    **dict.fromkeys(("which_place", "new_arrival", "team_comes", "in_good_hands", "arrived"), OVER),
 }
 #: The cards of a call or a visit that are for whoever has it alone; the others go to supervisors, too.
 _THEIRS = frozenset({"follow_up", "follow_up_reminder", "visit", "visit_reminder"})
-#: What tells somebody that an alert needs nothing more from them.
-_TAKES_BACK = frozenset({"stood_down", "over"})
-
 
 #: All that the claim asks, in one round trip.  Whoever holds either row is at it: the lease brings the wake-up again.
 _DUE: Select[*tuple[Any, ...]] = (
@@ -180,12 +199,29 @@ def _claim(engine: Engine, tx: Transaction, deadline_id: int) -> tuple[Delivery,
         to=delivery.envelope["to"],
         messages=tuple(_message(message) for message in delivery.envelope["messages"]),
         valid_for_s=int((delivery.expires_at - tx.now).total_seconds()),
-        silent=delivery.envelope.get("silent", False),  # the release before did not say
+        silent=delivery.envelope.get("silent", False) or _asks_for_silence(tx, delivery),
         reply_token=token,
         doubtful_since=delivery.doubtful_since,
         not_these=_others_taken(tx, delivery) if delivery.doubtful_since else frozenset(),
     )
     return delivery, envelope, outage is not None
+
+
+def _asks_for_silence(tx: Transaction, delivery: Delivery) -> bool:
+    """Whether a reporter to whom this was to sound wishes by now that no screen lights up (ADR 7).
+
+    What they wish for its incident counts; where their report is another's by now, or it is about none, their newest.
+    """
+    if delivery.channel != Channel.LINE or delivery.responder_id is not None:
+        return False
+    its_own_first = col(tables.Report.incident_id).is_not_distinct_from(delivery.incident_id).desc()
+    theirs = (
+        select(tables.Report.contact)
+        .where(tables.Report.line_index == tx.vault.index(delivery.envelope["to"]))
+        .order_by(its_own_first, col(tables.Report.received_at).desc())
+        .limit(1)
+    )
+    return tx.session.exec(theirs).first() not in {Contact.ANY, None}
 
 
 def _others_taken(tx: Transaction, delivery: Delivery) -> frozenset[str]:
@@ -221,23 +257,26 @@ def _worse_than_none(tx: Transaction, found: Row[Any]) -> str | None:
     delivery = found.Delivery
     if delivery.expires_at <= tx.now:
         return "older than its message is good for"
-    if delivery.message == "informed" and found.incident_state in OVER:
+    if found.incident_state in _MOOT_WHEN.get(delivery.message, ()):
         return f"{found.incident_state} before it was sent"
     if delivery.alert_id and (delivery.message == "alert" or delivery.message in _HEARD_WHILE):
-        return _asked_no_more(found)
+        why = _not_theirs_to_hear(found)
+        if why:
+            return why
     if delivery.alert_id and delivery.message in _TAKES_BACK and not _has_heard(tx, delivery.alert_id):
         return "they never heard of the incident"
     return None
 
 
-def _asked_no_more(found: Row[Any]) -> str | None:
+def _not_theirs_to_hear(found: Row[Any]) -> str | None:
     """Why its responder is not to hear this about their alert any more; None where they are."""
-    # Whoever has ended the incident still has their alert.
-    wanted = _HEARD_WHILE.get(found.Delivery.message) or _wanted_by(found.Delivery)
-    if found.incident_state in OVER or found.alert_state not in wanted:
-        return f"{found.incident_state if found.alert_state in wanted else found.alert_state} before it was sent"
+    track = next((its for its in found.tracks if its["name"] == found.track), None)
+    if found.incident_state in OVER and track and track["holder"] == str(found.Delivery.alert_id):
+        return None  # stood down with everybody else, and still whom one asks
+    if found.alert_state not in (_HEARD_WHILE.get(found.Delivery.message) or _wanted_by(found.Delivery)):
+        return f"{found.alert_state} before it was sent"
     # Nor is anybody stood down, when another takes it, who could not be reached.
-    is_taken = any(its["name"] == found.track and its["state"] == TrackState.ACKNOWLEDGED for its in found.tracks)
+    is_taken = track is not None and track["state"] == TrackState.ACKNOWLEDGED
     late = is_taken and found.alert_state == AlertState.UNREACHABLE and not found.is_backup
     return "somebody else has it" if late else None
 
@@ -343,13 +382,17 @@ def _record_sent(tx: Transaction, delivery: Delivery, deadline_id: int, provider
 
 def fail(engine: Engine, tx: Transaction, delivery: Delivery, why: str) -> None:
     """This channel will not do it: the responder's next one at once, and without a next one, the next person."""
-    delivery.state = DeliveryState.FAILED
-    delivery.error = why
-    _note(tx, delivery, "delivery_failed", error=why)
+    _lose(tx, delivery, why)
     if delivery.message == BRIDGE:
         _tell_not_connected(engine, tx, delivery)
     elif not _over_next_channel(engine, tx, delivery):
         _lose_contact(engine, tx, delivery)
+
+
+def _lose(tx: Transaction, delivery: Delivery, why: str) -> None:
+    delivery.state = DeliveryState.FAILED
+    delivery.error = why
+    _note(tx, delivery, "delivery_failed", error=why)
 
 
 def _wait_for_channel(
@@ -357,10 +400,8 @@ def _wait_for_channel(
 ) -> None:
     """The channel is down for everyone: the next one at once, else the next person, and this one when it is back."""
     if _over_next_channel(engine, tx, delivery):
-        delivery.state = DeliveryState.FAILED
-        delivery.error = why
         tx.session.delete(deadline)
-        _note(tx, delivery, "delivery_failed", error=why)
+        _lose(tx, delivery, why)
         return
     delivery.state = DeliveryState.QUEUED
     deadline.due_at = deadline.wake_at = until
@@ -420,46 +461,120 @@ def _tell_not_connected(engine: Engine, tx: Transaction, delivery: Delivery) -> 
 
 def account_lost(engine: Engine, tx: Transaction, people: Iterable[tables.Responder], why: str) -> None:
     """Their LINE accounts show them nothing any more: what they were asked there is asked over the next channel."""
-    for delivery in _asked_in_line(tx, people):
-        fail(engine, tx, delivery, why)
+    again = set()
+    for delivery in _asked_over(tx, {row.id for row in people}, [Channel.LINE]):
+        about = delivery.responder_id, delivery.alert_id or delivery.follow_up_id
+        if about in again:  # by a newer message
+            _lose(tx, delivery, why)
+        else:
+            again.add(about)
+            fail(engine, tx, delivery, why)
 
 
 def account_changed(engine: Engine, tx: Transaction, row: tables.Responder, why: str) -> None:
     """The responder has another LINE account now: what waits for their answer is asked there."""
-    for delivery in _asked_in_line(tx, [row]):
-        delivery.state = DeliveryState.FAILED
-        delivery.error = why
-        _note(tx, delivery, "delivery_failed", error=why)
-    waiting = tx.session.exec(
-        select(tables.Alert.incident_id, tables.Alert.id)
-        .join(tables.Incident, col(tables.Incident.id) == col(tables.Alert.incident_id))
-        .where(
-            tables.Alert.responder_id == row.id,
-            col(tables.Alert.state).in_({AlertState.OPEN, AlertState.UNREACHABLE}),
-            col(tables.Incident.state).not_in(OVER),
-        )
-        .order_by(col(tables.Alert.incident_id))  # in one order everywhere: each is locked in turn
-    ).all()
-    for incident_id, alert_id in waiting:
+    addresses_changed(engine, tx, {row.id: row}, [Channel.LINE], why)
+
+
+#: The columns of the roster that say where somebody is reached, and over which channels.
+_ADDRESSES = {"line_user_id": (Channel.LINE,), "phone": (Channel.SMS, Channel.VOICE)}
+
+
+def roster_changed(engine: Engine, tx: Transaction, changed: Iterable[Change]) -> None:
+    """Whoever has another phone or LINE account in the roster now is asked there what waits for their answer.
+
+    Whoever was alerted by SMS at the phone before hears that an answer from it counts no more.
+    """
+
+    def over(change: Change) -> tuple[Channel, ...]:
+        moved = (channels for column, channels in _ADDRESSES.items() if column in change.columns)
+        return tuple(channel for channels in moved for channel in channels)
+
+    for channels, changes in groupby(sorted(filter(over, changed), key=over), key=over):
+        before = {change.after.ref: change.before.phone for change in changes}
+        query = select(tables.Responder).where(col(tables.Responder.ref).in_(list(before)))
+        people = {row.id: row for row in tx.session.exec(query)}
+        phones = {row.id: before[row.ref] for row in people.values() if Channel.SMS in channels}
+        addresses_changed(engine, tx, people, channels, "the roster has another address", phones)
+
+
+def addresses_changed(
+    engine: Engine,
+    tx: Transaction,
+    people: Mapping[UUID, tables.Responder],
+    over: Collection[Channel],
+    why: str,
+    phones: Mapping[UUID, str | None] | None = None,
+) -> None:
+    """These responders, by id, are reached elsewhere over these channels: what waits for their answer is asked there.
+
+    Who has taken an alert gets the code with which they go on by SMS from the new number.  `phones` are those that they
+    had before, where it is these that changed.
+    """
+    asked: dict[tuple[UUID, UUID, UUID], str | None] = {}
+    for delivery in _asked_over(tx, people, over):
+        _lose(tx, delivery, why)
+        if delivery.incident_id and delivery.follow_up_id and delivery.responder_id:
+            asked.setdefault((delivery.incident_id, delivery.follow_up_id, delivery.responder_id), delivery.message)
+    alerts = select(tables.Alert.incident_id, tables.Alert.id, tables.Alert.responder_id)
+    alerts = alerts.join(tables.Incident, col(tables.Incident.id) == col(tables.Alert.incident_id)).where(
+        col(tables.Alert.responder_id).in_(list(people)),
+        col(tables.Alert.state).in_(_WANTED),
+        col(tables.Incident.state).not_in(OVER),
+    )
+    asked |= dict.fromkeys(tx.session.exec(alerts).all())
+    for incident_id, asked_id, responder_id in sorted(asked):  # in one order everywhere: each is locked in turn
         incident = incidents.lock(tx, incident_id)
-        alert = incident.alert(alert_id)
-        if alert.state in {AlertState.OPEN, AlertState.UNREACHABLE}:
-            Outbox(engine, tx, incident).ask(alert)
+        around = Around(tx, [incident])
+        outbox = Outbox(engine, tx, incident, around=around)
+        if message := asked[incident_id, asked_id, responder_id]:
+            outbox.ask_follow_up(incident.follow_up(asked_id), message, people[responder_id])
+            continue
+        alert, its_row = incident.alert(asked_id), tx.loaded[incident_id].alerts[asked_id]
+        is_new = its_row.phone_index != people[responder_id].phone_index
+        phone = (phones or {}).get(responder_id)
+        if phone and _asked_by_sms(tx, asked_id):
+            queue(
+                *(tx, Channel.SMS, phone, (engine.texts.say("phone_moved", Channel.SMS, code=incident.code),)),
+                *("phone_moved", tx.now + incident.policy.fresh_for),
+                incident_id=incident_id,
+                responder_id=responder_id,
+            )
+        if is_new:  # its code was one of the other phone's
+            its_row.phone_index = its_row.reply_code = None
+            around.give_codes([its_row])
+        if alert.state in TAKEN and is_new:
+            outbox.confirm(alert)
+        elif alert.state in {AlertState.OPEN, AlertState.UNREACHABLE}:
+            outbox.ask(alert)
 
 
-def _asked_in_line(tx: Transaction, people: Iterable[tables.Responder]) -> Sequence[Delivery]:
-    """The open alerts that went to them over LINE, locked."""
+def _asked_by_sms(tx: Transaction, alert_id: UUID) -> bool:
+    by_sms = select(Delivery.id).where(Delivery.alert_id == alert_id, Delivery.channel == Channel.SMS)
+    return tx.session.exec(by_sms.where(col(Delivery.sent_at).is_not(None)).limit(1)).first() is not None
+
+
+def _asked_over(tx: Transaction, people: Collection[UUID], over: Collection[Channel]) -> Sequence[Delivery]:
+    """What went to them over these channels and waits for their answer, locked; of each incident the newest first."""
+    waits = (col(tables.Alert.state) == AlertState.OPEN) | (
+        (col(tables.FollowUp.state) != FollowUpState.DONE)
+        & col(tables.Incident.state).not_in(ENDED)
+        & (col(Delivery.message).not_in(_THEIRS) | (tables.FollowUp.responder_id == Delivery.responder_id))
+    )
     return tx.session.exec(
         select(Delivery)
-        .join(tables.Alert, col(tables.Alert.id) == col(Delivery.alert_id))
+        .outerjoin(tables.Alert, col(tables.Alert.id) == col(Delivery.alert_id))
+        .outerjoin(tables.FollowUp, col(tables.FollowUp.id) == col(Delivery.follow_up_id))
+        .join(tables.Incident, col(tables.Incident.id) == col(Delivery.incident_id))
         .where(
-            col(Delivery.responder_id).in_([row.id for row in people]),
-            Delivery.channel == Channel.LINE,
-            Delivery.message == "alert",
+            col(Delivery.responder_id).in_(list(people)),
+            col(Delivery.channel).in_(over),
+            col(Delivery.message).in_(_ASKING),
             col(Delivery.state).not_in(_FINAL),
-            tables.Alert.state == AlertState.OPEN,
+            waits,
         )
-        .order_by(col(Delivery.incident_id))  # in one order everywhere: each is locked in turn
+        # In one order everywhere: each is locked in turn.
+        .order_by(col(Delivery.incident_id), col(Delivery.created_at).desc())
         .with_for_update(of=Delivery)
     ).all()
 

@@ -66,17 +66,20 @@ class Event:
 
 def keep(engine: Engine, events: Iterable[Event]) -> int:
     """Store events that are new and promise to handle them; how many were new."""
-    n_new = 0
+    came = {event.id: event for event in events}
     with engine.store.transaction() as tx:
-        for event in events:
-            row = {"id": event.id, "kind": event.kind, "body": dict(event.body), "received_at": tx.now}
-            added = tx.session.execute(
-                insert(tables.Inbound).values(row).on_conflict_do_nothing().returning(col(tables.Inbound.id))
-            ).first()
-            if added:
+        # In one order everywhere: a redelivery may bring them in another one at the same instant.
+        new = {event_id for event_id in sorted(came) if _is_new(tx, came[event_id])}
+        for event in came.values():
+            if event.id in new:
                 tx.promise(CONFIRM if _is_good_news(event) else HANDLE, tx.now, subject=event.id)
-                n_new += 1
-    return n_new
+    return len(new)
+
+
+def _is_new(tx: Transaction, event: Event) -> bool:
+    row = {"id": event.id, "kind": event.kind, "body": dict(event.body), "received_at": tx.now}
+    added = insert(tables.Inbound).values(row).on_conflict_do_nothing().returning(col(tables.Inbound.id))
+    return tx.session.execute(added).first() is not None
 
 
 def _is_good_news(event: Event) -> bool:
@@ -604,7 +607,11 @@ def _reporter_sms(engine: Engine, tx: Transaction, event_id: str, phone: str, wo
     if newest is None:
         log.info("sms_from_unknown_phone")
         return
-    incident = incidents.lock_surviving(tx, newest[1])
+    while True:
+        incident = incidents.lock_surviving(tx, newest[1])
+        newest = tx.session.exec(query).first() or newest
+        if incidents.surviving(tx, newest[1]) == incident.id:
+            break  # else the report was split off, or theirs has ended, while the lock was waited for
     report_id, incident_id = newest[0], incident.id
     heard = citizen.hear_text(citizen.Draft(filed=True), words, incident.state)
     is_over = incident.state in OVER

@@ -22,6 +22,7 @@ SENTENCES: dict[str, str] = {
     "responders_selected": "{track}, step {step}: chosen",
     "alerted": "alerted: {who}",
     "alerted_again": "alerted again: {who}",
+    "not_asked_again": "not alerted again: {who} is not at work any more",
     "informed": "told for their information: {who}",
     "asked_further": "no answer yet: {who} is asked over {channel} too",
     "delivery_sent": "{message} sent over {channel}{to_who}",

@@ -3,12 +3,15 @@
 from collections.abc import Collection
 from datetime import timedelta
 
+import structlog
 from sqlalchemy import func, text
 from sqlmodel import col, select
 
 from ess.store import tables
 from ess.store.store import Transaction
-from ess.wake import WakeUp
+from ess.wake import REFINE, TRAVEL, WakeUp
+
+log = structlog.get_logger()
 
 #: Sorted by the index and locked row by row, so that several clocks share the work and none waits.  The
 #: statement's own time, because `clock_timestamp()` changes while it runs and so cannot bound the index: with a
@@ -24,7 +27,11 @@ _CLAIM = text(
     """
 )
 
-_RELEASE = text("UPDATE deadline SET wake_at = due_at WHERE id = ANY(:ids)")
+#: Whoever has one of the rows at this instant is keeping it: nothing is waited for, and the lease brings it again.
+_RELEASE = text(
+    "UPDATE deadline SET wake_at = due_at"
+    " WHERE id IN (SELECT id FROM deadline WHERE id = ANY(:ids) FOR UPDATE SKIP LOCKED)"
+)
 
 
 #: A call whose worker is dead is due again: it has not been seen for so long, and beats every two seconds.
@@ -70,9 +77,18 @@ def next_wake_in(tx: Transaction, at_most: timedelta) -> timedelta:
     return at_most if earliest is None else max(timedelta(), min(at_most, earliest - now))
 
 
+#: Nothing depends on what these do: what fails for no known reason so often is a bug, and they are given up.
+_DISPENSABLE = frozenset({REFINE, TRAVEL})
+MOST_FAILURES = 5
+
+
 def postpone(tx: Transaction, deadline_id: int) -> None:
-    """After a failure: wake again later, each time twice as late, a minute at most."""
+    """After a failure: wake again later, each time twice as late, a minute at most; some not for ever."""
     row = tx.session.get(tables.Deadline, deadline_id)
-    if row is not None:
-        row.failures += 1
-        row.wake_at = tx.now + timedelta(seconds=min(60, 2 ** min(row.failures, 6)))
+    if row is None:
+        return
+    row.failures += 1
+    row.wake_at = tx.now + timedelta(seconds=min(60, 2 ** min(row.failures, 6)))
+    if row.kind in _DISPENSABLE and row.failures >= MOST_FAILURES:
+        log.error("deadline_given_up", deadline_id=deadline_id, kind=row.kind, failures=row.failures)
+        tx.session.delete(row)

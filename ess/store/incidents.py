@@ -64,6 +64,8 @@ class Rows:
     alerts: dict[UUID, tables.Alert] = field(default_factory=dict)
     follow_ups: dict[UUID, tables.FollowUp] = field(default_factory=dict)
     deadlines: dict[Deadline, tables.Deadline] = field(default_factory=dict)
+    #: The alerts whose responders are inactive or on leave.
+    away: set[UUID] = field(default_factory=set)
     #: Read when first asked for.
     reports: list[tables.Report] | None = None
 
@@ -100,7 +102,15 @@ _LOCK_WAITING = (
     .with_for_update(of=tables.Incident, key_share=True, skip_locked=True)
 )
 _ITS = bindparam("incident_ids", type_=ARRAY(Uuid))
-_ALERTS = select(tables.Alert).where(col(tables.Alert.incident_id) == any_(_ITS)).order_by(col(tables.Alert.created_at))
+_IS_AWAY: ColumnElement[bool] = ~col(tables.Responder.active) | func.coalesce(
+    col(tables.Responder.leave_until) > func.clock_timestamp(), False
+)
+_ALERTS = (
+    select(tables.Alert, _IS_AWAY)
+    .join(tables.Responder, col(tables.Responder.id) == col(tables.Alert.responder_id))
+    .where(col(tables.Alert.incident_id) == any_(_ITS))
+    .order_by(col(tables.Alert.created_at))
+)
 _FOLLOW_UPS = select(tables.FollowUp).where(col(tables.FollowUp.incident_id) == any_(_ITS))
 #: With the clock, so that it need not be asked for.
 _DEADLINES = select(tables.Deadline, func.clock_timestamp()).where(
@@ -205,8 +215,10 @@ def _incidents(tx: Transaction, rows: Sequence[tables.Incident]) -> list[Inciden
     # Before it is located nobody can have been alerted, and before it is resolved no call was promised.
     begun = [row.id for row in rows if row.state != State.RECEIVED]
     over = [row.id for row in rows if row.state in _WITH_FOLLOW_UPS]
-    for alert in tx.session.exec(_ALERTS, params={"incident_ids": begun}) if begun else ():
+    for alert, is_away in tx.session.exec(_ALERTS, params={"incident_ids": begun}) if begun else ():
         tx.loaded[alert.incident_id].alerts[alert.id] = alert
+        if is_away:
+            tx.loaded[alert.incident_id].away.add(alert.id)
     for follow_up in tx.session.exec(_FOLLOW_UPS, params={"incident_ids": over}) if over else ():
         tx.loaded[follow_up.incident_id].follow_ups[follow_up.id] = follow_up
     for deadline, at in tx.session.exec(_DEADLINES, params={"incident_ids": [row.id for row in rows]}):
@@ -237,6 +249,7 @@ def _incident(tx: Transaction, rows: Rows) -> Incident:
                 AlertState(alert.state),
                 alert.eta_at,
                 alert.backup,
+                alert.id in rows.away,
             )
             for alert in rows.alerts.values()
         ),

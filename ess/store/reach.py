@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, func, not_, or_
 from sqlalchemy import select as select_columns
@@ -12,7 +13,7 @@ from sqlmodel import col
 
 from ess.domain.duty import Channel
 from ess.store import tables
-from ess.store.store import Transaction
+from ess.store.store import Store, Transaction
 
 #: That a channel works is written down once in so long, not with every answer.
 _KNOWN_FOR = timedelta(days=1)
@@ -53,6 +54,12 @@ def verify(tx: Transaction, row: tables.Responder, channel: Channel) -> None:
     known_at = getattr(row, name)
     if known_at is None or known_at + _KNOWN_FOR <= tx.now:
         setattr(row, name, tx.now)
+
+
+def verify_alone(store: Store, responder_id: UUID, channel: Channel) -> None:
+    """The same in a transaction of its own, for who holds an incident: linking locks the responder's row before it."""
+    with store.transaction() as tx:
+        verify(tx, tx.session.get_one(tables.Responder, responder_id), channel)
 
 
 def is_at_work(row: tables.Responder, at: datetime) -> bool:

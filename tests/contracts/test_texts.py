@@ -336,6 +336,7 @@ def all_letters(language: str) -> Iterator[Letter]:
     for channel in (Channel.LINE, Channel.SMS):
         yield Letter("responder_noted", channel, letters.kept_letter(texts, channel))
     yield Letter("no_open_alert", Channel.SMS, texts.say("no_open_alert", Channel.SMS))
+    yield Letter("phone_moved", Channel.SMS, texts.say("phone_moved", Channel.SMS, code=CODE))
     taken = acknowledged(an_incident(place))
     waiting = [(taken, an_alert(AlertState.ACCEPTED))] * 12
     yield Letter("which_incident", Channel.LINE, letters.which_incident_letter(texts, waiting))

@@ -23,7 +23,7 @@ from ess.embedded.local import whole
 from ess.engine import Engine, open_engine
 from ess.geo.routes import Osrm, Router, router
 from ess.roster import Entry
-from ess.store import enrolment, incidents
+from ess.store import deadlines, enrolment, incidents
 from ess.store.crypto import EncryptedJson
 
 THE_HOUSE = (16.8211, 100.2659)
@@ -170,6 +170,26 @@ def test_a_router_that_is_slow_or_away_changes_nothing(engine: Engine, fake: Fak
         assert "100.26" not in str(logs), "where people live is in no log"
         assert due(engine) == []
         end_all(engine)
+
+
+def test_a_bug_is_told_and_not_tried_for_ever(engine: Engine) -> None:
+    class Broken:
+        def minutes(self, *_: Any) -> list[float | None]:
+            raise ZeroDivisionError
+
+    reported(engine)
+    (deadline_id,) = due(engine)
+    with capture_logs() as logs:
+        for _ in range(deadlines.MOST_FAILURES):
+            assert due(engine) == [deadline_id]
+            with pytest.raises(ZeroDivisionError):
+                travel.measure_travel(engine, Broken(), deadline_id)
+            with engine.store.transaction() as tx:
+                deadlines.postpone(tx, deadline_id)  # as its task does
+            with engine.store.transaction() as tx:  # the time comes
+                tx.session.execute(text("UPDATE deadline SET due_at = clock_timestamp() WHERE kind = 'travel'"))
+    assert due(engine) == []
+    assert "deadline_given_up" in str(logs)
 
 
 def test_where_no_road_leads_there_the_distance_counts(engine: Engine, fake: FakeRouter) -> None:

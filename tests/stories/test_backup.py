@@ -1,6 +1,11 @@
 """Somebody is there and needs more people, or gives it to another unit: nobody is taken anything (ADR 12)."""
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
 from story import LINE_ONLY, SMS_ONLY, UDON_THANI, Incident, Responder, Story
+from test_weeks_later import changes
 
 from ess.store.keys import KeyRole
 
@@ -77,6 +82,31 @@ def test_who_gives_it_back_leaves_it_to_the_backup_that_comes(story: Story) -> N
     radio.hears("ส่งต่อให้ท่าน")
     assert (incident.now["state"], incident.holder()) == ("acknowledged", radio.ref)
     assert incident.told("handed_over", responder=radio.ref)
+
+
+@pytest.mark.parametrize(
+    "by_now", [{"active": False}, {"leave_until": datetime.now(UTC) + timedelta(days=1)}], ids=["gone", "on_leave"]
+)
+@pytest.mark.parametrize("digit", ["2", "5"], ids=["given_back", "backup"])
+def test_who_was_stood_down_and_is_not_at_work_by_now_is_not_asked_again(
+    story: Story, by_now: dict[str, Any], digit: str
+) -> None:
+    station, radio, desk = story.station(UDON_THANI), story.radio_191(UDON_THANI), story.desk()
+    story.care_team(UDON_THANI)
+    incident = story.citizen().reports_by_api("assault", at=UDON_THANI)
+    station.hears("เหตุด่วน")
+    story.comes_due("acknowledge", "police")
+    radio.hears("ตอบ 10 1")
+    radio.texts("{n} 1")
+    radio.hears("บันทึกแล้ว")
+    station.hears("รับทราบแล้ว")
+    changes(story, station, **by_now)
+    radio.texts(f"{{n}} {digit}")
+    radio.hears("บันทึกว่าไม่รับ" if digit == "2" else "แจ้งหน่วยเสริมแล้ว")
+    incident.told("not_asked_again", responder=station.ref)
+    desk.may_hear("ขอกำลังเสริม")
+    desk.hears("เหตุด่วน")
+    assert incident.alert_of(station)["state"] == "stood_down"
 
 
 def test_an_operator_hands_it_over_and_the_reporter_hears_of_a_later_arrival(story: Story) -> None:

@@ -121,6 +121,19 @@ def test_who_does_not_react_to_a_call_to_make_is_reminded_over_every_channel(sto
     assert social_worker.hears("เลยกำหนดโทรติดตาม", by=Channel.SMS)["detail"]["segments"] == 1
 
 
+def test_who_blocks_the_account_is_told_of_the_call_to_make_by_sms_at_once(story: Story) -> None:
+    social_worker = story.social_worker(CHIANG_RAI, BOTH)
+    incident = resolved(story, "assault", CHIANG_RAI)
+    social_worker.hears("ขอให้โทรติดตามผู้เสียหาย")
+    social_worker.taps("ไม่รับสาย")
+    social_worker.hears("บันทึกผลการโทรติดตามแล้ว")
+    story.comes_due("follow_up")
+    social_worker.hears("โทรครั้งที่ 2")
+    social_worker.blocks()
+    social_worker.hears("มีงานโทรติดตามก่อน", by=Channel.SMS)  # once, however many cards there were
+    assert not incident.facts("follow_up_reminded")
+
+
 def test_a_supervisor_takes_an_overdue_call_over_and_is_the_one_who_is_asked(story: Story) -> None:
     """The shipped reminders come after hours: all are over at once here."""
     social_worker, supervisor, other = story.social_worker(CHIANG_RAI), story.supervisor(), story.desk()

@@ -2,6 +2,7 @@
 
 import httpx
 from story import KHON_KAEN, SMS_ONLY, Citizen, Responder, Story
+from test_follow_up import resolved
 
 from ess.domain.duty import Channel
 from ess.store.keys import KeyRole
@@ -102,6 +103,18 @@ def test_another_account_takes_over_and_the_one_before_is_told(story: Story) -> 
     account.taps("รับทราบ")
     account.hears("บันทึกแล้ว")
     incident.reaches("acknowledged")
+
+
+def test_a_call_to_make_goes_to_the_account_that_takes_over(story: Story) -> None:
+    social_worker, account = story.social_worker(KHON_KAEN), story.citizen()
+    incident = resolved(story, "assault", KHON_KAEN)
+    social_worker.hears("ขอให้โทรติดตามผู้เสียหาย")
+    links(story, social_worker, account)
+    social_worker.hears("บัญชี LINE นี้ไม่ได้ผูกกับ")
+    account.hears("ขอให้โทรติดตามผู้เสียหาย")
+    account.taps("ติดต่อได้แล้ว")
+    account.hears("บันทึกผลการโทรติดตามแล้ว")
+    incident.reaches("closed")
 
 
 def test_who_unlinks_is_asked_back_and_then_hears_of_alerts_by_sms(story: Story) -> None:

@@ -70,6 +70,26 @@ def test_a_phone_rings_only_where_its_owner_asked_for_that(story: Story) -> None
     assert citizen.hears("รับทราบแล้ว")["detail"]["silent"] is False
 
 
+def test_what_waited_for_line_lights_up_no_screen_where_its_owner_wishes_for_silence_by_then(story: Story) -> None:
+    station, supervisor = story.station(CHIANG_MAI, SMS_ONLY), story.supervisor(SMS_ONLY)
+    story.care_team(CHIANG_MAI)
+    citizen = story.citizen()
+    incident = citizen.reports("assault", at=CHIANG_MAI)
+    citizen.hears("รับเรื่องแล้ว")
+    citizen.taps("ติดต่อฉันได้")
+    citizen.hears("บันทึกไว้แล้ว")
+    station.hears("ESS")
+    story.breaks("line", "429_quota", to=citizen.line_id)
+    station.texts("{n} 1")
+    station.hears("บันทึกแล้ว")
+    supervisor.hears("LINE")
+    incident.told("delivery_waits", message="acknowledged")
+
+    citizen.presses(f"say=none&code={incident.code}")
+    assert citizen.hears("เปลี่ยนได้ทุกเมื่อ")["detail"]["silent"]
+    assert citizen.hears("รับทราบแล้ว")["detail"]["silent"]
+
+
 def test_who_is_in_danger_says_so_and_those_who_go_there_know(story: Story) -> None:
     station = story.station(CHIANG_MAI)
     story.care_team(CHIANG_MAI)

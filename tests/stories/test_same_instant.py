@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from stack import wait_for
 from story import CHIANG_MAI, NAKHON_RATCHASIMA, UBON_RATCHATHANI, VOICE_ONLY, Incident, Responder, Spot, Story
@@ -11,7 +11,8 @@ from ess import inbox, outbox
 from ess.domain.duty import Channel
 from ess.domain.incident import Accept, decide
 from ess.engine import Engine
-from ess.store import incidents
+from ess.store import deadlines, incidents, tables
+from ess.wake import WakeUp
 
 #: In the east of Nakhon Ratchasima.
 OF_KHORAT = Spot(15.02, 102.24, "30", "3032")
@@ -107,3 +108,70 @@ def test_a_phone_that_is_given_while_the_incident_is_merged_is_kept(story: Story
         incidents.read(tx, UUID(kept.id))
         phones = [report.details["phone"] for report in incidents.reports(tx, UUID(kept.id))]
     assert "+66812345678" in phones
+
+
+def test_what_is_written_by_sms_while_its_report_is_split_off_goes_with_the_report(
+    story: Story, engine: Engine
+) -> None:
+    station, witness = story.station(CHIANG_MAI), story.citizen(line=False)
+    story.care_team(CHIANG_MAI)
+    incident = story.citizen().reports_by_api("running_amok", at=CHIANG_MAI)
+    theirs = witness.witnesses(incident, "running_amok", CHIANG_MAI)
+    station.hears(incident.code)
+    station.may_hear("มีผู้แจ้งเพิ่ม")
+    story.deployment.settle()
+
+    with ThreadPoolExecutor() as pool, engine.store.transaction() as tx:
+        incidents.lock(tx, UUID(incident.id))
+        answer = pool.submit(incident.ask, "split", reports=[theirs])
+        wait_for(lambda: story.deployment.count(_WAITING) == 1, "the split waits")
+        witness.texts("บ้านสีเขียวหลังวัด")
+        wait_for(lambda: story.deployment.count(_WAITING) > 1, "what they wrote waits, too")
+    assert answer.result().status_code == 200, answer.result().text
+    second = story.new_incident()
+    station.hears(second.code)
+    second.told("reporter_wrote")
+    assert not incident.facts("reporter_wrote")
+
+
+def test_a_digit_and_the_linking_of_an_account_do_not_wait_for_each_other(story: Story, engine: Engine) -> None:
+    station = story.station(UBON_RATCHATHANI, VOICE_ONLY)
+    story.care_team(UBON_RATCHATHANI)
+    incident = story.citizen().reports_by_api("assault", at=UBON_RATCHATHANI)
+    phone = station.rings()
+    phone.is_picked_up()
+    story.deployment.settle()
+
+    with ThreadPoolExecutor() as pool:
+        with engine.store.transaction() as tx:  # as linking does: the responder, then their incidents
+            tx.session.get_one(tables.Responder, station.row_id, with_for_update={"key_share": True})
+            pressed = pool.submit(phone.presses, "1")
+            wait_for(lambda: story.deployment.count(_WAITING), "the digit waits")
+            incidents.lock(tx, UUID(incident.id))
+        pressed.result()
+    station.hears("บันทึกแล้วว่าท่านรับเหตุนี้", by=Channel.VOICE)
+    station.hears("บันทึกแล้ว", by=Channel.SMS)
+    phone.hangs_up()
+    assert incident.holder() == station.ref
+
+
+def test_events_that_come_twice_at_once_in_two_orders_are_each_kept_once(story: Story, engine: Engine) -> None:
+    in_a_group = {"type": "message", "source": {"type": "group"}}
+    events = [inbox.Event(f"line:{uuid4()}", inbox.LINE, in_a_group) for _ in range(200)]
+    with ThreadPoolExecutor() as pool:
+        kept = [pool.submit(inbox.keep, engine, each) for each in (events, events[::-1])]
+    assert sum(each.result() for each in kept) == len(events)
+    story.deployment.settle()
+
+
+def test_what_could_not_be_published_waits_for_nobody(story: Story, engine: Engine) -> None:
+    story.station(CHIANG_MAI).may_hear("")
+    story.care_team(CHIANG_MAI)
+    incident = story.citizen().reports_by_api("assault", at=CHIANG_MAI)
+    incident.told("alerted")
+    story.deployment.settle()
+    with engine.store.transaction() as tx, engine.store.transaction() as other:
+        incidents.lock(tx, UUID(incident.id))
+        held, *free = (row.id for row in tx.loaded[UUID(incident.id)].deadlines.values() if row.id)
+        tx.session.get_one(tables.Deadline, held, with_for_update=True)
+        deadlines.release(other, [WakeUp(each, "acknowledge") for each in (held, *free)])

@@ -118,6 +118,8 @@ class Alert:
     eta_at: datetime | None = None
     #: Asked beside whoever has the track, and takes nothing from them.
     backup: bool = False
+    #: Inactive or on leave by now: they may answer, and are not asked once more.
+    is_away: bool = False
 
 
 @dataclass(frozen=True)

@@ -128,9 +128,14 @@ class Turn:
         self.promise(DeadlineKind.SELECT, self.now, track.name)
 
     def ask_stood_down(self, track: Track, *, backup: bool = False) -> None:
-        """Those who were stood down are needed after all."""
+        """Those who were stood down are needed after all, as far as they are still at work."""
         for alert in self.incident.alerts_of(track.name, AlertState.STOOD_DOWN):
-            if alert.role not in NATIONAL_ROLES:  # these are asked when nobody else is left
+            if alert.role in NATIONAL_ROLES:
+                continue  # these are asked when nobody else is left
+            if alert.is_away:
+                about = {"alert_id": alert.id, "responder_id": alert.responder_id, "track": track.name}
+                self.note("not_asked_again", **about)
+            else:
                 self.ask_again(replace(alert, backup=backup))
 
     def ask_again(self, alert: Alert) -> None:

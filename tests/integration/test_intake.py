@@ -107,6 +107,20 @@ def test_who_misses_the_path_the_method_or_the_header_is_told_where_to_look(depl
     assert "Bearer KEY" in problem(http.get("/board", headers={"Authorization": "Basic !"}), 401)["detail"]
 
 
+def test_the_bare_address_leads_a_person_to_the_board_and_tells_a_program_where_to_look(deployment: Deployment) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    led = deployment.http.get("/", headers=browser)
+    assert (led.status_code, led.headers["location"]) == (303, "/board")
+    at_the_door = deployment.http.get(led.headers["location"], headers=browser)
+    assert (at_the_door.status_code, at_the_door.headers["content-type"]) == (401, "text/html; charset=utf-8")
+    told = deployment.http.get("/")
+    assert (told.status_code, told.headers["content-type"]) == (200, "application/json")
+    assert {"/docs", "/healthz"} <= set(told.json().values())
+    for path in (value for value in told.json().values() if value.startswith("/")):
+        assert deployment.http.get(path).status_code != 404, path
+    assert led.headers["vary"] == told.headers["vary"] == "Accept"
+
+
 def test_a_report_needs_a_key(deployment: Deployment) -> None:
     for wrong in ({}, {"Authorization": "Bearer ess_guessed"}, {"Authorization": "Basic eDp5"}):
         answer = deployment.http.post("/v1/reports", json=report(), headers={"Idempotency-Key": "k", **wrong})

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from stack import Deployment, wait_for
 from story import ABROAD, PHITSANULOK, Citizen, Story
 from twilio.request_validator import RequestValidator
 
+from ess.conversation.texts import BANGKOK
 from ess.simulator.edge import line_signature
 from ess.store import tables
 from ess.store.keys import KeyRole
@@ -235,6 +237,33 @@ def test_an_idle_edge_answers_fast(deployment: Deployment, story: Story, capsys:
         took_ms.sort()
         with capsys.disabled():
             sys.stdout.write(f"\n{what}, 100 in a row: p50 {took_ms[49]:.1f} ms, p99 {took_ms[98]:.1f} ms\n")
+
+
+# --- GET /v1/incidents -----------------------------------------------------------------------------------
+@pytest.mark.parametrize("written", ["{}T{}:00+07:00", "{} {}:00+07:00", "{}T{}+0700", "{}T{}:00.250+07:00"])
+@pytest.mark.parametrize("plus", ["+", "%2B", "%20"])
+def test_an_offset_is_understood_however_its_plus_arrives(deployment: Deployment, written: str, plus: str) -> None:
+    code = post(deployment, report()).json()["code"]
+    received_at = datetime.fromisoformat(deployment.get(f"/v1/incidents/{code}")["received_at"])
+    operator = deployment.bearer(KeyRole.OPERATOR)
+
+    def listed(since: datetime) -> set[str]:
+        local = since.astimezone(BANGKOK)
+        asked = written.format(local.date(), f"{local:%H:%M}").replace(" ", "%20").replace("+", plus)
+        answer = deployment.http.get(f"/v1/incidents?since={asked}", headers=operator)
+        assert answer.status_code == 200, answer.text
+        return {incident["code"] for incident in answer.json()["incidents"]}
+
+    assert code in listed(received_at - timedelta(minutes=1))
+    assert code not in listed(received_at + timedelta(minutes=2))
+
+
+@pytest.mark.parametrize("naive", ["2026-04-20", "2026-04-20T08:30:00", "2026-04-20%2007:00"])
+def test_an_instant_without_an_offset_is_told_so(deployment: Deployment, naive: str) -> None:
+    answer = deployment.http.get(f"/v1/incidents?since={naive}", headers=deployment.bearer(KeyRole.OPERATOR))
+    (told,) = problem(answer, 422)["errors"]
+    assert told["field"] == "since"
+    assert "timezone" in told["problem"], "the hours of the day are never taken for an offset"
 
 
 # --- LINE ------------------------------------------------------------------------------------------------

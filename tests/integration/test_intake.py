@@ -17,9 +17,10 @@ from story import ABROAD, PHITSANULOK, Citizen, Story
 from twilio.request_validator import RequestValidator
 
 from ess.conversation.texts import BANGKOK
+from ess.domain.errors import Refused
 from ess.simulator.edge import line_signature
 from ess.store import tables
-from ess.store.keys import KeyRole
+from ess.store.keys import KeyRole, create_key
 
 INBOUND = "SELECT count(*) FROM inbound"
 
@@ -264,6 +265,13 @@ def test_an_instant_without_an_offset_is_told_so(deployment: Deployment, naive: 
     (told,) = problem(answer, 422)["errors"]
     assert told["field"] == "since"
     assert "timezone" in told["problem"], "the hours of the day are never taken for an offset"
+
+
+# --- keys ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("blank", ["", " ", "\t\u00a0"])
+def test_a_key_without_a_name_is_refused(deployment: Deployment, blank: str) -> None:
+    with pytest.raises(Refused, match="needs a name"), deployment.store.transaction() as tx:
+        create_key(tx, blank, KeyRole.INTAKE)
 
 
 # --- LINE ------------------------------------------------------------------------------------------------

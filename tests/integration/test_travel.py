@@ -172,12 +172,26 @@ def test_a_router_that_is_slow_or_away_changes_nothing(engine: Engine, fake: Fak
         end_all(engine)
 
 
-def test_where_no_road_leads_there_the_distance_counts(engine: Engine, fake: FakeRouter) -> None:
+def test_from_where_no_road_leads_there_comes_behind(engine: Engine, fake: FakeRouter) -> None:
     fake.minutes = {ALONG_THE_ROAD: 9.0}
     reported(engine)
     measured(engine, asking(fake))
     end_all(engine)
-    assert asked_first(engine, reported(engine))["ref"] == "PS-near"
+    assert asked_first(engine, reported(engine)) == {
+        "ref": "PS-far",
+        "reason": "the district, 8.0 km away, 9 min by road",
+    }
+
+
+def test_where_nobody_has_a_road_the_distance_counts(engine: Engine, fake: FakeRouter) -> None:
+    fake.minutes = {}
+    reported(engine)
+    measured(engine, asking(fake))
+    end_all(engine)
+    assert asked_first(engine, reported(engine)) == {
+        "ref": "PS-near",
+        "reason": "the district, 3.0 km away, no road leads there",
+    }
 
 
 def test_while_one_worker_asks_another_does_not(engine: Engine, fake: FakeRouter) -> None:

@@ -443,8 +443,9 @@ def _responder_sms(engine: Engine, deadline_id: int, event_id: str, body: Mappin
         asked_here = (col(tables.Alert.phone_index) == tx.vault.index(phone)) & _of(people)
         alerts = _answerable(tx, asked_here, answer)
         is_free_yes = answer == Answer(None, Verb.ACCEPT) and not _waiting(alerts)
-        if is_free_yes and roll_call.hear_sms(engine, tx, phone, people):
-            _done(tx, deadline_id)
+        if is_free_yes and (calls := roll_call.asking_by_sms(tx, people)):
+            if _done(tx, deadline_id):
+                roll_call.hear_sms(engine, tx, phone, people, calls)
             return
         written = _Written(Channel.SMS, phone, words, people, alerts)
         found = _understood(engine, tx, deadline_id, written)
@@ -548,8 +549,8 @@ def _understood(
     matching = [asked for asked in written.alerts if asked.has(answer.code)]
     matching = matching[:1] if answer.code else _waiting(matching)
     if answer.verb is None or len(matching) != 1:
-        _unclear(engine, tx, written, wrote_note=answer.verb is None and answer.code is None)
-        _done(tx, deadline_id)
+        if _done(tx, deadline_id):
+            _unclear(engine, tx, written, wrote_note=answer.verb is None and answer.code is None)
         return None
     alert = matching[0].alert
     row = next(person for person in written.people if person.id == alert.responder_id)

@@ -4,7 +4,8 @@ Start with `ess.domain.incident`: it tells the whole life of an incident, and de
 report through the shell:
 
     web, conversation, workers   a report comes in (HTTP, LINE, Celery)
-    inbox                        what LINE and Twilio sent is kept, then understood
+    inbox                        what LINE and Twilio sent is kept, then read by whom it is from:
+    reporting, responding        what citizens do in the chat and by SMS; what responders answer
     dispatch                     one function for each thing that a person or the clock can do
     duties, rotas                who is on duty when, and what coordinators change about it
     callers, follow_ups          who makes a promised call; what is to be made today

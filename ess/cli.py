@@ -131,6 +131,8 @@ def responders_import(
     edition = roster.read(file)
     if edition.ignored:
         err.print(f"Not read, because no such column is known: {', '.join(edition.ignored)}.", markup=False)
+    if edition.unread:
+        err.print(f"Not read, because only the first sheet is: {', '.join(edition.unread)}.", markup=False)
     with opened() as engine, engine.store.transaction() as tx:
         changes = enrolment.planned(tx, edition.entries, remove_missing=remove_missing)
         if not dry_run:

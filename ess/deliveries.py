@@ -534,9 +534,15 @@ def addresses_changed(
         is_new = its_row.phone_index != people[responder_id].phone_index
         phone = (phones or {}).get(responder_id)
         if phone and _asked_by_sms(tx, asked_id):
+            moved = engine.texts.say("phone_moved", Channel.SMS, code=incident.code)
+            until = tx.now + incident.policy.fresh_for
             queue(
-                *(tx, Channel.SMS, phone, (engine.texts.say("phone_moved", Channel.SMS, code=incident.code),)),
-                *("phone_moved", tx.now + incident.policy.fresh_for),
+                tx,
+                Channel.SMS,
+                phone,
+                (moved,),
+                "phone_moved",
+                until,
                 incident_id=incident_id,
                 responder_id=responder_id,
             )

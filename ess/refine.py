@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
-from sqlmodel import select
+from sqlmodel import col, select
 
 from ess import dispatch, geo
 from ess.domain.errors import PermanentFailure, TransientFailure
@@ -57,11 +57,15 @@ def refine_place(engine: Engine, geocoder: "Geocoder | None", deadline_id: int) 
         return
     with engine.store.transaction() as tx:
         geocodes.keep(tx, geocoder.name, question.address, said)
-        if said.pin:
+        incidents.lock(tx, question.incident_id)  # so that no other place comes between the look and the decision
+        is_outdated = _address(tx, question.incident_id) != question.address
+        if said.pin and not is_outdated:
             _correct(engine, tx, question.incident_id, said.pin)
         # Only now: whoever decides about an incident locks it before anything of it.
         deadline = tx.session.get(tables.Deadline, deadline_id, with_for_update=True)
-        if deadline:
+        if deadline and is_outdated:
+            tx.move(deadline, tx.now)  # what was said meanwhile is asked for instead
+        elif deadline:
             tx.session.delete(deadline)
 
 
@@ -71,13 +75,23 @@ def _question(tx: Transaction, geocoder: "Geocoder | None", deadline_id: int) ->
     if deadline is None or deadline.due_at > tx.now:
         return None
     incident = tx.session.get_one(tables.Incident, deadline.incident_id)
-    reports = tx.session.exec(select(tables.Report).where(tables.Report.incident_id == incident.id))
-    address = next((words for report in reports if (words := report.details["location"]["address"])), None)
+    address = _address(tx, incident.id)
     if geocoder is None or address is None or incident.pin or incident.state in ENDED:
         tx.session.delete(deadline)
         return None
     deadline.due_at = deadline.wake_at = tx.now + _CALL_AT_MOST
     return _Question(incident.id, address, geocodes.known(tx, geocoder.name, address))
+
+
+def _address(tx: Transaction, incident_id: UUID) -> str | None:
+    """The words that say where; None where nobody wrote any."""
+    reports = tx.session.exec(
+        select(tables.Report)
+        .where(tables.Report.incident_id == incident_id)
+        .order_by(col(tables.Report.received_at))
+        .execution_options(populate_existing=True)
+    )
+    return next((words for report in reports if (words := report.details["location"]["address"])), None)
 
 
 def _try_later(tx: Transaction, deadline_id: int, error: TransientFailure | PermanentFailure) -> None:

@@ -201,14 +201,29 @@ def hear(engine: Engine, tx: Transaction, body: Mapping[str, Any]) -> bool:
     return True
 
 
-def hear_sms(engine: Engine, tx: Transaction, phone: str, people: Sequence[tables.Responder]) -> bool:
-    """A yes by SMS of somebody who has no alert to say it to; false where no roll call has asked this phone."""
-    open_calls = select(tables.RollCall.id).where(col(tables.RollCall.reported_at).is_(None))
+def asking_by_sms(tx: Transaction, people: Sequence[tables.Responder]) -> Sequence[UUID]:
+    """The roll calls that ask these people by SMS and still run: a yes of theirs may be for them."""
+    query = (
+        select(tables.RollCallAnswer.roll_call_id)
+        .join(tables.RollCall, col(tables.RollCall.id) == col(tables.RollCallAnswer.roll_call_id))
+        .where(
+            col(tables.RollCall.reported_at).is_(None),
+            col(tables.RollCallAnswer.responder_id).in_([row.id for row in people]),
+            col(tables.RollCallAnswer.channel) == Channel.SMS,
+        )
+        .distinct()
+    )
+    return tx.session.exec(query).all()
+
+
+def hear_sms(
+    engine: Engine, tx: Transaction, phone: str, people: Sequence[tables.Responder], calls: Sequence[UUID]
+) -> None:
+    """A yes by SMS, to these roll calls, of somebody who has no alert to say it to."""
     by_sms = col(tables.RollCallAnswer.channel) == Channel.SMS
-    asked = _answered(tx, people, Channel.SMS, by_sms & col(tables.RollCallAnswer.roll_call_id).in_(open_calls))
+    asked = _answered(tx, people, Channel.SMS, by_sms & col(tables.RollCallAnswer.roll_call_id).in_(calls))
     if asked:
         _thank(engine, tx, Channel.SMS, phone, asked[0], None)
-    return bool(asked)
 
 
 def _answered(

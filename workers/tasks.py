@@ -17,7 +17,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from ess import attachments, deliveries, dispatch, inbox, informing, refine, roll_call, travel, turns
+from ess import attachments, deliveries, dispatch, inbox, informing, refine, reporting, roll_call, travel, turns
 from ess.domain.report import Source
 from ess.engine import Engine
 from ess.intake import ReportTask
@@ -110,7 +110,7 @@ def handle_inbound(deadline_id: int, **_: Any) -> None:
 @app.task(name="ess.mind_draft")
 def mind_draft(deadline_id: int, **_: Any) -> None:
     """Somebody began a report in LINE and went silent: ask once, and then act on what there is."""
-    _keeping(inbox.mind_draft, deadline_id)
+    _keeping(reporting.mind_draft, deadline_id)
 
 
 @app.task(name="ess.fetch_attachment")

@@ -82,6 +82,8 @@ class Responder:
     last_alerted_at: datetime | None = None
     #: By road from their base to the incident's neighbourhood; None: not known.
     minutes: float | None = None
+    #: Known: no road leads there.
+    roadless: bool = False
 
 
 def is_on_call(responder: Responder, at: datetime) -> bool:

@@ -24,6 +24,7 @@ class Why(StrEnum):
     # What else they are.
     AWAY = "away"
     BY_ROAD = "by_road"
+    NO_ROAD = "no_road"
     KNOWS = "knows"
     # What excludes them.
     CHOSEN_ALREADY = "chosen_already"

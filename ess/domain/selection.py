@@ -4,8 +4,8 @@ Who is asked: whoever is responsible for the place, in the role that is wanted, 
 enough.  Of these the free come first; whoever is resting, asked elsewhere, at their capacity or on a scene is passed
 over while anybody is free, and asked when nobody is: better a busy officer than none.  Whoever is on a scene is asked
 only where the whole step finds nobody free.  Among the free: those within the smallest distance that is given, and
-beyond it only where they are too few; of these the likelier area, the wished skills, the nearer, and of those about
-equally near whoever was alerted least recently.
+beyond it only where they are too few; of these the likelier area, the wished skills, whoever a road leads there, the
+nearer, and of those about equally near whoever was alerted least recently.
 
 Every candidate keeps the reason why they were chosen or not, so that a supervisor can see it.
 """
@@ -169,6 +169,8 @@ class _Rank(NamedTuple):
     widened: int
     area: int
     lacking_skills: int
+    #: 1 where no road leads there: a river's width is nothing to a crow.
+    roadless: int
     band: float
     #: Seconds of the epoch, 0 for never.
     last_alerted: float
@@ -181,6 +183,7 @@ _AHEAD = (
     Why.OTHERS_NEARER,
     Why.OTHERS_LIKELIER,
     Why.OTHERS_SKILLED,
+    Why.OTHERS_NEARER,  # a road leads them there
     Why.OTHERS_NEARER,
     Why.OTHERS_WAITED,
     Why.OTHERS_NEARER,
@@ -222,7 +225,7 @@ def _judged(
     nearness = _nearness(responder, areas)
     area = areas[nearness] if nearness is not None else None
     drawn = is_inside(*pin, responder.outline) if pin and responder.outline else None
-    away = _away(km, responder.minutes)
+    away = _away(km, responder)
     obstacle, against = _HARD, Reason()
     if responder.id in taken:
         against = (Phrase(Why.CHOSEN_ALREADY),)
@@ -236,9 +239,10 @@ def _judged(
     where = Why.DRAWN_AREA if drawn else area.word if area else None
     rank = _Rank(
         obstacle=obstacle,
-        widened=sum(km is None or km > limit for limit in target.limits_km),
+        widened=_widened(target, km, roadless=responder.roadless),
         area=0 if drawn else nearness or 0,
         lacking_skills=len(target.skills) - len(having),
+        roadless=responder.roadless,
         band=minutes // _BAND_MINUTES,
         last_alerted=responder.last_alerted_at.timestamp() if responder.last_alerted_at else 0,
         minutes=minutes,
@@ -253,9 +257,17 @@ def _judged(
     )
 
 
-def _away(km: float | None, minutes: float | None) -> Reason:
+def _widened(target: Target, km: float | None, *, roadless: bool) -> int:
+    """How often; without a road they are at the end of what is near enough, however few kilometres those are."""
+    steps = sum(km is None or km > limit for limit in target.limits_km)
+    return max(steps, len(target.limits_km) - 1) if roadless else steps
+
+
+def _away(km: float | None, responder: Responder) -> Reason:
     crow = (Phrase.of(Why.AWAY, km=round(km, 2)),) if km is not None else ()
-    return (*crow, Phrase.of(Why.BY_ROAD, minutes=round(minutes))) if minutes is not None else crow
+    if responder.roadless:
+        return (*crow, Phrase(Why.NO_ROAD))
+    return (*crow, Phrase.of(Why.BY_ROAD, minutes=round(responder.minutes))) if responder.minutes is not None else crow
 
 
 def _exclusion(

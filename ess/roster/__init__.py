@@ -5,6 +5,7 @@ edition changes is decided in `ess/domain/roster.py` and done in `ess/store/enro
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from ess.domain.roster import Entry
@@ -32,7 +33,17 @@ __all__ = [
 
 def read(file: Path) -> Edition:
     """The roster in a CSV or Excel file; RosterRefused lists every problem, and nothing of it is taken then."""
-    return entries.edition(cells.rows_of(file.read_bytes()))
+    sheet = cells.sheet_of(file.read_bytes())
+    try:
+        return replace(entries.edition(sheet.rows), unread=sheet.unread)
+    except RosterRefused as error:
+        if not sheet.unread:
+            raise
+        n_sheets = 1 + len(sheet.unread)
+        raise RosterRefused(
+            f"{error}\nThis is the sheet {sheet.name}, the first of {n_sheets}, and no other is read: "
+            "move the roster to the front, or save it as a file of its own."
+        ) from error
 
 
 def parse_csv(text: str) -> list[Entry]:

@@ -4,6 +4,7 @@ import csv
 import io
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
 from zipfile import BadZipFile
@@ -16,8 +17,20 @@ _XLSX, _XLS = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _WIDTH = 18
 
 
-def rows_of(data: bytes) -> list[list[str]]:
-    """The rows as a spreadsheet numbers them, from 1, empty ones included; of a workbook, those of the first sheet.
+@dataclass(frozen=True)
+class Sheet:
+    """What was read of a file."""
+
+    #: As a spreadsheet numbers them, from 1, empty ones included.
+    rows: list[list[str]]
+    #: What the sheet is called; a CSV file has none.
+    name: str = ""
+    #: The workbook's other sheets that hold anything, none of which was read.
+    unread: tuple[str, ...] = ()
+
+
+def sheet_of(data: bytes) -> Sheet:
+    """The file's rows; of a workbook, those of the first sheet.
 
     RosterRefused where it is neither CSV in UTF-8 nor a workbook that can be opened.
     """
@@ -26,7 +39,7 @@ def rows_of(data: bytes) -> list[list[str]]:
     if data.startswith(_XLS):
         raise RosterRefused("is an Excel file of before 2007: save it as .xlsx")
     try:
-        return of_csv(data.decode("utf-8"))
+        return Sheet(of_csv(data.decode("utf-8")))
     except UnicodeDecodeError as error:
         raise RosterRefused("is not UTF-8: save it as `CSV UTF-8`, or as .xlsx") from error
 
@@ -55,7 +68,7 @@ def to_csv(rows: Iterable[Sequence[str]]) -> str:
 
 
 # --- Excel -----------------------------------------------------------------------------------------------
-def _of_workbook(data: bytes) -> list[list[str]]:
+def _of_workbook(data: bytes) -> Sheet:
     from openpyxl import load_workbook  # noqa: PLC0415  # a fifth of a second, and only where there is a workbook
     from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
 
@@ -63,9 +76,15 @@ def _of_workbook(data: bytes) -> list[list[str]]:
         with warnings.catch_warnings():  # of styles and validations that openpyxl does not know
             warnings.simplefilter("ignore")
             book = load_workbook(io.BytesIO(data), read_only=True)
-            return [[_text(cell) for cell in row] for row in book.worksheets[0].iter_rows()]
+            first, *others = book.worksheets
+            unread = tuple(other.title for other in others if _holds_anything(other))
+            return Sheet([[_text(cell) for cell in row] for row in first.iter_rows()], first.title, unread)
     except (BadZipFile, InvalidFileException, KeyError, ValueError, IndexError, OSError) as error:
         raise RosterRefused("cannot be opened as an Excel workbook: save it anew as .xlsx") from error
+
+
+def _holds_anything(sheet: Any) -> bool:
+    return any(cell.value is not None for row in sheet.iter_rows() for cell in row)
 
 
 def _text(cell: Any) -> str:

@@ -72,6 +72,8 @@ _FORMULA = re.compile(r"^(=|#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|#+
 #: Spreadsheets take a text that begins so for a formula when they open the export.
 _LIKE_A_FORMULA = ("=", "+", "-", "@")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff\ud800-\udfff]")
+#: Between cells, as other programs write them.
+_OTHER_SEPARATORS = re.compile(r"[\t|]")
 _SEPARATORS = re.compile(r"[\s;,]+")
 
 
@@ -82,6 +84,8 @@ class Edition:
     entries: tuple[Entry, ...]
     #: Columns that the engine does not know, and did not read.
     ignored: tuple[str, ...]
+    #: Sheets of a workbook that were not read, because only the first is.
+    unread: tuple[str, ...] = ()
 
 
 # --- reading ---------------------------------------------------------------------------------------------
@@ -113,11 +117,20 @@ def edition(rows: Iterable[Sequence[str]]) -> Edition:
 
 def _check_head(names: Sequence[str]) -> None:
     missing = [column for column in REQUIRED if column not in names]
+    if not frozenset(COLUMNS) & {*names}:
+        raise RosterRefused(f"row 1: {_no_head(names)}: start from `ess responders sample`")
     if missing:
         raise RosterRefused(f"row 1: no column {', '.join(missing)}: start from `ess responders sample`")
     twice = [column for column in COLUMNS if names.count(column) > 1]
     if twice:
         raise RosterRefused(f"row 1: column {', '.join(twice)} stands there twice: keep one")
+
+
+def _no_head(names: Sequence[str]) -> str:
+    """What to do where the first row names no column of ours; what it holds instead may be personal."""
+    if len(names) == 1 and _OTHER_SEPARATORS.search(names[0]):
+        return "its cells are separated neither by commas nor by semicolons: save it as `CSV UTF-8`, or as .xlsx"
+    return f"must hold the names of the columns ({', '.join(REQUIRED)}), and the first responder stands in row 2"
 
 
 class _Line:

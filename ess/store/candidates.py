@@ -100,7 +100,7 @@ def find(
         for known, (base, minutes) in travel_times.known(tx, neighbourhood(incident.pin)).items():
             who = people.get(known)
             if who and (who.latitude, who.longitude) == base:
-                people[known] = replace(who, minutes=minutes)
+                people[known] = replace(who, minutes=minutes, roadless=minutes is None)
     return {target: _found(target, areas, people, incident.pin) for target, areas in read.items()}
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlmodel import select
 
-from ess.domain.errors import Conflict, NotFound
+from ess.domain.errors import Conflict, NotFound, Refused
 from ess.store import tables
 from ess.store.store import Transaction
 
@@ -28,7 +28,9 @@ class KeyRole(StrEnum):
 
 
 def create_key(tx: Transaction, name: str, role: KeyRole) -> str:
-    """A new key, shown this once; Conflict where the name is taken."""
+    """A new key, shown this once; Refused where the name is blank, Conflict where it is taken."""
+    if not name.strip():
+        raise Refused("an API key needs a name: the timeline says by it who did something")
     if tx.session.get(tables.ApiKey, name) is not None:
         raise Conflict(f"there is an API key called {name} already: choose another name")
     key = f"ess_{secrets.token_urlsafe(32)}"

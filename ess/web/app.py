@@ -15,6 +15,7 @@ from ess.web import (
     answers,
     auth,
     board,
+    entrance,
     follow_ups,
     health,
     incidents,
@@ -58,7 +59,7 @@ def create_app() -> FastAPI:
     problems.install(app)
     for router in (
         *(reports.router, incidents.router, responders.router),
-        *(webhooks.router, answers.router, reference.router, health.router),
+        *(webhooks.router, answers.router, reference.router, health.router, entrance.router),
         # the page of follow-ups before the board's, which takes any other word for an incident's code
         *(follow_ups.router, board.router, operations.router),
     ):

@@ -1,12 +1,13 @@
 """What operators see and do: incidents, their timelines, alerts answered on behalf of a responder."""
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from ess import dispatch, personal, views
 from ess.conversation.answer import Verb
@@ -23,6 +24,22 @@ Operation = Literal["cancel", "escalate", "assign", "close", "merge", "split"]
 _PAGE = 50
 
 
+#: A time of day, and what was meant for an offset east of Greenwich.
+_LOST_PLUS = re.compile(r"(?<=\d:\d\d)((?::\d\d(?:\.\d+)?)?) (?=\d\d:?\d\d$)")
+
+
+def _with_plus(text: Any) -> Any:
+    """The instant as it was meant: a `+` that stands bare in a URL's query arrives as a space."""
+    return _LOST_PLUS.sub(r"\1+", text) if isinstance(text, str) else text
+
+
+Since = Annotated[
+    AwareDatetime | None,
+    BeforeValidator(_with_plus),
+    Query(description="ISO 8601 with its offset, such as 2026-04-20T08:30:00+07:00"),
+]
+
+
 @router.get("/incidents")
 def list_incidents(
     engine: EngineOf,
@@ -30,7 +47,7 @@ def list_incidents(
     state: State | None = None,
     province: Annotated[str | None, Query(pattern=r"^\d{2}$")] = None,
     type: IncidentType | None = None,  # noqa: A002  # the contract's name
-    since: AwareDatetime | None = None,
+    since: Since = None,
     cursor: str | None = None,
 ) -> dict[str, Any]:
     """Incidents, the newest first, fifty at a time; `next_cursor` goes on."""

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ess.domain.errors import AlreadyTaken, Conflict, NotFound, Refused
 from ess.web.auth import engine_of
 from ess.web.board import page
+from ess.web.entrance import wants_a_page
 
 log = structlog.get_logger()
 
@@ -50,7 +51,7 @@ def _answer(
     request: Request, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
 ) -> Response:
     """The problem, for a person where a browser asks to show the answer."""
-    if "text/html" not in request.headers.get("accept", ""):
+    if not wants_a_page(request):
         return problem(status, detail, headers=headers, **more)
     words = engine_of(request).texts.word("problems", _WORDS.get(status, "other"))
     shown = page(

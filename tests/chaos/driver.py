@@ -40,6 +40,16 @@ _RESTLESS = """
     WHERE (due_at <= clock_timestamp() OR kind NOT IN ('arrive', 'follow_up')) AND subject NOT LIKE 'receipt:%'
 """
 
+#: What nothing is waited for but the time: whether a chat is still written to, and when a desk is asked once more.
+_ONLY_WAITING = """
+    WITH hastened AS (
+        UPDATE deadline SET due_at = statement_timestamp(), wake_at = statement_timestamp()
+        WHERE kind IN ('draft', 'select') AND due_at > statement_timestamp() RETURNING 1
+    )
+    SELECT count(*) FROM hastened
+"""
+_DUE = "SELECT count(*) FROM deadline WHERE due_at <= clock_timestamp() AND subject NOT LIKE 'receipt:%'"
+
 #: Until a moment comes at which nothing is on its way; what waits for longer is lost.
 _QUIET_WITHIN_S = 20.0
 _WAITING = frozenset({"queued", "sending", "unknown"})
@@ -190,14 +200,19 @@ class Driver:
             assert answer.status_code in {200, 409}, answer.text
 
     def _settle(self, crew: Crew, standing: list[Future[Any]]) -> list[str]:
-        """Nothing is due and nobody is asked any more; otherwise that it was not so in time."""
+        """Nothing is due and nobody is asked any more; otherwise that it was not so in time.
 
-        def is_settled() -> bool:
+        Once all are quiet, what only waits for its time comes due at once: nobody will write or tap any more.
+        """
+
+        def is_quiet(question: str) -> bool:
             idle = all(future.done() for future in list(crew.futures) if future not in standing)
-            return idle and self._deployment.count(_RESTLESS) == 0
+            return idle and self._deployment.count(question) == 0
 
         try:
-            wait_for(is_settled, "everything that was due is done", SETTLED_WITHIN_S)
+            wait_for(lambda: is_quiet(_DUE), "nobody does anything and nothing is due", SETTLED_WITHIN_S)
+            self._deployment.count(_ONLY_WAITING)
+            wait_for(lambda: is_quiet(_RESTLESS), "everything that was due is done", SETTLED_WITHIN_S)
         except AssertionError as late:
             return [str(late)]
         return []

@@ -310,6 +310,29 @@ def test_a_workbook_is_read_like_a_csv_file(tmp_path: Path) -> None:
     assert list(read(a_workbook(tmp_path)).entries) == parse_csv(a_file(STATION))
 
 
+def with_sheets(path: Path, before: bool = False, **sheets: str) -> Path:
+    """The workbook with more sheets, each with these words in its first cell, after its own or before them."""
+    book = load_workbook(path)
+    for i, (title, words) in enumerate(sheets.items()):
+        book.create_sheet(title, i if before else None)["A1"] = words or None
+    book.save(path)
+    return path
+
+
+def test_of_a_workbook_the_first_sheet_is_read_and_the_others_are_named(tmp_path: Path) -> None:
+    edition = read(with_sheets(a_workbook(tmp_path), Phuket="ref", Empty="", Notes="ask again in May"))
+    assert list(edition.entries) == parse_csv(a_file(STATION))
+    assert edition.unread == ("Phuket", "Notes"), "an empty sheet has nothing that could be missed"
+
+
+def test_a_roster_behind_another_sheet_is_refused_with_the_name_of_what_was_read(tmp_path: Path) -> None:
+    with pytest.raises(RosterRefused) as refused:
+        read(with_sheets(a_workbook(tmp_path), before=True, Cover="Roster of 2026"))
+    first, last = str(refused.value).splitlines()
+    assert first.startswith("row 1: must hold the names of the columns (ref, ")
+    assert last.startswith("This is the sheet Cover, the first of 2, and no other is read: move the roster")
+
+
 @pytest.mark.parametrize(
     ("typed", "until"),
     [
@@ -536,11 +559,24 @@ def test_one_wrong_row_refuses_the_whole_file_and_all_errors_are_told_at_once() 
     ]
 
 
-@pytest.mark.parametrize("text", ["", "\n", "ref,role\nPS-1,police_station\n", a_file(STATION, separator="\t")])
-def test_a_file_without_our_columns_is_refused_and_told_where_to_start(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("ref,role\nPS-1,police_station\n", "no column name_th, name_en, "),
+        ("", "must hold the names of the columns (ref, name_th, "),
+        ("\n", "must hold the names of the columns (ref, name_th, "),
+        (a_file(STATION).partition("\n")[2], "must hold the names of the columns (ref, name_th, "),
+        (a_file(STATION, separator=";").partition("\n")[2], "must hold the names of the columns (ref, name_th, "),
+        (a_file(STATION, separator="\t"), "its cells are separated neither by commas nor by semicolons"),
+        (a_file(STATION, separator="|"), "its cells are separated neither by commas nor by semicolons"),
+    ],
+    ids=["two columns", "empty", "one line", "no headings", "no headings, semicolons", "tabs", "bars"],
+)
+def test_a_file_without_our_columns_is_refused_and_told_what_to_do(text: str, told: str) -> None:
     (problem,) = problems(text)
-    assert problem.startswith("row 1: no column ")
-    assert "`ess responders sample`" in problem
+    assert problem.startswith(f"row 1: {told}")
+    assert "start from `ess responders sample`" in problem
+    assert STATION["phone"] not in problem, "it may be somebody's"
 
 
 def test_a_column_that_is_missing_is_named() -> None:

@@ -448,6 +448,20 @@ def test_of_those_about_equally_near_whoever_was_alerted_least_recently_comes_fi
     assert reasons(chosen_from(*everybody))["PS-before"].startswith("others alerted less recently, ")
 
 
+def test_from_where_no_road_leads_there_comes_behind_and_is_excluded_by_nothing() -> None:
+    across = station("PS-across", at=(16.848, 100.2659), roadless=True)
+    along, beside = station("PS-along", at=(16.893, 100.2659), minutes=9.0), station("PS-beside", at=(16.9, 100.2659))
+    found = chosen_from(across, along, beside, target=replace(STATION_OF_THE_DISTRICT, count=2))
+    assert refs(found) == ["PS-along", "PS-beside"], "nor is it known that none leads from the second"
+    assert reasons(found)["PS-across"] == "others nearer, the district, 3.0 km away, no road leads there"
+    widening = replace(STATION_OF_THE_DISTRICT, max_km=(5, 10))
+    assert refs(chosen_from(across, along, target=widening)) == ["PS-along"], "five kilometres of water are far"
+    assert refs(chosen_from(across, along, target=replace(widening, max_km=(5,)))) == ["PS-across"]
+    elsewhere = station("PS-elsewhere", WANG_THONG, at=THE_PIN)
+    assert refs(chosen_from(across, elsewhere, target=STATIONS_OF_THE_PROVINCE)) == ["PS-elsewhere"]
+    assert refs(chosen_from(across, elsewhere)) == ["PS-across"], "a map has gaps: it is their district"
+
+
 # --- whatever the roster ---------------------------------------------------------------------------------
 AREAS = [(PHITSANULOK, MUEANG), (PHITSANULOK, WANG_THONG), (PHITSANULOK, None), (SUKHOTHAI, None), (CHIANG_MAI, None)]
 PLACES = [THE_HOUSE, IN_THE_TOWN, AT_THE_BORDER, Place(PHITSANULOK, (), (PHITSANULOK,), 0.6, "text"), None]
@@ -473,6 +487,7 @@ def rosters(draw: st.DrawFn) -> list[Responder]:
                 jurisdictions=tuple(draw(st.lists(st.sampled_from(CODES), max_size=2))),
                 skills=frozenset(draw(st.sets(st.sampled_from(["children", "lang:my"])))),
                 capacity=draw(st.none() | st.integers(0, 2)),
+                roadless=draw(st.booleans()),
                 busy=draw(st.integers(0, 2)),
                 asked=draw(st.integers(0, 1)),
                 on_scene=draw(st.booleans()),

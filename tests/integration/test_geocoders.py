@@ -4,7 +4,7 @@ Their double is a server on loopback (`tests/geocoders.py`); database and broker
 deadline is kept by hand.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -205,6 +205,21 @@ def refined(engine: Engine, by: Geocoder) -> None:
     keep(engine, "refine", lambda held, deadline_id: refine.refine_place(held, by, deadline_id))
 
 
+class Meanwhile:
+    """A geocoder that is asked for some words, and while it thinks, something is said."""
+
+    name = "nominatim"
+
+    def __init__(self, answer: tuple[float, float] | None, happens: Callable[[], object]) -> None:
+        self.asked: list[str] = []
+        self._answer, self._happens = answer, happens
+
+    def find(self, address: str) -> tuple[float, float] | None:
+        self.asked.append(address)
+        self._happens()
+        return self._answer
+
+
 def incident(engine: Engine, incident_id: UUID) -> tables.Incident:
     with engine.store.transaction() as tx:
         return tx.session.get_one(tables.Incident, incident_id)
@@ -331,15 +346,45 @@ def test_while_one_worker_asks_another_does_not(engine: Engine, fake: FakeGeocod
     (deadline_id,) = due(engine)
     fake.says(said("nominatim", None))
 
-    class Meanwhile:
-        name = "nominatim"
-
-        def find(self, _: str) -> tuple[float, float] | None:
-            refine.refine_place(engine, asking(fake), deadline_id)
-            return THE_HOUSE
-
-    refine.refine_place(engine, Meanwhile(), deadline_id)
+    other = Meanwhile(THE_HOUSE, lambda: refine.refine_place(engine, asking(fake), deadline_id))
+    refine.refine_place(engine, other, deadline_id)
     assert fake.ledger == []
+
+
+@pytest.mark.parametrize("answer", [THE_HOUSE, None], ids=["a point", "no point"])
+def test_an_answer_for_older_words_does_not_move_what_newer_ones_said_and_these_are_asked_for(
+    engine: Engine, fake: FakeGeocoder, answer: tuple[float, float] | None
+) -> None:
+    found, newer, elsewhere = reported(engine, NO_AREA), "อ.เมืองพิษณุโลก จ.พิษณุโลก", (16.8265, 100.2170)
+
+    def said_more() -> None:
+        with engine.store.transaction() as tx:
+            where = Location(address=newer)
+            assert dispatch.correct_location(engine, tx, found, where, reporter=tx.vault.index(PHONE))
+
+    refined(engine, Meanwhile(answer, said_more))
+    row = incident(engine, found)
+    assert row.place is not None
+    assert (row.place["source"], row.pin) == ("text", None), "the point is that of the words before"
+    fake.says(said("nominatim", elsewhere))
+    refined(engine, asking(fake))
+    assert fake.ledger == [f"{NO_AREA} {newer}"]
+    assert incident(engine, found).pin == list(elsewhere)
+    assert promised(engine) == []
+
+
+def test_an_answer_does_not_move_a_pin_that_came_meanwhile(engine: Engine) -> None:
+    found, shared = reported(engine, "ซอยสุขใจ จ.พิษณุโลก"), (16.8265, 100.4170)
+
+    def corrected() -> None:
+        with engine.store.transaction() as tx:
+            assert dispatch.correct_location(engine, tx, found, Location(*shared), reporter=tx.vault.index(PHONE))
+
+    refined(engine, Meanwhile(THE_HOUSE, corrected))
+    row = incident(engine, found)
+    assert row.place is not None
+    assert (row.place["source"], row.pin) == ("pin", list(shared))
+    assert promised(engine) == []
 
 
 def test_nobody_is_asked_where_there_is_a_pin_or_no_geocoder_or_it_is_over(engine: Engine, fake: FakeGeocoder) -> None:

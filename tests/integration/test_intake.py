@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -15,9 +16,11 @@ from stack import Deployment, wait_for
 from story import ABROAD, PHITSANULOK, Citizen, Story
 from twilio.request_validator import RequestValidator
 
+from ess.conversation.texts import BANGKOK
+from ess.domain.errors import Refused
 from ess.simulator.edge import line_signature
 from ess.store import tables
-from ess.store.keys import KeyRole
+from ess.store.keys import KeyRole, create_key
 
 INBOUND = "SELECT count(*) FROM inbound"
 
@@ -105,6 +108,20 @@ def test_who_misses_the_path_the_method_or_the_header_is_told_where_to_look(depl
     assert "/docs" in problem(http.get("/v1/report"), 404)["detail"]
     assert "/docs" in problem(http.put("/v1/reports"), 405)["detail"]
     assert "Bearer KEY" in problem(http.get("/board", headers={"Authorization": "Basic !"}), 401)["detail"]
+
+
+def test_the_bare_address_leads_a_person_to_the_board_and_tells_a_program_where_to_look(deployment: Deployment) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    led = deployment.http.get("/", headers=browser)
+    assert (led.status_code, led.headers["location"]) == (303, "/board")
+    at_the_door = deployment.http.get(led.headers["location"], headers=browser)
+    assert (at_the_door.status_code, at_the_door.headers["content-type"]) == (401, "text/html; charset=utf-8")
+    told = deployment.http.get("/")
+    assert (told.status_code, told.headers["content-type"]) == (200, "application/json")
+    assert {"/docs", "/healthz"} <= set(told.json().values())
+    for path in (value for value in told.json().values() if value.startswith("/")):
+        assert deployment.http.get(path).status_code != 404, path
+    assert led.headers["vary"] == told.headers["vary"] == "Accept"
 
 
 def test_a_report_needs_a_key(deployment: Deployment) -> None:
@@ -221,6 +238,40 @@ def test_an_idle_edge_answers_fast(deployment: Deployment, story: Story, capsys:
         took_ms.sort()
         with capsys.disabled():
             sys.stdout.write(f"\n{what}, 100 in a row: p50 {took_ms[49]:.1f} ms, p99 {took_ms[98]:.1f} ms\n")
+
+
+# --- GET /v1/incidents -----------------------------------------------------------------------------------
+@pytest.mark.parametrize("written", ["{}T{}:00+07:00", "{} {}:00+07:00", "{}T{}+0700", "{}T{}:00.250+07:00"])
+@pytest.mark.parametrize("plus", ["+", "%2B", "%20"])
+def test_an_offset_is_understood_however_its_plus_arrives(deployment: Deployment, written: str, plus: str) -> None:
+    code = post(deployment, report()).json()["code"]
+    received_at = datetime.fromisoformat(deployment.get(f"/v1/incidents/{code}")["received_at"])
+    operator = deployment.bearer(KeyRole.OPERATOR)
+
+    def listed(since: datetime) -> set[str]:
+        local = since.astimezone(BANGKOK)
+        asked = written.format(local.date(), f"{local:%H:%M}").replace(" ", "%20").replace("+", plus)
+        answer = deployment.http.get(f"/v1/incidents?since={asked}", headers=operator)
+        assert answer.status_code == 200, answer.text
+        return {incident["code"] for incident in answer.json()["incidents"]}
+
+    assert code in listed(received_at - timedelta(minutes=1))
+    assert code not in listed(received_at + timedelta(minutes=2))
+
+
+@pytest.mark.parametrize("naive", ["2026-04-20", "2026-04-20T08:30:00", "2026-04-20%2007:00"])
+def test_an_instant_without_an_offset_is_told_so(deployment: Deployment, naive: str) -> None:
+    answer = deployment.http.get(f"/v1/incidents?since={naive}", headers=deployment.bearer(KeyRole.OPERATOR))
+    (told,) = problem(answer, 422)["errors"]
+    assert told["field"] == "since"
+    assert "timezone" in told["problem"], "the hours of the day are never taken for an offset"
+
+
+# --- keys ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("blank", ["", " ", "\t\u00a0"])
+def test_a_key_without_a_name_is_refused(deployment: Deployment, blank: str) -> None:
+    with pytest.raises(Refused, match="needs a name"), deployment.store.transaction() as tx:
+        create_key(tx, blank, KeyRole.INTAKE)
 
 
 # --- LINE ------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 from stack import Deployment, our_processes, wait_for
 from story import Story
 
+from config.settings import Settings
 from ess.embedded.processes import free_port
 from ess.store.keys import KeyRole
 
@@ -44,6 +45,13 @@ def test_every_command_is_known_to_this_file_or_to_ci() -> None:
         else:
             assert command == "make up" or command.startswith((".venv/bin/ess ", "curl ")), command
     assert len(ESS) > 5
+
+
+def test_every_port_on_which_up_listens_is_told_with_its_default() -> None:
+    ports = {name: field.default for name, field in Settings.model_fields.items() if name.endswith("port")}
+    assert len(ports) == 3
+    for name, default in ports.items():
+        assert re.search(rf"`ESS_{name.upper()}` \([^)]*\b{default}\)", README), f"{name} is {default}"
 
 
 def test_the_commands_work_in_the_order_in_which_they_are_told(

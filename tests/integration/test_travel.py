@@ -192,12 +192,26 @@ def test_a_bug_is_told_and_not_tried_for_ever(engine: Engine) -> None:
     assert "deadline_given_up" in str(logs)
 
 
-def test_where_no_road_leads_there_the_distance_counts(engine: Engine, fake: FakeRouter) -> None:
+def test_from_where_no_road_leads_there_comes_behind(engine: Engine, fake: FakeRouter) -> None:
     fake.minutes = {ALONG_THE_ROAD: 9.0}
     reported(engine)
     measured(engine, asking(fake))
     end_all(engine)
-    assert asked_first(engine, reported(engine))["ref"] == "PS-near"
+    assert asked_first(engine, reported(engine)) == {
+        "ref": "PS-far",
+        "reason": "the district, 8.0 km away, 9 min by road",
+    }
+
+
+def test_where_nobody_has_a_road_the_distance_counts(engine: Engine, fake: FakeRouter) -> None:
+    fake.minutes = {}
+    reported(engine)
+    measured(engine, asking(fake))
+    end_all(engine)
+    assert asked_first(engine, reported(engine)) == {
+        "ref": "PS-near",
+        "reason": "the district, 3.0 km away, no road leads there",
+    }
 
 
 def test_while_one_worker_asks_another_does_not(engine: Engine, fake: FakeRouter) -> None:

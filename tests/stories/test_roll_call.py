@@ -1,10 +1,16 @@
 """Once a week everybody is asked to answer once, so that it is known whom an alert would not reach."""
 
 import re
+import threading
 
+from sqlalchemy import text
+from stack import wait_for
 from story import SMS_ONLY, UDON_THANI, VOICE_ONLY, Story
 
+from config.settings import Settings
+from ess import inbox
 from ess.domain.duty import Channel
+from ess.engine import open_engine
 from ess.store import tables
 
 ASKED = "ทดสอบการติดต่อ"
@@ -52,6 +58,35 @@ def test_who_answers_twice_has_answered_once(story: Story) -> None:
     for _ in range(2):
         station.taps("ได้รับแล้ว")
         station.hears(THANKED)
+    story.closes_the_roll()
+    supervisor.hears("ถาม 2 ราย ตอบ 1 ราย ไม่ตอบ 1 ราย")
+
+
+def test_an_sms_that_two_workers_read_at_once_is_thanked_for_once(story: Story) -> None:
+    """A task is delivered twice now and then; both find the event, and one of them alone may handle it."""
+    deployment, radio, supervisor = story.deployment, story.radio_191(UDON_THANI, SMS_ONLY), story.supervisor()
+    environment = {name.removeprefix("ESS_").lower(): value for name, value in deployment.stack.environment.items()}
+    engine = open_engine(Settings(**{name: environment[name] for name in Settings.model_fields if name in environment}))
+    story.calls_the_roll()
+    radio.hears(ASKED)
+    supervisor.hears(ASKED)
+
+    def n_waiting() -> int:
+        return deployment.count("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+    with deployment.store.transaction() as held:
+        held.session.execute(text("SELECT FROM roll_call_answer FOR UPDATE"))
+        radio.texts("1")
+        wait_for(lambda: n_waiting() >= 1, "a worker has the SMS in hand")
+        deadline_id = deployment.count("SELECT id FROM deadline WHERE kind = 'handle' AND subject LIKE 'sms:%'")
+        another = threading.Thread(target=inbox.handle_inbound, args=(engine, deadline_id))
+        another.start()
+        wait_for(lambda: not another.is_alive() or n_waiting() >= 2, "another has read it, too")
+    another.join()
+    engine.store.close()
+    radio.hears(THANKED)
+    deployment.settle()
+    assert len([message for message in radio.messages() if THANKED in message]) == 1
     story.closes_the_roll()
     supervisor.hears("ถาม 2 ราย ตอบ 1 ราย ไม่ตอบ 1 ราย")
 

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Engine, TextClause, text
+from sqlalchemy import Column, Engine, TextClause, inspect, text
 from sqlalchemy.orm import make_transient_to_detached
 from sqlmodel import Session, SQLModel
 
@@ -25,11 +25,10 @@ Plain = Mapping[type[SQLModel], Sequence[dict[str, Any]]]
 _INSERT = """
     INSERT INTO {table} ({columns})
     SELECT {columns} FROM jsonb_populate_recordset(NULL::{table}, CAST(:{table} AS jsonb))
-    RETURNING *
 """
 #: The ids of new deadlines, and by what they are known before they have one.
-_IDS = "SELECT incident_id, kind, subject, id FROM new_deadline"
-_NONE = "SELECT WHERE false"
+_RETURNING = "RETURNING incident_id, kind, subject, id"
+_IDS, _NONE = "SELECT * FROM new_deadline", "SELECT WHERE false"
 
 
 class NewRows(Session):
@@ -77,22 +76,28 @@ def _name(table: type[SQLModel]) -> str:
 
 @cache
 def _columns(table: type[SQLModel]) -> tuple[str, ...]:
-    """All but those that the database numbers."""
-    return tuple(column.name for column in table.__table__.columns if column.identity is None)  # type: ignore[attr-defined]
+    """All that this release knows, but those that the database numbers."""
+    return tuple(column.name for column in _known(table) if column.identity is None)
 
 
 @cache
 def _sealed(table: type[SQLModel]) -> dict[str, EncryptedJson]:
-    columns = table.__table__.columns  # type: ignore[attr-defined]
-    return {column.name: column.type for column in columns if isinstance(column.type, EncryptedJson)}
+    return {column.name: column.type for column in _known(table) if isinstance(column.type, EncryptedJson)}
+
+
+def _known(table: type[SQLModel]) -> list[Column[Any]]:
+    return [attribute.columns[0] for attribute in inspect(table).column_attrs]
 
 
 @cache
 def _statement(tables: tuple[tuple[type[SQLModel], tuple[str, ...]], ...]) -> TextClause:
     """One for each set of tables, so that its plan is made once."""
     new = {_name(table): _INSERT.format(table=_name(table), columns=", ".join(columns)) for table, columns in tables}
-    inserts = ", ".join(f"new_{name} AS ({insert})" for name, insert in new.items())
-    return text(f"WITH {inserts} {_IDS if _name(Deadline) in new else _NONE}")
+    found = _NONE
+    if deadline := new.get(_name(Deadline)):
+        new[_name(Deadline)] = deadline + _RETURNING
+        found = _IDS
+    return text(f"WITH {', '.join(f'new_{name} AS ({insert})' for name, insert in new.items())} {found}")
 
 
 def _json(table: type[SQLModel], rows: Sequence[dict[str, Any]]) -> str:

@@ -62,7 +62,7 @@ def _commit(chain: str) -> None:
 
 
 def _publish(task: str, queue: str, chains: Iterable[str]) -> None:
-    with app.producer_or_acquire() as sender:
+    with app.producer_or_acquire() as sender, sender.batch():
         for chain in chains:
             app.send_task(task, kwargs={"chain": chain}, queue=queue, producer=sender, retry=False)
 

@@ -20,11 +20,10 @@ from config.settings import Settings
 from ess import geo
 from ess.attachments import Contents
 from ess.broker import TRANSPORT_OPTIONS, Broker
-from ess.channels.envelope import Sender
-from ess.domain.duty import Channel
 from ess.engine import RUN, Engine, open_engine
 from ess.geo.in_force import Follower
 from ess.logs import configure
+from ess.sending import Sending
 from ess.store import health
 from ess.wake import CELERY_QUEUES, DISPATCH, FOLLOWUP, INTAKE, NOTIFY, TASKS
 from workers.events import GatheredEvents
@@ -81,7 +80,7 @@ class _Hold:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._engine: Engine | None = None
-        self._senders: dict[Channel, Sender] | None = None
+        self._sending: Sending | None = None
         self._geocoder: Geocoder | None = None
         self._router: Router | None = None
         self._contents: Contents | None = None
@@ -94,11 +93,12 @@ class _Hold:
             return self._engine
 
     @property
-    def senders(self) -> dict[Channel, Sender]:
+    def sending(self) -> Sending:
+        engine = self.engine
         with self._lock:
-            if self._senders is None:
-                self._senders = _senders_room().senders(settings)
-            return self._senders
+            if self._sending is None:
+                self._sending = Sending(engine, _senders_room().senders(settings))
+            return self._sending
 
     @property
     def geocoder(self) -> "Geocoder | None":
@@ -125,7 +125,7 @@ class _Hold:
         with self._lock:
             if self._engine is not None:
                 self._engine.store.close()
-            self._engine = self._senders = self._contents = self._geocoder = self._router = None
+            self._engine = self._sending = self._contents = self._geocoder = self._router = None
 
 
 hold = _Hold()

@@ -26,7 +26,7 @@ from packaging.version import Version
 from pydantic import SecretStr
 
 from config.settings import REQUIRED, Settings
-from ess import cli, deliveries
+from ess import cli, sending
 from ess.wake import QUEUES
 from ess.web import health
 
@@ -183,7 +183,7 @@ def worker_problems(files: Files) -> Iterator[str]:
         if node.replace("%h", "$$HOSTNAME") not in " ".join(service.get("healthcheck", {}).get("test", [])):
             yield f"{name}: the health check does not ask this very worker"
         grace = service.get("stop_grace_period", "10s")
-        if timedelta(seconds=int(grace.removesuffix("s"))) <= deliveries._CALL_AT_MOST:
+        if timedelta(seconds=int(grace.removesuffix("s"))) <= sending.CALL_AT_MOST:
             yield f"{name} is killed in the middle of a call"
 
 

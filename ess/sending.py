@@ -73,13 +73,14 @@ _SENT = """
         SELECT * FROM jsonb_to_recordset(CAST(:said AS jsonb))
             AS said(delivery_id uuid, attempt int, deadline_id bigint, ref text, about jsonb)
     ), mine AS (
-        SELECT delivery.id FROM delivery JOIN said ON delivery.id = said.delivery_id AND delivery.attempt = said.attempt
+        SELECT delivery.id, delivery.attempt
+        FROM delivery JOIN said ON delivery.id = said.delivery_id AND delivery.attempt = said.attempt
         WHERE delivery.id = ANY(CAST(:ids AS uuid[])) AND delivery.state NOT IN ('delivered', 'failed', 'expired')
         FOR UPDATE OF delivery {whoever_holds_it}
     ), is_sent AS (
         UPDATE delivery SET state = 'sent', provider_ref = said.ref, sent_at = clock_timestamp(), claimed_until = NULL,
             error = NULL
-        FROM said, mine WHERE delivery.id = said.delivery_id AND delivery.id = mine.id
+        FROM said JOIN mine ON mine.id = said.delivery_id AND mine.attempt = said.attempt WHERE delivery.id = mine.id
         RETURNING delivery.id, incident_id, sent_at, said.deadline_id, said.about
     ), is_kept AS (
         DELETE FROM deadline USING is_sent WHERE deadline.id = is_sent.deadline_id

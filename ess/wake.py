@@ -35,6 +35,8 @@ SENDS = (SEND, SEND_LATER)
 #: That a message was delivered: nobody waits to hear it.
 CONFIRM = "confirm"
 REFINE, ROLL_CALL, TRAVEL, INFORM = "refine", "roll_call", "travel", "inform"
+#: That a receipt is missing.
+ASK_RECEIPT = "ask_receipt"
 
 #: What a due deadline wakes: the task's fixed name and its queue.
 TASKS: dict[str, tuple[str, str]] = {
@@ -52,6 +54,7 @@ TASKS: dict[str, tuple[str, str]] = {
     ASK_FURTHER: ("ess.ask_further", DISPATCH),
     SEND: ("ess.send_delivery", NOTIFY),
     SEND_LATER: ("ess.send_delivery", NOTIFY),
+    ASK_RECEIPT: ("ess.ask_receipt", NOTIFY),
     DeadlineKind.OPEN_FOLLOW_UPS: ("ess.open_follow_ups", FOLLOWUP),
     REFINE: ("ess.refine_place", FOLLOWUP),
     TRAVEL: ("ess.measure_travel", FOLLOWUP),
@@ -62,7 +65,7 @@ TASKS: dict[str, tuple[str, str]] = {
 
 
 #: These wait until nothing else does: in a flood, who has heard nothing yet is not behind those who are reminded.
-_CAN_WAIT = frozenset({SEND_LATER, CONFIRM})
+_CAN_WAIT = frozenset({SEND_LATER, CONFIRM, ASK_RECEIPT})
 
 
 #: Of these, many that are due at once go in one message, and are kept in one transaction.

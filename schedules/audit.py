@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.settings import Settings
-from ess import dispatch, duties
+from ess import dispatch, duties, receipts
 from ess.channels.envelope import Envelope, Message, Sender
 from ess.domain.duty import Channel
 from ess.domain.errors import PermanentFailure, Refused, TransientFailure
@@ -80,6 +80,7 @@ def _findings(engine: Engine, settings: Settings) -> dict[str, str]:
         health.forget_old_runs(tx)
         lost = health.out_of_hand(tx)
         n_renewed = health.renew_promises(tx)
+        receipts.promise(tx)
         late = {kind: seconds for kind, seconds in health.overdue_s(tx).items() if seconds > _LATE_S}
         absent = health.missing(tx, (health.CLOCK, *QUEUES))
         overdue_drill = canary.overdue_s(tx) if settings.canary_every_s else 0

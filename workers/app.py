@@ -29,6 +29,7 @@ from ess.wake import CELERY_QUEUES, DISPATCH, FOLLOWUP, INTAKE, NOTIFY, TASKS
 from workers.events import GatheredEvents
 
 if TYPE_CHECKING:
+    from ess.channels.sms import SmsChannel
     from ess.geo.online import Geocoder
     from ess.geo.routes import Router
 
@@ -84,6 +85,7 @@ class _Hold:
         self._geocoder: Geocoder | None = None
         self._router: Router | None = None
         self._contents: Contents | None = None
+        self._sms: SmsChannel | None = None
 
     @property
     def engine(self) -> Engine:
@@ -115,6 +117,13 @@ class _Hold:
             return self._router
 
     @property
+    def sms(self) -> "SmsChannel":
+        with self._lock:
+            if self._sms is None:
+                self._sms = import_module("ess.channels.sms").SmsChannel(settings)
+            return self._sms
+
+    @property
     def contents(self) -> Contents:
         with self._lock:
             if self._contents is None:
@@ -125,7 +134,7 @@ class _Hold:
         with self._lock:
             if self._engine is not None:
                 self._engine.store.close()
-            self._engine = self._sending = self._contents = self._geocoder = self._router = None
+            self._engine = self._sending = self._contents = self._sms = self._geocoder = self._router = None
 
 
 hold = _Hold()

@@ -17,7 +17,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from ess import attachments, dispatch, inbox, informing, refine, reporting, roll_call, travel, turns
+from ess import attachments, dispatch, inbox, informing, receipts, refine, reporting, roll_call, travel, turns
 from ess.domain.report import Source
 from ess.engine import Engine
 from ess.intake import ReportTask
@@ -167,6 +167,12 @@ def ask_further(deadline_id: int, **_: Any) -> None:
 def send_delivery(deadline_id: int, **_: Any) -> None:
     """Make one attempt over LINE, SMS or voice."""
     _keeping(lambda _, due: hold.sending.send(due), deadline_id)
+
+
+@app.task(name="ess.ask_receipt")
+def ask_receipt(deadline_id: int, **_: Any) -> None:
+    """An alert by SMS has no receipt: ask Twilio what became of it."""
+    _keeping(lambda engine, due: receipts.ask(engine, hold.sms.status_of, due), deadline_id)
 
 
 @app.task(name="ess.open_follow_ups")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 
@@ -58,6 +58,13 @@ class Envelope:
     doubtful_since: datetime | None = None
     #: References of the provider that belong to other deliveries to the same person: that attempt is none of these.
     not_these: frozenset[str] = frozenset()
+
+
+class Status(NamedTuple):
+    """What a provider says became of a message: its word, and the code of an error."""
+
+    word: str
+    code: str | None
 
 
 class Sender(Protocol):

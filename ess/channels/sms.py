@@ -12,8 +12,8 @@ import structlog
 from twilio.base.exceptions import TwilioRestException
 
 from config.settings import Settings
-from ess.channels.envelope import Envelope
-from ess.channels.twilio_account import create, open_account
+from ess.channels.envelope import Envelope, Status
+from ess.channels.twilio_account import create, open_account, translating
 
 log = structlog.get_logger()
 
@@ -36,6 +36,12 @@ class SmsChannel:
             if sid is not None:
                 return sid
         return create(lambda: self._create(envelope))
+
+    def status_of(self, sid: str) -> Status:
+        """What became of a message; TransientFailure or PermanentFailure where Twilio does not say."""
+        with translating():
+            message = self._client.messages(sid).fetch()
+        return Status(str(message.status), str(message.error_code) if message.error_code else None)
 
     def _create(self, envelope: Envelope) -> str:
         message = self._client.messages.create(

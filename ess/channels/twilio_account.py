@@ -56,13 +56,14 @@ def create(what: Callable[[], str]) -> str:
     for attempt in Retrying(
         stop=stop_after_attempt(2), wait=wait_fixed(0.5), retry=retry_if_exception(_not_processed), reraise=True
     ):
-        with attempt, _translating():
+        with attempt, translating():
             return what()
     raise AssertionError("unreachable: the last attempt raises")
 
 
 @contextmanager
-def _translating() -> Iterator[None]:
+def translating() -> Iterator[None]:
+    """Its refusals, and its silence, as what the caller must do."""
     try:
         yield
     except TwilioRestException as error:

@@ -1,10 +1,15 @@
 """What breaks while somebody waits for help: seconds are lost, never an alert."""
 
 import time
+from uuid import uuid4
 
 import pytest
+from celery import Celery
+from sqlalchemy import text
+from stack import wait_for
 from story import BOTH, HAT_YAI, SMS_ONLY, SURAT_THANI, Story
 
+from ess import receipts
 from ess.domain.duty import Channel
 
 #: A worker that died while it called a provider is taken for dead after 20 s.
@@ -138,6 +143,35 @@ def test_a_number_that_reaches_nobody_brings_the_next_forward_at_once(story: Sto
     incident.told("unreachable", responder=station.ref)
     assert not incident.facts("step_expired")
     station.may_hear("ESS")
+
+
+def test_a_number_that_reaches_nobody_is_found_out_though_its_receipt_was_lost(story: Story) -> None:
+    """Twilio says it once, to a web edge that is away."""
+    station, radio = story.station(SURAT_THANI, SMS_ONLY), story.radio_191(SURAT_THANI)
+    story.care_team(SURAT_THANI)
+    story.breaks("twilio", to=station.phone, times=None, kind="undelivered", code=30005)
+    deployment = story.deployment
+    report = story.citizen().report("assault", SURAT_THANI) | {"idempotency_key": str(uuid4())}
+    deployment.web.kill()
+    with Celery(broker=deployment.services.broker_url, set_as_current=False) as intake:
+        intake.send_task("ess.accept_report", kwargs={"report": report}, queue="intake")
+    statuses = lambda: [  # noqa: E731
+        entry["detail"]["message_status"]
+        for entry in deployment.sim.get("/sim/ledger", params={"kind": "status_callback"}).json()
+        if entry["person"] == station.phone
+    ]
+    wait_for(lambda: "undelivered" in statuses(), "Twilio has said it to nobody")
+    deployment.web.start()
+    incident = story.new_incident()
+    incident.told("delivery_sent", responder=station.ref)
+    assert not incident.facts("unreachable", responder=station.ref)
+
+    with deployment.store.transaction() as tx:  # a minute later the audit looks
+        tx.session.execute(text("UPDATE delivery SET sent_at = sent_at - interval '1 minute' WHERE channel = 'sms'"))
+        receipts.promise(tx)
+    incident.told("unreachable", responder=station.ref)
+    radio.hears("ESS")
+    assert not incident.facts("step_expired")
 
 
 def test_a_line_that_stumbles_once_is_tried_again_and_says_it_once(story: Story) -> None:

@@ -24,6 +24,8 @@ import yaml
 from floor_world import Floor, floor_beside
 from load import Answer, Caller
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from config.settings import HERE, Settings
 from ess import roster
@@ -158,7 +160,15 @@ class World:
     def forget(self) -> None:
         """No incident is left, nothing is queued, and the tables are as on the first day."""
         self.wait_until(self._is_drained, "the queues are empty", every_s=0.2)
-        self.tell(f"TRUNCATE {_TRACES}")
+        # Whoever is in the middle of something may want its tables in another order.
+        for attempt in Retrying(
+            retry=retry_if_exception_type(OperationalError),
+            stop=stop_after_attempt(10),
+            wait=wait_fixed(0.5),
+            reraise=True,
+        ):
+            with attempt:
+                self.tell(f"TRUNCATE {_TRACES}")
         self.simulator.post("/sim/reset").raise_for_status()
         for provider in ("line", "twilio"):
             slow = {"provider": provider, "kind": "slow", "delay_ms": PROVIDER_DELAY_MS, "times": None}

@@ -147,6 +147,7 @@ def test_a_number_that_reaches_nobody_brings_the_next_forward_at_once(story: Sto
 
 def test_a_number_that_reaches_nobody_is_found_out_though_its_receipt_was_lost(story: Story) -> None:
     """Twilio says it once, to a web edge that is away."""
+    story.loses_webhooks = True
     station, radio = story.station(SURAT_THANI, SMS_ONLY), story.radio_191(SURAT_THANI)
     story.care_team(SURAT_THANI)
     story.breaks("twilio", to=station.phone, times=None, kind="undelivered", code=30005)

@@ -182,17 +182,22 @@ class Around:
         self._tx = tx
         self._about = about
 
-    @cached_property
+    @property
     def down(self) -> dict[Channel, tables.Outage]:
         """The channels that are not to be tried now."""
-        return outages.active(self._tx)
+        return self._people_and_down[1]
 
-    @cached_property
+    @property
     def people(self) -> dict[UUID, tables.Responder]:
         """Everybody who was asked anything about one of the incidents."""
+        return self._people_and_down[0]
+
+    @cached_property
+    def _people_and_down(self) -> tuple[dict[UUID, tables.Responder], dict[Channel, tables.Outage]]:
+        # In one query: whoever is told something is told over a channel that works.
         asked = {alert.responder_id for incident in self._about for alert in incident.alerts}
         callers = {call.responder_id for incident in self._about for call in incident.follow_ups if call.responder_id}
-        return responders.by_ids(self._tx, asked | callers)
+        return responders.beside_outages(self._tx, asked | callers)
 
     def give_codes(self, alerts: Iterable[tables.Alert]) -> None:
         """A code for each new alert, unique among the phone's open alerts and those of the last day."""

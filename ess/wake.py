@@ -7,6 +7,7 @@ clock sends it again.
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,9 +158,10 @@ class Waker:
         if not pending or time.monotonic() < self._paused_until:
             return pending
         try:
+            messages = _messages(pending)
             # All of them in one round trip; what fails may have arrived, which is harmless.
-            with self._app.producer_or_acquire() as sender, sender.batch():
-                for together in _messages(pending):
+            with self._app.producer_or_acquire() as sender, sender.batch() if len(messages) > 1 else nullcontext():
+                for together in messages:
                     (task, queue), kwargs = _message(together)
                     priority = _priority(together[0].kind)
                     self._app.send_task(

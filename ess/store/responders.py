@@ -11,7 +11,7 @@ from sqlalchemy import select as select_columns
 from sqlmodel import col, func, select
 
 from ess.domain.duty import NATIONAL_ROLES, Channel, Responder, Role
-from ess.store import tables
+from ess.store import outages, tables
 from ess.store.store import Transaction
 
 # Built once: putting a query together costs as much as asking it.
@@ -21,6 +21,11 @@ _SUPERVISORS = select(tables.Responder).where(
     col(tables.Responder.role).in_(NATIONAL_ROLES),
 )
 _BY_IDS = select(tables.Responder).where(col(tables.Responder.id) == any_(bindparam("ids", type_=ARRAY(Uuid))))
+_BESIDE_OUTAGES = (
+    select(tables.Responder, tables.Outage)
+    .outerjoin(tables.Outage, col(tables.Outage.until) > func.clock_timestamp())
+    .where(col(tables.Responder.id) == any_(bindparam("ids", type_=ARRAY(Uuid))))
+)
 
 
 def supervisors(tx: Transaction) -> list[tables.Responder]:
@@ -33,6 +38,16 @@ def by_ids(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, tables.Responde
     if not ids:
         return {}
     return {row.id: row for row in tx.session.exec(_BY_IDS, params={"ids": list(ids)})}
+
+
+def beside_outages(
+    tx: Transaction, ids: Collection[UUID]
+) -> tuple[dict[UUID, tables.Responder], dict[Channel, tables.Outage]]:
+    """These responders, by id, and the channels that are not to be tried now, in one query."""
+    if not ids:
+        return {}, outages.active(tx)
+    rows = tx.session.exec(_BESIDE_OUTAGES, params={"ids": list(ids)}).all()
+    return {row.id: row for row, _ in rows}, {Channel(outage.channel): outage for _, outage in rows if outage}
 
 
 def by_refs(tx: Transaction, refs: Collection[str]) -> list[Responder]:

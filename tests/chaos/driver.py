@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from stack import Deployment, wait_for
@@ -126,6 +126,9 @@ class Driver:
                 settled = self._settle(crew, standing)
             finally:
                 self._phones.over.set()
+                # Whoever hears something at this instant still answers it, and may call in somebody else.
+                while busy := [future for future in list(crew.futures) if not future.done()]:
+                    wait(busy)
         mishaps = [*self._breaker.deaths, *crew.errors(), *settled, *bugs(self._deployment)]
         return self._collected(mishaps)
 

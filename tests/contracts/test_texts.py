@@ -65,6 +65,7 @@ SPEAKERS = (
         "ess/bridges.py",
         "ess/domain/follow_up.py",
         "ess/deliveries.py",
+        "ess/sending.py",
         "schedules/audit.py",
     ),
     *("ess/conversation/letters.py", "ess/conversation/citizen.py"),

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy import Row
 from sqlmodel import col, delete, select
 
 from ess.domain.duty import Channel
@@ -301,7 +302,7 @@ def note(tx: Transaction, delivery: Delivery, fact: str, **data: object) -> None
     incidents.note(tx, delivery.incident_id, Fact(fact, described(delivery) | data))
 
 
-def described(delivery: Delivery) -> dict[str, Any]:
+def described(delivery: Delivery | Row[Any]) -> dict[str, Any]:
     """What a fact says of a message."""
     said = {
         "delivery_id": delivery.id,

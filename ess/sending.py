@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Row, Select, TextClause, Uuid, any_, bindparam, cast, text
+from sqlalchemy import ARRAY, BigInteger, Row, Select, TextClause, Uuid, any_, bindparam, cast, inspect, text, update
 from sqlalchemy import select as select_columns
 from sqlmodel import col, func, select
 
@@ -20,6 +20,7 @@ from ess import deliveries
 from ess.channels.envelope import Button, Envelope, Message, Press, Sender
 from ess.domain.duty import Channel
 from ess.domain.errors import ChannelDown, PermanentFailure, ReplyRefused, TransientFailure
+from ess.domain.incident import OVER, AlertState
 from ess.domain.report import Contact
 from ess.engine import Engine
 from ess.outbox import alarm
@@ -28,7 +29,7 @@ from ess.store.bridges import BRIDGE
 from ess.store.tables import Delivery, DeliveryState
 from ess.together import Together
 from ess.wake import SENDS
-from ess.wanted import worse_than_none
+from ess.wanted import HAS_HEARD, worse_than_none
 
 #: A worker that is still calling after this is taken for dead; above every timeout of a channel together.
 CALL_AT_MOST = timedelta(seconds=20)
@@ -38,33 +39,73 @@ _REPLY_TOKEN_LIVES = timedelta(seconds=35)
 #: whether it was said: a push that comes later has a key of its own, and says it twice.
 _REPLY_BEGINS_WITHIN = timedelta(seconds=10)
 
-#: All that the claim of several messages asks, in one round trip.  Whoever holds either row is at it: the lease brings
-#: the wake-up again.
-_DUE: Select[*tuple[Any, ...]] = (
-    select_columns(
-        tables.Deadline,
-        Delivery,
-        tables.Outage,
-        # Of these no rows, but what they say now: under the incident's lock they are read as they are then.
-        col(tables.Alert.state).label("alert_state"),
-        col(tables.Alert.track).label("track"),
-        col(tables.Alert.backup).label("is_backup"),
-        col(tables.Incident.state).label("incident_state"),
-        col(tables.Incident.tracks).label("tracks"),
-        col(tables.FollowUp.state).label("follow_up_state"),
-        col(tables.FollowUp.responder_id).label("caller_id"),
-        func.clock_timestamp().label("at"),
+_IS_ASKED = bindparam("deadline_ids", type_=ARRAY(BigInteger))
+_HELD = (tables.Deadline, Delivery)
+#: What else is asked of a message that is due.  Of these no rows, but what they say now: under the incident's lock they
+#: are read as they are then.
+_ABOUT: tuple[Any, ...] = (
+    col(tables.Alert.state).label("alert_state"),
+    col(tables.Alert.track).label("track"),
+    col(tables.Alert.backup).label("is_backup"),
+    col(tables.Incident.state).label("incident_state"),
+    col(tables.Incident.tracks).label("tracks"),
+    col(tables.FollowUp.state).label("follow_up_state"),
+    col(tables.FollowUp.responder_id).label("caller_id"),
+    HAS_HEARD.label("has_heard"),
+    func.clock_timestamp().label("at"),
+)
+
+
+def _due(*columns: Any) -> Select[*tuple[Any, ...]]:
+    """Messages by their deadlines, held.  Whoever holds either row is at it: the lease brings the wake-up again."""
+    return (
+        select_columns(*columns, *_ABOUT)
+        .select_from(tables.Deadline)
+        .join(Delivery, cast(tables.Deadline.subject, Uuid) == col(Delivery.id))
+        .outerjoin(tables.Outage, col(tables.Outage.channel) == col(Delivery.channel))
+        .outerjoin(tables.Alert, col(tables.Alert.id) == col(Delivery.alert_id))
+        .outerjoin(tables.Incident, col(tables.Incident.id) == col(Delivery.incident_id))
+        .outerjoin(tables.FollowUp, col(tables.FollowUp.id) == col(Delivery.follow_up_id))
+        .where(col(tables.Deadline.id) == any_(_IS_ASKED), col(tables.Deadline.kind).in_(SENDS))
+        .with_for_update(of=_HELD, skip_locked=True)
     )
-    .join(Delivery, cast(tables.Deadline.subject, Uuid) == col(Delivery.id))
-    .outerjoin(tables.Outage, col(tables.Outage.channel) == col(Delivery.channel))
-    .outerjoin(tables.Alert, col(tables.Alert.id) == col(Delivery.alert_id))
-    .outerjoin(tables.Incident, col(tables.Incident.id) == col(Delivery.incident_id))
-    .outerjoin(tables.FollowUp, col(tables.FollowUp.id) == col(Delivery.follow_up_id))
+
+
+#: All that the claim of one asks, in one round trip.
+_DUE = _due(tables.Deadline, Delivery, tables.Outage)
+#: So it is with most: nobody was at it before, and nothing stands against it.  Whoever is asked whether somebody has
+#: heard of an alert must not find one that is being said and is then put back.
+_PLAIN = (
+    _due(col(tables.Deadline.id).label("deadline_id"), col(Delivery.id).label("delivery_id"))
     .where(
-        col(tables.Deadline.id) == any_(bindparam("deadline_ids", type_=ARRAY(BigInteger))),
-        col(tables.Deadline.kind).in_(SENDS),
+        col(tables.Deadline.due_at) <= func.clock_timestamp(),
+        col(Delivery.state) == DeliveryState.QUEUED,
+        col(Delivery.doubtful_since).is_(None),
+        col(Delivery.reply_token).is_(None)
+        | (col(Delivery.created_at) > func.clock_timestamp() - _REPLY_BEGINS_WITHIN),
+        col(tables.Outage.channel).is_(None),
+        (col(Delivery.message) != "alert")
+        | (col(tables.Alert.state) == AlertState.OPEN) & col(tables.Incident.state).not_in(OVER),
+        col(Delivery.expires_at) > func.clock_timestamp(),
     )
-    .with_for_update(of=(tables.Deadline, Delivery), skip_locked=True)
+    .cte("plain")
+)
+_BEGUN = (
+    update(Delivery)
+    .where(col(Delivery.id) == _PLAIN.c.delivery_id)
+    .values(
+        state=DeliveryState.SENDING,
+        attempt=col(Delivery.attempt) + 1,
+        claimed_until=func.clock_timestamp() + CALL_AT_MOST,
+        claimed_by=bindparam("run"),
+    )
+    .returning(*inspect(Delivery).local_table.columns, *_PLAIN.c)
+)
+_PUT_BACK = (
+    update(Delivery)
+    .where(col(Delivery.id) == any_(bindparam("ids", type_=ARRAY(Uuid))), col(Delivery.state) == DeliveryState.SENDING)
+    .values(state=DeliveryState.QUEUED, attempt=col(Delivery.attempt) - 1, claimed_until=None, claimed_by=None)
+    .returning(col(Delivery.id))
 )
 
 #: Unless the attempt was taken for dead, and somebody else has gone on; the promise is kept with it.
@@ -97,10 +138,14 @@ _SENT_TOGETHER = text(_SENT.format(whoever_holds_it="SKIP LOCKED"))
 
 @dataclass(frozen=True)
 class Claimed:
-    """An attempt that has begun: its row, what is said, and whether its channel was down when it was last tried."""
+    """An attempt that has begun."""
 
-    delivery: Delivery
+    attempt: int
+    channel: Channel
+    #: What facts say of it.
+    about: Mapping[str, Any]
     envelope: Envelope
+    #: Whether the channel was down when it was last tried.
     was_down: bool
 
 
@@ -130,24 +175,41 @@ class Sending:
         claimed = self._claims(deadline_id)
         if claimed is None:
             return
-        delivery = claimed.delivery
         try:
-            ref = self._senders[Channel(delivery.channel)].send(claimed.envelope)
+            ref = self._senders[claimed.channel].send(claimed.envelope)
         except (TransientFailure, PermanentFailure) as failure:
             with self._engine.store.transaction() as tx:
-                _record_failure(self._engine, tx, delivery, deadline_id, failure)
+                _record_failure(self._engine, tx, claimed, deadline_id, failure)
             return
-        about = incidents.fact_data(deliveries.described(delivery))
-        is_sent = self._records(Taken(delivery.id, delivery.attempt, deadline_id, ref or None, about))
+        is_sent = self._records(
+            Taken(claimed.envelope.id, claimed.attempt, deadline_id, ref or None, incidents.fact_data(claimed.about))
+        )
         if is_sent and claimed.was_down:
             with self._engine.store.transaction() as tx:
-                outages.end(tx, Channel(delivery.channel))
+                outages.end(tx, claimed.channel)
 
     def _claim_together(self, deadline_ids: Sequence[int]) -> dict[int, Claimed | None]:
-        """Those of which there is nothing to do but to call the provider."""
-        with self._engine.store.transaction() as tx:
-            found = tx.session.execute(_DUE, {"deadline_ids": list(deadline_ids)}).all()
-            return {row.Deadline.id: _begun(self._engine, tx, row) for row in found if _is_plain(tx, row)}
+        """Those of which there is nothing to do but to call the provider.
+
+        Their attempts begin in one statement; what turns out to be unwanted is put back, to be looked at alone.
+        """
+        store = self._engine.store
+        begun = store.at_once(_BEGUN, {"deadline_ids": list(deadline_ids), "run": self._engine.run})
+        claimed: dict[int, Claimed | None] = {}
+        try:
+            with store.transaction() as tx:
+                for row in begun:
+                    tx.saw_clock(row.at)
+                    if worse_than_none(row, row, row.at) is None:
+                        claimed[row.deadline_id] = _claimed(tx, row, was_down=False)
+        except Exception:
+            claimed.clear()
+            raise
+        finally:
+            unwanted = [row.id for row in begun if row.deadline_id not in claimed]
+            if unwanted:
+                store.at_once(_PUT_BACK, {"ids": unwanted})
+        return claimed
 
     def _claim_alone(self, deadline_id: int) -> Claimed | None:
         with self._engine.store.transaction() as tx:
@@ -162,17 +224,10 @@ class Sending:
         return bool(self._recorded(_SENT_ALONE, [taken]))
 
     def _recorded(self, statement: TextClause, taken: Sequence[Taken]) -> list[Taken]:
-        with self._engine.store.transaction() as tx:
-            said = json.dumps([vars(one) for one in taken], default=str)
-            sent = set(tx.session.scalars(statement, {"said": said, "ids": [one.delivery_id for one in taken]}))
-        return [one for one in taken if one.delivery_id in sent]
-
-
-def _is_plain(tx: Transaction, found: Row[Any]) -> bool:
-    """Nobody was at it before, and nothing stands against it: so it is with most."""
-    tx.saw_clock(found.at)
-    is_due = found.Deadline.due_at <= tx.now and found.Delivery.state == DeliveryState.QUEUED
-    return is_due and found.Outage is None and worse_than_none(tx, found) is None
+        said = json.dumps([vars(one) for one in taken], default=str)
+        sent = self._engine.store.at_once(statement, {"said": said, "ids": [one.delivery_id for one in taken]})
+        ids = {row.id for row in sent}
+        return [one for one in taken if one.delivery_id in ids]
 
 
 def _claim(engine: Engine, tx: Transaction, found: Row[Any]) -> Claimed | None:
@@ -186,7 +241,7 @@ def _claim(engine: Engine, tx: Transaction, found: Row[Any]) -> Claimed | None:
         return None
     if delivery.state == DeliveryState.SENDING:  # its worker died in the call
         delivery.doubtful_since = delivery.doubtful_since or delivery.created_at
-    why = _perhaps_said(tx, delivery) or worse_than_none(tx, found)
+    why = _perhaps_said(tx, delivery) or worse_than_none(delivery, found, tx.now)
     if why:
         delivery.state = DeliveryState.EXPIRED
         delivery.error = why
@@ -199,29 +254,29 @@ def _claim(engine: Engine, tx: Transaction, found: Row[Any]) -> Claimed | None:
     if outage and outage.until > tx.now and not _token(tx, delivery):  # a reply costs nothing of a month's messages
         deliveries.wait_for_channel(engine, tx, delivery, deadline, outage.until, outage.reason)
         return None
-    return _begun(engine, tx, found)
-
-
-def _begun(engine: Engine, tx: Transaction, found: Row[Any]) -> Claimed:
-    """It is committed before the provider is called."""
-    delivery = found.Delivery
-    token = _token(tx, delivery)
+    # It is committed before the provider is called.
+    delivery.reply_token = _token(tx, delivery)  # what goes out as a push stays one
     delivery.state = DeliveryState.SENDING
     delivery.attempt += 1
-    delivery.reply_token = token  # what goes out as a push stays one
     delivery.claimed_until = tx.now + CALL_AT_MOST
     delivery.claimed_by = engine.run
+    return _claimed(tx, delivery, was_down=outage is not None)
+
+
+def _claimed(tx: Transaction, delivery: Delivery | Row[Any], *, was_down: bool) -> Claimed:
     envelope = Envelope(
         id=delivery.id,
         to=delivery.envelope["to"],
         messages=tuple(_message(message) for message in delivery.envelope["messages"]),
         valid_for_s=int((delivery.expires_at - tx.now).total_seconds()),
         silent=delivery.envelope.get("silent", False) or _asks_for_silence(tx, delivery),
-        reply_token=token,
+        reply_token=delivery.reply_token,
         doubtful_since=delivery.doubtful_since,
         not_these=_others_taken(tx, delivery) if delivery.doubtful_since else frozenset(),
     )
-    return Claimed(delivery, envelope, was_down=found.Outage is not None)
+    return Claimed(
+        delivery.attempt, Channel(delivery.channel), deliveries.described(delivery), envelope, was_down=was_down
+    )
 
 
 def _token(tx: Transaction, delivery: Delivery) -> str | None:
@@ -230,7 +285,7 @@ def _token(tx: Transaction, delivery: Delivery) -> str | None:
     return delivery.reply_token if tx.now - delivery.created_at < lives else None
 
 
-def _asks_for_silence(tx: Transaction, delivery: Delivery) -> bool:
+def _asks_for_silence(tx: Transaction, delivery: Delivery | Row[Any]) -> bool:
     """Whether a reporter to whom this was to sound wishes by now that no screen lights up (ADR 7).
 
     What they wish for its incident counts; where their report is another's by now, or it is about none, their newest.
@@ -247,7 +302,7 @@ def _asks_for_silence(tx: Transaction, delivery: Delivery) -> bool:
     return tx.session.exec(theirs).first() not in {Contact.ANY, None}
 
 
-def _others_taken(tx: Transaction, delivery: Delivery) -> frozenset[str]:
+def _others_taken(tx: Transaction, delivery: Delivery | Row[Any]) -> frozenset[str]:
     """The provider's references of what else was sent to this person, or this phone, over this channel within a day.
 
     A reporter is nobody in the roster: of what went to them, that of the same incident.
@@ -286,14 +341,14 @@ def _message(data: Mapping[str, object]) -> Message:
 def _record_failure(
     engine: Engine,
     tx: Transaction,
-    delivery: Delivery,
+    claimed: Claimed,
     deadline_id: int,
     failure: TransientFailure | PermanentFailure,
 ) -> None:
     """Write down why the provider did not take it, and go on from there."""
-    attempt = delivery.attempt
+    attempt = claimed.attempt
     now = tx.now  # before anything changes: asking for it later would flush half of the changes
-    delivery = tx.session.get_one(Delivery, delivery.id, with_for_update=True)
+    delivery = tx.session.get_one(Delivery, claimed.envelope.id, with_for_update=True)
     if delivery.attempt != attempt or delivery.state in {DeliveryState.SENT, *deliveries.FINAL}:
         return  # taken for dead, and somebody else has gone on, or a receipt knows more: that counts
     delivery.claimed_until = None

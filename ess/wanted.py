@@ -5,17 +5,18 @@ the incident has ended, or the call was made; a phone that lights up for that is
 """
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Row
+from sqlalchemy import Row, String, case, cast
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
 from ess.domain.duty import Channel
 from ess.domain.follow_up import FollowUpState
 from ess.domain.incident import ENDED, OVER, TAKEN, AlertState, State, TrackState
 from ess.outbox import WRITTEN
-from ess.store import Transaction, tables
+from ess.store import tables
 from ess.store.tables import Delivery, DeliveryState
 
 #: Whoever has said no, or was stood down, is not asked; who could not be reached still may be.
@@ -49,35 +50,57 @@ _MOOT_WHEN: Mapping[str, Collection[State]] = {
     # To reporters, who hear instead that it is over, or where it goes on.
     **dict.fromkeys(("which_place", "new_arrival", "team_comes", "in_good_hands", "arrived"), OVER),
 }
+_ITS_OTHERS = aliased(Delivery)
+#: Of a message that takes an alert back: whether anything of that alert was said to its responder, or may have been; or
+#: they accepted it by radio.  Asked as part of a query that joins the alert.
+HAS_HEARD = case(
+    (
+        col(Delivery.message).in_(_TAKES_BACK),
+        select(_ITS_OTHERS.id)
+        .where(
+            col(_ITS_OTHERS.alert_id) == col(Delivery.alert_id),
+            col(_ITS_OTHERS.sent_at).is_not(None)
+            | col(_ITS_OTHERS.doubtful_since).is_not(None)
+            | (col(_ITS_OTHERS.state) == DeliveryState.SENDING),
+        )
+        .exists()
+        | select(tables.Fact.id)
+        .where(
+            tables.Fact.incident_id == tables.Alert.incident_id,
+            tables.Fact.fact == "accepted",
+            col(tables.Fact.data)["alert_id"].as_string() == cast(Delivery.alert_id, String),
+        )
+        .exists(),
+    )
+)
 #: The cards of a call or a visit that are for whoever has it alone; the others go to supervisors, too.
 THEIRS = frozenset({"follow_up", "follow_up_reminder", "visit", "visit_reminder"})
 
 
-def worse_than_none(tx: Transaction, found: Row[Any]) -> str | None:
-    """Why a phone must not light up for what was found due any more; None where it is still wanted.
+def worse_than_none(delivery: Delivery | Row[Any], found: Row[Any], now: datetime) -> str | None:
+    """Why a phone must not light up for a delivery any more; None where it is still wanted.
 
-    `found` is a delivery with what its alert, its incident and its follow-up say now.
+    `found` is what its alert, its incident and its follow-up say now, and whether `HAS_HEARD`.
     """
-    delivery = found.Delivery
-    if delivery.expires_at <= tx.now:
+    if delivery.expires_at <= now:
         return "older than its message is good for"
     if found.incident_state in _MOOT_WHEN.get(delivery.message, ()):
         return f"{found.incident_state} before it was sent"
     if delivery.alert_id and (delivery.message == "alert" or delivery.message in _HEARD_WHILE):
-        why = _not_theirs_to_hear(found)
+        why = _not_theirs_to_hear(delivery, found)
         if why:
             return why
-    if delivery.alert_id and delivery.message in _TAKES_BACK and not _has_heard(tx, delivery.alert_id):
+    if delivery.alert_id and delivery.message in _TAKES_BACK and not found.has_heard:
         return "they never heard of the incident"
-    return _not_theirs_to_call(found)
+    return _not_theirs_to_call(delivery, found)
 
 
-def _not_theirs_to_hear(found: Row[Any]) -> str | None:
+def _not_theirs_to_hear(delivery: Delivery | Row[Any], found: Row[Any]) -> str | None:
     """Why its responder is not to hear this about their alert any more; None where they are."""
     track = next((its for its in found.tracks if its["name"] == found.track), None)
-    if found.incident_state in OVER and track and track["holder"] == str(found.Delivery.alert_id):
+    if found.incident_state in OVER and track and track["holder"] == str(delivery.alert_id):
         return None  # stood down with everybody else, and still whom one asks
-    if found.alert_state not in (_HEARD_WHILE.get(found.Delivery.message) or wanted_by(found.Delivery)):
+    if found.alert_state not in (_HEARD_WHILE.get(delivery.message) or wanted_by(delivery)):
         return f"{found.alert_state} before it was sent"
     # Nor is anybody stood down, when another takes it, who could not be reached.
     is_taken = track is not None and track["state"] == TrackState.ACKNOWLEDGED
@@ -85,29 +108,8 @@ def _not_theirs_to_hear(found: Row[Any]) -> str | None:
     return "somebody else has it" if late else None
 
 
-def _has_heard(tx: Transaction, alert_id: UUID) -> bool:
-    """Whether anything of the alert was said to its responder, or may have been; or they accepted it by radio."""
-    said = select(Delivery.id).where(
-        Delivery.alert_id == alert_id,
-        col(Delivery.sent_at).is_not(None)
-        | col(Delivery.doubtful_since).is_not(None)
-        | (col(Delivery.state) == DeliveryState.SENDING),
-    )
-    accepted = (
-        select(tables.Fact.id)
-        .join(tables.Alert, col(tables.Alert.incident_id) == col(tables.Fact.incident_id))
-        .where(
-            tables.Alert.id == alert_id,
-            tables.Fact.fact == "accepted",
-            col(tables.Fact.data)["alert_id"].as_string() == str(alert_id),
-        )
-    )
-    return any(tx.session.exec(query.limit(1)).first() is not None for query in (said, accepted))
-
-
-def _not_theirs_to_call(found: Row[Any]) -> str | None:
+def _not_theirs_to_call(delivery: Delivery | Row[Any], found: Row[Any]) -> str | None:
     """Why nobody is to be asked for a call or a visit by this message any more; None for every other message."""
-    delivery = found.Delivery
     if delivery.follow_up_id is None:
         return None
     if found.follow_up_state == FollowUpState.DONE or found.incident_state in ENDED:
@@ -117,6 +119,6 @@ def _not_theirs_to_call(found: Row[Any]) -> str | None:
     return None
 
 
-def wanted_by(delivery: Delivery) -> frozenset[AlertState]:
+def wanted_by(delivery: Delivery | Row[Any]) -> frozenset[AlertState]:
     """The states of its alert in which somebody should still hear it over this channel."""
     return _CALLED if delivery.channel == Channel.VOICE else WANTED

@@ -5,6 +5,7 @@ neither stops a message.  The share is each worker's own: a provider that hangs 
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -31,6 +32,8 @@ R = TypeVar("R")
 _NEXT_SECOND = timedelta(seconds=1)
 #: Longer than until a provider that answers has answered somebody; short for a thread that others could use.
 _ROOM_WITHIN_S = 0.25
+#: How long a worker goes by what it knows of a breaker: to ask Redis before each call was a tenth of what it costs.
+_STATE_GOOD_FOR_S = 1.0
 
 
 class Share:
@@ -52,6 +55,34 @@ class Share:
             self._room.release()
 
 
+class _State(CircuitRedisStorage):
+    """What all workers know of a breaker.
+
+    Where another opens it, this one calls for a second more; whatever this one does to it counts at once.
+    """
+
+    def __init__(self, client: Redis, namespace: str) -> None:
+        try:
+            super().__init__(STATE_CLOSED, client, namespace)
+        except RedisError as error:  # it knows all the same where to ask the next time
+            log.warning("breaker_unknown", breaker=namespace, error=type(error).__name__)
+        self._known = STATE_CLOSED
+        self._good_until = 0.0
+
+    @property
+    def state(self) -> str:
+        """One of pybreaker's."""
+        if time.monotonic() >= self._good_until:
+            self._known = super().state
+            self._good_until = time.monotonic() + _STATE_GOOD_FOR_S
+        return self._known
+
+    @state.setter
+    def state(self, state: str) -> None:
+        self._known = state
+        CircuitRedisStorage.state.fset(self, state)  # type: ignore[attr-defined]  # a property, which mypy takes for none
+
+
 class Guard:
     """The rate limit, the breaker and the share of one provider, by its name."""
 
@@ -63,7 +94,7 @@ class Guard:
         self._limiter = FixedWindowRateLimiter(
             storage_from_string(broker_url, socket_timeout=1, socket_connect_timeout=1)
         )
-        self._client = Redis.from_url(broker_url, socket_timeout=1, socket_connect_timeout=1)
+        self._state = _State(Redis.from_url(broker_url, socket_timeout=1, socket_connect_timeout=1), f"ess:{name}")
         self._failures = settings.breaker_failures
         self._pause_s = settings.channel_pause_s
         self._mine = threading.local()
@@ -92,7 +123,7 @@ class Guard:
                 exclude=[PermanentFailure, ReplyRefused],
                 # The failure that opens it is still what happened to this message: its outcome may be unknown.
                 throw_new_error_on_trip=False,
-                state_storage=CircuitRedisStorage(STATE_CLOSED, self._client, namespace=f"ess:{self._name}"),
+                state_storage=self._state,
                 name=self._name,
             )
         return breaker

@@ -5,7 +5,7 @@ where it failed.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import Engine, create_engine, event, func, select
+from sqlalchemy import Engine, Executable, Row, create_engine, event, func, select
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import SQLModel
@@ -128,6 +128,7 @@ class Store:
         )
 
         event.listen(self.engine, "checkout", _replace_if_dead)
+        self._committing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -140,6 +141,11 @@ class Store:
             wake_ups = [WakeUp(row.id, row.kind) for row in _once_each(tx.due) if row.id is not None]
         if wake_ups:
             self._publish(wake_ups)
+
+    def at_once(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
+        """One statement that is a whole transaction: to begin and to commit it were two round trips more."""
+        with self._committing.connect() as connection:
+            return connection.execute(statement, values).all()
 
     def close(self) -> None:
         """Give the connections back."""

@@ -1,24 +1,30 @@
-"""A provider that hangs holds its own share of a worker's threads and no more."""
+"""A provider is left alone where it fails, and one that hangs holds its own share of a worker's threads and no more."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from stack import Deployment
+from stack import Deployment, wait_for
 
 from config.settings import Settings
 from ess.channels.guard import Guard
-from ess.domain.errors import TransientFailure
+from ess.domain.errors import ChannelDown, PermanentFailure, TransientFailure
+from ess.embedded.processes import free_port
 
-SHARE, THREADS = 3, 5
+SHARE, THREADS, FAILURES = 3, 5, 2
 
 
 @pytest.fixture
-def guard(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Guard:
+def settings(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name, value in deployment.stack.environment.items():
         if name.startswith("ESS_"):
             monkeypatch.setenv(name, value)
-    return Guard("hanging", Settings(provider_calls_at_once=SHARE), rate_per_s=1000)
+    return Settings(provider_calls_at_once=SHARE, breaker_failures=FAILURES, channel_pause_s=600)
+
+
+@pytest.fixture
+def guard(settings: Settings) -> Guard:
+    return Guard("hanging", settings, rate_per_s=1000)
 
 
 def test_a_provider_that_hangs_leaves_threads_to_the_others(guard: Guard) -> None:
@@ -48,8 +54,37 @@ def test_a_provider_that_hangs_leaves_threads_to_the_others(guard: Guard) -> Non
 
 def test_who_failed_holds_no_room(guard: Guard) -> None:
     def fail(_: str) -> str:
-        raise TransientFailure("it stumbled")
+        raise PermanentFailure("it stumbled")
 
     for _ in range(SHARE + 1):
-        with pytest.raises(TransientFailure, match="it stumbled"):
+        with pytest.raises(PermanentFailure, match="it stumbled"):
             guard.call(fail, "words")
+
+
+def fail(_: str) -> str:
+    raise TransientFailure("it stumbled")
+
+
+def is_refused(guard: Guard) -> bool:
+    try:
+        guard.call(str.upper, "words")
+    except ChannelDown:
+        return True
+    return False
+
+
+def test_what_one_worker_finds_out_about_a_provider_all_know_soon(settings: Settings) -> None:
+    mine, others = (Guard("failing", settings, rate_per_s=1000) for _ in range(2))
+    assert others.call(str.upper, "both know that it works") == "BOTH KNOW THAT IT WORKS"
+    for _ in range(FAILURES):
+        with pytest.raises(TransientFailure, match="it stumbled"):
+            mine.call(fail, "words")
+    with pytest.raises(ChannelDown, match="failing failed 2 times in a row"):
+        mine.call(str.upper, "who found out, at once")
+    wait_for(lambda: is_refused(others), "the other leaves the provider alone, too")
+
+
+def test_without_redis_nothing_stops_a_message(settings: Settings) -> None:
+    nobody = settings.model_copy(update={"broker_url": f"redis://127.0.0.1:{free_port()}/0"})
+    guard = Guard("unwatched", nobody, rate_per_s=1)
+    assert [guard.call(str.upper, words) for words in ("one", "two")] == ["ONE", "TWO"]

@@ -153,6 +153,25 @@ def test_one_that_is_no_longer_wanted_holds_up_no_other(
         list(threads.map(sending.send, due))
     assert states(engine) == {"sent": N - 1, "expired": 1}
     assert UUID(subject) not in provider.called
+    with engine.store.transaction() as tx:
+        assert tx.session.get_one(tables.Delivery, UUID(subject)).attempt == 0, "no attempt was made of it"
+
+
+def test_one_that_cannot_be_read_keeps_none_of_the_others_waiting(
+    engine: Engine, sending: Sending, provider: Provider, due: list[int]
+) -> None:
+    provider.may_answer.set()
+    broken, *others = due
+    with engine.store.transaction() as tx:
+        subject = tx.session.get_one(tables.Deadline, broken).subject
+        tx.session.get_one(tables.Delivery, UUID(subject)).envelope = {"to": PHONE}
+    with ThreadPoolExecutor(N) as threads:
+        sends = {deadline_id: threads.submit(sending.send, deadline_id) for deadline_id in due}
+        for deadline_id in others:
+            sends[deadline_id].result(10)
+        with pytest.raises(KeyError, match="messages"):
+            sends[broken].result(10)
+    assert states(engine) == {"sent": N - 1, "queued": 1}, "it is as it was, and whoever repairs it can send it"
 
 
 def test_what_a_provider_refuses_is_due_again_and_an_attempt_taken_for_dead_changes_nothing(

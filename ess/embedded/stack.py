@@ -19,6 +19,9 @@ from ess.wake import DISPATCH, FOLLOWUP, INTAKE, NOTIFY
 
 _ROOT = Path(__file__).parent.parent.parent
 _READY_WITHIN_S = 60.0
+#: How long a server keeps a connection on which nobody says anything: longer than whoever calls it, because a request
+#: that meets its end is lost.
+KEEP_ALIVE_S = 150
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ class Stack:
 
     def _http(self, name: str, factory: str, port: int, ready: str) -> Process:
         argv = [sys.executable, "-m", "uvicorn", "--factory", factory, "--host", self.host, "--port", str(port)]
-        return self._process(name, [*argv, "--log-level", "warning", "--no-access-log"], ready=ready)
+        argv += ["--log-level", "warning", "--no-access-log", "--timeout-keep-alive", str(KEEP_ALIVE_S)]
+        return self._process(name, argv, ready=ready)
 
     def _process(self, name: str, argv: list[str], ready: str | None = None) -> Process:
         return Process(

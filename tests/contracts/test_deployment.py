@@ -27,6 +27,7 @@ from pydantic import SecretStr
 
 from config.settings import REQUIRED, Settings
 from ess import cli, sending
+from ess.embedded.stack import KEEP_ALIVE_S
 from ess.wake import QUEUES
 from ess.web import health
 
@@ -51,6 +52,8 @@ NOT_IN_ENV_FILE = {
     "provider_timeout_s": "the leases and waits of the engine are measured with the default",
     "lease_s": "the leases and waits of the engine are measured with the default",
 }
+#: `keepalive` of its transport, https://caddyserver.com/docs/caddyfile/directives/reverse_proxy
+_CADDY_LETS_GO_AFTER_S = 120
 #: May stay empty.
 OPTIONAL_SECRETS = {"ESS_TWILIO_AUTH_TOKEN_NEXT", "ESS_GEOCODER_KEY"}
 
@@ -274,6 +277,15 @@ def port_problems(files: Files) -> Iterator[str]:
         yield "the network inside has a way out"
 
 
+def proxy_problems(files: Files) -> Iterator[str]:
+    words = argv(files.services["web"])
+    kept_s = dict(pairwise(words)).get("--timeout-keep-alive")
+    if kept_s != str(KEEP_ALIVE_S) or KEEP_ALIVE_S <= _CADDY_LETS_GO_AFTER_S:
+        yield f"the web edge closes connections that the proxy still uses: {kept_s}"
+    if f"within {KEEP_ALIVE_S} s" not in files.document:
+        yield "whoever has another proxy is not told when it must let go of connections"
+
+
 def redis_problems(files: Files) -> Iterator[str]:
     command = " ".join(argv(files.services["redis"]))
     for wanted in ("--appendonly yes", "--appendfsync everysec", "--maxmemory-policy noeviction", "requirepass"):
@@ -448,6 +460,7 @@ RULES: dict[str, Callable[[Files], Iterator[str]]] = {
     "no secret has a default": secret_problems,
     "Flower asks for a password and changes nothing": flower_problems,
     "nothing is published but on loopback": port_problems,
+    "no webhook meets a connection that is being closed": proxy_problems,
     "Redis keeps what it was told and forgets nothing to make room": redis_problems,
     "PostgreSQL keeps its data and says when it is ready": postgres_problems,
     "what runs for long is watched, started again, and given time to end": lifecycle_problems,
@@ -555,6 +568,8 @@ BROKEN: list[tuple[Callable[[Files], Iterator[str]], Callable[[Files], None], st
     (port_problems, _service("redis", ports=["0.0.0.0:6379:6379"]), "redis is published on every interface"),
     (port_problems, _service("postgres", networks=["inside", "outside"]), "postgres is not on the network"),
     (port_problems, _no_gate, "has a way out"),
+    (proxy_problems, _command("web", "keep-alive 150", "keep-alive 5"), "closes connections that the proxy still uses"),
+    (proxy_problems, _text("document", "within 150 s", "soon"), "another proxy is not told"),
     (redis_problems, _command("redis", "--appendonly yes", ""), "Redis runs without --appendonly yes"),
     (redis_problems, _command("redis", "noeviction", "allkeys-lru"), "Redis runs without --maxmemory-policy"),
     (redis_problems, _service("redis", volumes=None), "writes to nothing that lasts"),

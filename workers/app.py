@@ -24,7 +24,7 @@ from ess.engine import RUN, Engine, open_engine
 from ess.geo.in_force import Follower
 from ess.logs import configure
 from ess.sending import Sending
-from ess.store import health
+from ess.store import Store, health
 from ess.wake import CELERY_QUEUES, DISPATCH, FOLLOWUP, INTAKE, NOTIFY, TASKS
 from workers.events import GatheredEvents
 
@@ -179,12 +179,16 @@ class Pulse(bootsteps.StartStopStep):
         """Begin with the worker."""
         _read_ahead()
         # Whoever has children opens nothing that they would all talk into: each opens its own.
-        if not issubclass(worker.pool_cls, ForkingPool):
+        forks = issubclass(worker.pool_cls, ForkingPool)
+        if not forks:
             _open_ahead()
-        threading.Thread(target=self._beat, args=(worker.hostname, _consumed()), name="pulse", daemon=True).start()
+        store = open_engine(settings, pool_size=1).store if forks else hold.engine.store
+        beat = threading.Thread(
+            target=self._beat, args=(store, worker.hostname, _consumed()), name="pulse", daemon=True
+        )
+        beat.start()
 
-    def _beat(self, node: str, queues: tuple[str, ...]) -> None:
-        store = open_engine(settings, pool_size=1).store
+    def _beat(self, store: Store, node: str, queues: tuple[str, ...]) -> None:
         while not self._stop.is_set():
             try:
                 with store.transaction() as tx:
@@ -192,7 +196,6 @@ class Pulse(bootsteps.StartStopStep):
             except SQLAlchemyError as error:
                 log.warning("database_unreachable", error=type(error).__name__)
             self._stop.wait(2.0)
-        store.close()
 
     def stop(self, _worker: Any) -> None:
         """End with the worker."""

@@ -33,7 +33,9 @@ SETTINGS = {
     "listen_addresses": "",
     "max_connections": "100",
     "shared_buffers": "64MB",
-    "io_method": "sync",  # no helper processes for reading
+    # No helper processes for what nobody does here.
+    "io_method": "sync",
+    "max_logical_replication_workers": "0",
     "jit": "off",
     "synchronous_commit": "on",
     "timezone": "UTC",

@@ -31,6 +31,7 @@ def idle(world: World, scale: Scale) -> Figure:
 
 
 def _resting(world: World, pids: Mapping[str, int], for_s: float) -> tuple[usage.Usage, dict[str, float]]:
+    world.store.close()  # the bench's own connection; it opens another when it next asks something
     time.sleep(3)  # what starting has left to do
     with world.watched() as used:
         time.sleep(for_s)

@@ -101,12 +101,13 @@ _BEGUN = (
     )
     .returning(*inspect(Delivery).local_table.columns, *_PLAIN.c)
 )
-_PUT_BACK = (
-    update(Delivery)
-    .where(col(Delivery.id) == any_(bindparam("ids", type_=ARRAY(Uuid))), col(Delivery.state) == DeliveryState.SENDING)
-    .values(state=DeliveryState.QUEUED, attempt=col(Delivery.attempt) - 1, claimed_until=None, claimed_by=None)
-    .returning(col(Delivery.id))
-)
+#: Unless it was taken for dead meanwhile, and is somebody else's attempt.
+_PUT_BACK = text("""
+    UPDATE delivery SET state = 'queued', attempt = mine.attempt - 1, claimed_until = NULL, claimed_by = NULL
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS int[])) AS mine(id, attempt)
+    WHERE delivery.id = mine.id AND delivery.attempt = mine.attempt AND delivery.state = 'sending'
+    RETURNING delivery.id
+""")
 
 #: Unless the attempt was taken for dead, and somebody else has gone on; the promise is kept with it.
 _SENT = """
@@ -206,9 +207,10 @@ class Sending:
             claimed.clear()
             raise
         finally:
-            unwanted = [row.id for row in begun if row.deadline_id not in claimed]
+            unwanted = [row for row in begun if row.deadline_id not in claimed]
             if unwanted:
-                store.at_once(_PUT_BACK, {"ids": unwanted})
+                mine = {"ids": [row.id for row in unwanted], "attempts": [row.attempt for row in unwanted]}
+                store.at_once(_PUT_BACK, mine)
         return claimed
 
     def _claim_alone(self, deadline_id: int) -> Claimed | None:

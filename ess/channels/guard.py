@@ -32,7 +32,7 @@ R = TypeVar("R")
 _NEXT_SECOND = timedelta(seconds=1)
 #: Longer than until a provider that answers has answered somebody; short for a thread that others could use.
 _ROOM_WITHIN_S = 0.25
-#: How long a worker goes by what it knows of a breaker: to ask Redis before each call was a tenth of what it costs.
+#: How long a worker goes by what it knows of a breaker: to ask Redis before each call is one more round trip.
 _STATE_GOOD_FOR_S = 1.0
 
 

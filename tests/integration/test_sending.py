@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from config.settings import Settings
 from ess import dispatch
@@ -155,6 +155,28 @@ def test_one_that_is_no_longer_wanted_holds_up_no_other(
     assert UUID(subject) not in provider.called
     with engine.store.transaction() as tx:
         assert tx.session.get_one(tables.Delivery, UUID(subject)).attempt == 0, "no attempt was made of it"
+
+
+def test_who_puts_one_back_too_late_leaves_it_to_whoever_has_gone_on(
+    engine: Engine, sending: Sending, provider: Provider, due: list[int]
+) -> None:
+    provider.may_answer.set()
+    with engine.store.transaction() as tx:
+        subject = tx.session.get_one(tables.Deadline, due[0]).subject
+        tx.session.get_one(tables.Delivery, UUID(subject)).message = "which_place"  # of an incident that is over
+        tx.session.execute(text("UPDATE incident SET state = 'closed'"))
+
+    def another_goes_on(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "state = 'queued'" in statement:
+            with engine.store.transaction() as tx:
+                tx.session.execute(text("UPDATE delivery SET attempt = attempt + 1 WHERE state = 'sending'"))
+
+    event.listen(engine.store.engine, "before_cursor_execute", another_goes_on)
+    sending.send(due[0])
+    assert provider.called == []
+    with engine.store.transaction() as tx:
+        delivery = tx.session.get_one(tables.Delivery, UUID(subject))
+        assert (delivery.state, delivery.attempt) == ("sending", 2), "theirs, and not to be said by a third"
 
 
 def test_one_that_cannot_be_read_keeps_none_of_the_others_waiting(
